@@ -1,0 +1,1 @@
+"""Synthetic data: image sets and their sources, networks, training, sampling, filtering, mixing."""

@@ -1,0 +1,72 @@
+"""Model checkpoints: safetensors weights beside a meta.json that rebuilds the network.
+
+Nothing is unpickled: a checkpoint from outside can at worst be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from augment.errors import AugmentError
+from augment.files import atomic_folder, read_json, write_json
+
+FORMAT = 1
+_WEIGHTS = "weights.safetensors"
+_META = "meta.json"
+
+
+class CheckpointError(AugmentError):
+    """A checkpoint is missing, damaged, or of another kind than asked for."""
+
+
+def save_checkpoint(
+    folder: Path, kind: str, weights: Mapping[str, Tensor], meta: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint, replacing ``folder`` only when all of it is on disk.
+
+    Args:
+        folder: where the checkpoint goes.
+        kind: what it holds, such as ``generator`` or ``lenet``.
+        weights: the network's state dict.
+        meta: JSON values; must hold all that rebuilds the network.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    with atomic_folder(folder) as temporary:
+        (temporary / _WEIGHTS).write_bytes(save(tensors))
+        write_json(temporary / _META, {**meta, "format": FORMAT, "kind": kind})
+
+
+def read_meta(folder: Path, kind: str) -> dict[str, Any]:
+    """Read a checkpoint's meta.json; raises ``CheckpointError`` in one line."""
+    try:
+        meta = read_json(folder / _META)
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} holds no {kind}: {_META} is missing") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / _META} cannot be read: {error}") from None
+    if not isinstance(meta, dict) or meta.get("kind") != kind:
+        found = meta.get("kind") if isinstance(meta, dict) else type(meta).__name__
+        raise CheckpointError(f"{folder} holds a {found!r}; a {kind!r} is needed")
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{folder} has checkpoint format {meta.get('format')!r}; this version reads {FORMAT}"
+        )
+    return meta
+
+
+def load_weights(folder: Path, network: nn.Module) -> None:
+    """Load a checkpoint's weights into ``network``; raises ``CheckpointError`` in one line."""
+    path = folder / _WEIGHTS
+    try:
+        network.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} is not whole: {_WEIGHTS} is missing") from None
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise CheckpointError(f"{path} does not fit the network: {first}") from None

@@ -1,0 +1,156 @@
+"""Recipes of training sets: how many real and generated images of each class, and no pixels.
+
+A source has one fixed order within each class; a recipe takes the first images of each class.
+So every smaller set is contained in every larger one, and a recipe is a few numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from augment.errors import AugmentError
+from augment.image_sets import ImageSet
+from augment.splits import class_ordering
+from augment.streams import numpy_stream
+
+POOLS = {"mix": "generated", "filtered": "filtered"}
+"""The pool that each strategy takes its generated images from."""
+
+
+class MixError(AugmentError):
+    """A recipe cannot be made from what there is."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One classifier to train: its recipe and its seed."""
+
+    protocol: Literal["paper"]
+    unit: str  # whose generator and pools are used
+    strategy: str  # none (real images only), mix or filtered
+    n_real: int
+    n_synthetic: int
+    seed: int  # of the classifier: weights and order of the images
+    real_per_class: tuple[int, ...]
+    synthetic_per_class: tuple[int, ...]
+
+
+def build_cells(
+    unit: str,
+    real: Sequence[np.ndarray],
+    synthetic: Sequence[np.ndarray],
+    strategies: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Cell]:
+    """Cross real counts, synthetic counts, strategies and seeds.
+
+    Cells without generated images are the same for every strategy: they appear once, as
+    ``none``. The cell with neither does not exist.
+
+    Args:
+        unit: whose generator and pools the cells use.
+        real: for each grid line, the real images of each class, int64 n_classes.
+        synthetic: likewise for generated images.
+        strategies: names in ``POOLS``.
+        seeds: of the classifiers.
+
+    Returns:
+        Cells ordered by strategy, real count, synthetic count and seed.
+    """
+    unknown = sorted(set(strategies) - POOLS.keys())
+    if unknown:
+        raise MixError(f"strategy {unknown[0]!r} is unknown; allowed: {', '.join(POOLS)}")
+    cells = []
+    for strategy in ("none", *strategies):
+        for r in real:
+            for s in synthetic:
+                if (s.sum() == 0) != (strategy == "none") or r.sum() + s.sum() == 0:
+                    continue
+                cells += [
+                    Cell(
+                        protocol="paper",
+                        unit=unit,
+                        strategy=strategy,
+                        n_real=int(r.sum()),
+                        n_synthetic=int(s.sum()),
+                        seed=seed,
+                        real_per_class=tuple(r.tolist()),
+                        synthetic_per_class=tuple(s.tolist()),
+                    )
+                    for seed in seeds
+                ]
+    return cells
+
+
+def check_cells(
+    cells: Sequence[Cell],
+    real_counts: np.ndarray,
+    pool_counts: Mapping[str, np.ndarray],
+    class_names: Sequence[str],
+) -> None:
+    """Refuse recipes that ask for more images of a class than there are.
+
+    Args:
+        cells: the recipes.
+        real_counts: training images of each class, int64 n_classes.
+        pool_counts: for each pool, its images of each class.
+        class_names: one a class, for the error.
+
+    Raises:
+        MixError: naming the first class, count and pool that do not fit.
+    """
+    for cell in cells:
+        demands = [("real", cell.real_per_class, real_counts)]
+        if cell.strategy != "none":
+            pool = POOLS[cell.strategy]
+            demands.append((pool, cell.synthetic_per_class, pool_counts[pool]))
+        for source, wanted, there in demands:
+            for name, want, have in zip(class_names, wanted, there, strict=True):
+                if want > have:
+                    raise MixError(
+                        f"a {cell.strategy} recipe with {cell.n_real} real and "
+                        f"{cell.n_synthetic} synthetic images needs {want} {source} images of "
+                        f"class {name}; allowed: at most {have}"
+                    )
+
+
+def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
+    """Return the manifest: one row a cell, one column a field of ``Cell``."""
+    columns = list(Cell.__dataclass_fields__)
+    rows = [[getattr(cell, column) for column in columns] for cell in cells]
+    table = pd.DataFrame(rows, columns=columns)
+    for column in ("real_per_class", "synthetic_per_class"):
+        table[column] = table[column].map(list)
+    return table
+
+
+def cells_from_table(table: pd.DataFrame) -> list[Cell]:
+    """Read a manifest back into cells."""
+    cells = []
+    for row in table.to_dict("records"):
+        for column in ("real_per_class", "synthetic_per_class"):
+            row[column] = tuple(int(n) for n in row[column])
+        cells.append(Cell(**{str(key): value for key, value in row.items()}))
+    return cells
+
+
+def real_indices(train: ImageSet, per_class: Sequence[int], seed: int) -> np.ndarray:
+    """Return which training images a recipe takes, int64: a prefix of each class's fixed order.
+
+    Args:
+        train: the real training images.
+        per_class: how many of each class.
+        seed: of the order; the same seed gives nested subsets.
+    """
+    order = class_ordering(train.labels, train.n_classes, numpy_stream(seed, "subset"))
+    return np.concatenate([order[c][:n] for c, n in enumerate(per_class)])
+
+
+def pool_indices(labels: np.ndarray, per_class: Sequence[int]) -> np.ndarray:
+    """Return which pool images a recipe takes, int64: the first drawn of each class."""
+    return np.concatenate([np.flatnonzero(labels == c)[:n] for c, n in enumerate(per_class)])

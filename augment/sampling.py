@@ -1,0 +1,96 @@
+"""Drawing images from a trained generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augment.checkpoints import CheckpointError, load_weights, read_meta
+from augment.networks import UPSAMPLINGS, Architecture, Generator
+from augment.streams import torch_stream
+
+CHUNK = 250
+"""Images a forward pass. Fixed: image i depends on which images share its pass (by rounding), so
+passes are always full and start at multiples of CHUNK, whatever number was asked for."""
+
+_LIMITS = {
+    "n_classes": 10_000,
+    "channels": 3,
+    "base_channels": 1024,
+    "latent_dim": 4096,
+    "kernel_size": 16,
+}
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Turn a generator's float N x C x H x W in [-1, 1] into uint8 N x H x W x C."""
+    pixels = images.detach().float().add(1).mul_(127.5).round_().clamp_(0, 255)
+    return pixels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
+    """Rebuild a generator from its checkpoint.
+
+    Returns:
+        The network on the CPU in evaluation mode, and its meta.json.
+
+    Raises:
+        CheckpointError: in one line, for anything missing, damaged or out of bounds.
+    """
+    meta = read_meta(folder, "generator")
+    try:
+        architecture = Architecture(**meta["architecture"])
+        for name, limit in _LIMITS.items():
+            value = getattr(architecture, name)
+            if type(value) is not int or not 1 <= value <= limit:
+                raise ValueError(f"{name} is {value!r}; allowed: 1 to {limit}")
+        if architecture.image_size not in UPSAMPLINGS:
+            raise ValueError(f"image_size is {architecture.image_size!r}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
+    generator = Generator(architecture)
+    load_weights(folder, generator)
+    return generator.eval(), meta
+
+
+@torch.inference_mode()
+def draw(generator: Generator, label: int, start: int, stop: int, seed: int) -> np.ndarray:
+    """Draw the images ``start`` to ``stop`` of one label.
+
+    Image i of a label is the same bytes for every range that holds it, whatever the other labels.
+
+    Args:
+        generator: in evaluation mode; float32 arithmetic on its own device.
+        label: class index asked for.
+        start: first image's index, not negative.
+        stop: index behind the last image.
+        seed: root of the latent stream.
+
+    Returns:
+        uint8 ``stop - start`` x H x W x C.
+    """
+    torch.set_flush_denormal(True)
+    a = generator.architecture
+    device = next(generator.parameters()).device
+    images = np.empty((stop - start, a.image_size, a.image_size, a.channels), dtype=np.uint8)
+    labels = torch.full((CHUNK,), label, dtype=torch.int64, device=device)
+    for chunk in range(start // CHUNK, -(-stop // CHUNK)):
+        stream = torch_stream(seed, "latent", label, chunk)
+        latent = torch.randn(CHUNK, a.latent_dim, generator=stream).to(device)
+        block = to_uint8(generator(latent, labels))
+        low, high = max(start, chunk * CHUNK), min(stop, (chunk + 1) * CHUNK)
+        images[low - start : high - start] = block[low - chunk * CHUNK : high - chunk * CHUNK]
+    return images
+
+
+def draw_blocks(
+    generator: Generator, label: int, start: int, stop: int, seed: int, block: int = 4 * CHUNK
+) -> Iterator[np.ndarray]:
+    """Yield the images ``start`` to ``stop`` of one label in blocks, for sets beyond memory."""
+    for low in range(start, stop, block):
+        yield draw(generator, label, low, min(stop, low + block), seed)

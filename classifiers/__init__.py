@@ -1,0 +1,1 @@
+"""Usefulness, measured: LeNet, its fitting and prediction, and many cells trained at once."""

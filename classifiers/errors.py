@@ -1,0 +1,5 @@
+"""The errors of this room that a user can act on."""
+
+
+class ClassifierError(Exception):
+    """A problem that one line can explain; the command line prints it and exits with code 2."""

@@ -1,0 +1,126 @@
+"""Fitting one LeNet to a set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from augment.image_rows import ImageRows
+from augment.streams import derive_seed, numpy_stream
+from classifiers.errors import ClassifierError
+from classifiers.lenet import LeNet, LeNetArchitecture, to_input
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How one LeNet is fitted."""
+
+    steps: int | None  # Optimiser steps; None where ``epochs`` is given.
+    epochs: int | None  # Passes over the images; None where ``steps`` is given.
+    batch_size: int  # Images a step.
+    learning_rate: float  # Peak of the one-cycle schedule (Adam).
+
+    def n_steps(self, n_images: int) -> int:
+        """Return the number of optimiser steps for a set of ``n_images``."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        return self.epochs * max(1, -(-n_images // self.batch_size))
+
+
+def batches(n_images: int, batch_size: int, steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the image indices of every step: int64 ``steps`` x ``batch_size``.
+
+    Images come in random order without replacement, one permutation after the other; a batch
+    may straddle two, so that every batch is full however few images there are.
+    """
+    needed = steps * batch_size
+    rounds = -(-needed // n_images)
+    order = np.concatenate([rng.permutation(n_images) for _ in range(rounds)])
+    return order[:needed].reshape(steps, batch_size)
+
+
+def fit_lenet(
+    images: ImageRows,
+    n_classes: int,
+    *,
+    input_size: int,
+    settings: FitSettings,
+    seed: int,
+    on_step: Callable[[int, int], None] | None = None,
+) -> LeNet:
+    """Fit a LeNet: Adam, cross-entropy, one-cycle learning rate (Smith & Topin, 2018).
+
+    The result depends on the arguments alone, never on global random state.
+
+    Args:
+        images: uint8 N x H x W x C with labels in [0, ``n_classes``); read batch by batch.
+        n_classes: number of classes.
+        input_size: side that LeNet sees, in pixels.
+        settings: steps, batch size and rate.
+        seed: root of the streams for the weights and for the order of the images.
+        on_step: called with (steps done, steps in all) after every step.
+
+    Returns:
+        The fitted network on the CPU, in evaluation mode.
+
+    Raises:
+        ClassifierError: when there is no image, or the loss is no longer finite.
+    """
+    if len(images) == 0:
+        raise ClassifierError("a classifier needs at least one training image; it was given none")
+    # Gradients that fade into denormal numbers slow CPU training several times.
+    torch.set_flush_denormal(True)
+    architecture = LeNetArchitecture(
+        n_classes=n_classes,
+        channels=images.shape[3],
+        image_size=images.shape[1],
+        input_size=input_size,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "weights"))
+        network = LeNet(architecture)
+    steps = settings.n_steps(len(images))
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=settings.learning_rate, total_steps=max(2, steps + 1)
+    )
+    # Larger images are reduced once instead of again at every step.
+    reduced = _reduce(images, input_size) if images.shape[1] > input_size else None
+    targets = torch.from_numpy(images.labels)
+    order = batches(len(images), settings.batch_size, steps, numpy_stream(seed, "order"))
+    network.train()
+    for step in range(steps):
+        index = order[step]
+        pixels = _channels_first(images[index]) if reduced is None else reduced[index]
+        loss = F.cross_entropy(network(to_input(pixels, input_size)), targets[index])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if on_step is not None:
+            on_step(step + 1, steps)
+    if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
+        raise ClassifierError(
+            f"the classifier's weights are no longer finite after {steps} steps; "
+            "lower lenet.learning_rate"
+        )
+    return network.eval()
+
+
+def _channels_first(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def _reduce(images: ImageRows, input_size: int, block: int = 1024) -> torch.Tensor:
+    """Reduce all images to ``input_size`` with antialiasing: uint8 N x C x side x side."""
+    blocks = []
+    for start in range(0, len(images), block):
+        rows = np.arange(start, min(start + block, len(images)))
+        reduced = (to_input(_channels_first(images[rows]), input_size) + 1) * 127.5
+        blocks.append(reduced.round_().clamp_(0, 255).to(torch.uint8))
+    return torch.cat(blocks)

@@ -1,0 +1,46 @@
+"""What a fitted LeNet says of images: class probabilities and penultimate features."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from classifiers.lenet import FEATURES, LeNet, to_input
+
+
+class Predictions(NamedTuple):
+    """What a LeNet says of N images."""
+
+    probabilities: np.ndarray  # float32 N x n_classes, rows sum to 1
+    features: np.ndarray  # float32 N x 84, the penultimate activations
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The most probable class of each image, int64 N."""
+        return self.probabilities.argmax(axis=1)
+
+
+@torch.inference_mode()
+def predict(network: LeNet, images: np.ndarray, batch_size: int = 500) -> Predictions:
+    """Evaluate a LeNet on images in blocks.
+
+    Args:
+        network: a fitted LeNet on the CPU.
+        images: uint8 N x H x W x C; a memory-mapped array is read block by block.
+        batch_size: images a block; the result does not depend on it beyond rounding.
+
+    Returns:
+        Probabilities and features, float32.
+    """
+    network.eval()
+    probabilities = np.empty((len(images), network.architecture.n_classes), dtype=np.float32)
+    features = np.empty((len(images), FEATURES), dtype=np.float32)
+    for start in range(0, len(images), batch_size):
+        block = torch.from_numpy(np.array(images[start : start + batch_size]))
+        inputs = to_input(block.permute(0, 3, 1, 2), network.architecture.input_size)
+        hidden = network.features(inputs)
+        features[start : start + len(block)] = hidden.numpy()
+        probabilities[start : start + len(block)] = network.fc3(hidden).softmax(dim=1).numpy()
+    return Predictions(probabilities, features)

@@ -1,0 +1,239 @@
+"""The `augment` command: one subcommand a stage, and the commands for users."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+# Slow imports (torch, pandas, matplotlib) stay inside the commands: --help is instant.
+from augment.errors import AugmentError
+from classifiers.errors import ClassifierError
+from pipeline.errors import Interrupted, PipelineError
+from pipeline.project import Project
+from reports.errors import ReportError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help=(
+        "Does generated data help your image classifier, at which ratio, and how sure are we? "
+        "`dvc repro` runs the whole study; each stage is a command here."
+    ),
+)
+
+Unit = Annotated[str, typer.Option(help="Unit to work on, as listed in params.yaml.")]
+_FIRST_UNIT = "all-0"
+
+
+class Format(StrEnum):
+    """What `generate` writes."""
+
+    NPY = "npy"
+    PNG = "png"
+
+
+def _stage(name: str, run: Callable[[Project], list[str]]) -> None:
+    """Run a stage, print its lines, and log its time outside the tracked artefacts."""
+    project = Project.find()
+    began = time.time()
+    for line in run(project):
+        print(line)
+    project.log.parent.mkdir(parents=True, exist_ok=True)
+    with project.log.open("a", encoding="utf-8") as log:
+        row = {"stage": name, "began": round(began), "seconds": round(time.time() - began, 1)}
+        log.write(json.dumps(row) + "\n")
+
+
+@app.command()
+def fetch() -> None:
+    """Bring the real images in and split them into train, validation and test."""
+    from pipeline.fetch import run
+
+    _stage("fetch", run)
+
+
+@app.command()
+def train_examiner() -> None:
+    """Train the classifier that only reports (FID features, IS, label match)."""
+    from pipeline.train_examiner import run
+
+    _stage("train-examiner", run)
+
+
+@app.command()
+def subset(unit: Unit = _FIRST_UNIT) -> None:
+    """Choose the training images that a unit may see."""
+    from pipeline.subset import run
+
+    _stage(f"subset {unit}", lambda project: run(project, unit))
+
+
+@app.command()
+def train_judge(unit: Unit = _FIRST_UNIT) -> None:
+    """Train the unit's judge, which selects and filters generated images."""
+    from pipeline.train_judge import run
+
+    _stage(f"train-judge {unit}", lambda project: run(project, unit))
+
+
+@app.command()
+def train_gan(unit: Unit = _FIRST_UNIT) -> None:
+    """Train the unit's generator; stopped and run again, it goes on where it was."""
+    from pipeline.train_gan import run
+
+    _stage(f"train-gan {unit}", lambda project: run(project, unit))
+
+
+@app.command()
+def generate(
+    unit: Annotated[
+        str | None, typer.Option(help="As a stage: write this unit's pool of images.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Class to draw, by name or number; repeat for several."),
+    ] = None,
+    all_labels: Annotated[bool, typer.Option("--all-labels", help="Draw every class.")] = False,
+    n: Annotated[int, typer.Option(min=1, max=10_000_000, help="Images of each class.")] = 100,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write.  [default: generated/label-...]")
+    ] = None,
+    image_format: Annotated[
+        Format, typer.Option("--format", help="One array (npy) or a PNG file an image.")
+    ] = Format.NPY,
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds, other images.")] = 0,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Keep drawing until n images a class pass the judge."),
+    ] = None,
+    max_draws: Annotated[
+        int,
+        typer.Option(min=1, max=10_000, help="With --min-confidence: give up after n times this."),
+    ] = 20,
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a trained generator.  [default: the project's]")
+    ] = None,
+    judge: Annotated[
+        Path | None, typer.Option(help="Folder of a trained judge.  [default: the project's]")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace images that this command wrote to --out.")
+    ] = False,
+) -> None:
+    """Draw images from the trained generator: augment generate --label 7 --n 6000."""
+    from pipeline import generate as stage
+
+    if unit is not None:
+        if label or all_labels or out:
+            raise PipelineError("--unit writes the study's pool; it goes with no other option")
+        name = unit
+        _stage(f"generate {name}", lambda project: stage.run(project, name))
+        return
+    request = stage.Request(
+        labels=tuple(label or ()),
+        all_labels=all_labels,
+        n=n,
+        out=out,
+        picture_files=image_format is Format.PNG,
+        seed=seed,
+        min_confidence=min_confidence,
+        max_draws=max_draws,
+        model=model,
+        judge=judge,
+        force=force,
+    )
+    for line in stage.run_by_hand(Project.find(), request):
+        print(line)
+
+
+@app.command("filter")
+def filter_(unit: Unit = _FIRST_UNIT) -> None:
+    """Keep the generated images that the judge reads as asked, topped up to a fixed number."""
+    from pipeline.filter import run
+
+    _stage(f"filter {unit}", lambda project: run(project, unit))
+
+
+@app.command()
+def mix() -> None:
+    """Write the recipe of every cell: real x synthetic counts x strategies x seeds."""
+    from pipeline.mix import run
+
+    _stage("mix", run)
+
+
+@app.command()
+def train_classifiers() -> None:
+    """Train one LeNet a cell, in parallel; finished cells are kept and not trained again."""
+    from pipeline.train_classifiers import run
+
+    _stage("train-classifiers", run)
+
+
+@app.command()
+def score() -> None:
+    """Score the generated images against real test images: FID, Inception Score, label match."""
+    from pipeline.score import run
+
+    _stage("score", run)
+
+
+@app.command()
+def report() -> None:
+    """Write results/report.html, the figures and results/metrics.json."""
+    from pipeline.report import run
+
+    _stage("report", run)
+
+
+@app.command()
+def check() -> None:
+    """Check params.yaml, the data and the machine in a second, before an hour of training."""
+    import os
+
+    from pipeline.check import run_check
+
+    lines = run_check(Project.find().root, os.environ)
+    for line in lines:
+        print(f"{line.status:8} {line.topic:11} {line.text}")
+    if any(line.status == "error" for line in lines):
+        raise typer.Exit(2)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def main() -> NoReturn:
+    """Run the command line: a problem that the user can act on is one line and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.exit_code)
+    except (AugmentError, ClassifierError, PipelineError, ReportError) as error:
+        _fail(str(error))
+    except TyperException as error:
+        format_message = getattr(error, "format_message", None)
+        _fail(format_message() if format_message else str(error))
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(f"{error.strerror or error}{where}")
+    except (KeyboardInterrupt, typer.Abort):
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

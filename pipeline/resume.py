@@ -1,0 +1,95 @@
+"""The state of an unfinished training, kept outside DVC's outputs.
+
+DVC deletes a stage's outputs before it runs the stage, so what a stopped training needs lives in
+the user's cache under a key made of everything that the training depends on, behind a lock, and
+goes when the model is finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from augment.files import atomic_file, sha256_file
+from pipeline.errors import PipelineError
+
+
+def digest_of(values: Any) -> str:
+    """Return the SHA-256 of JSON values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def code_digest(files: Sequence[Path]) -> str:
+    """Return the SHA-256 of the content of source files, in the given order."""
+    return hashlib.sha256("".join(sha256_file(file) for file in files).encode()).hexdigest()
+
+
+class ResumeStore:
+    """One training's state: a file that is whole or absent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "state.pt"
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the saved state, or None when there is none or it is damaged."""
+        import torch
+
+        if not self.path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, weights_only=True)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            self.path.unlink(missing_ok=True)
+            return None
+        return state
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the saved state."""
+        import torch
+
+        with atomic_file(self.path) as file:
+            torch.save(state, file)
+
+    def clear(self) -> None:
+        """Remove the state of a finished training."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def locked_store(root: Path, key: str, say: Callable[[str], None]) -> Iterator[ResumeStore]:
+    """Give the store of ``key`` under a lock that one process holds at a time.
+
+    A run that DVC no longer waits for may still be training; the next one waits for it instead
+    of writing beside it.
+    """
+    import filelock
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(
+            f"the cache folder {root} cannot be made ({error.strerror}); "
+            "set AUGMENT_CACHE_DIR to a folder that can be written"
+        ) from None
+    lock = filelock.FileLock(root / f"{key}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        owner = root / f"{key}.pid"
+        who = owner.read_text().strip() if owner.exists() else "unknown"
+        say(f"process {who} is training this very model; waiting for it to end")
+        lock.acquire()
+    try:
+        (root / f"{key}.pid").write_text(str(os.getpid()))
+        yield ResumeStore(root / key)
+    finally:
+        (root / f"{key}.pid").unlink(missing_ok=True)
+        lock.release()

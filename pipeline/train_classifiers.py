@@ -1,0 +1,123 @@
+"""Stage train-classifiers: one LeNet a cell, evaluated on validation and test images."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from augment.files import atomic_file
+from augment.image_sets import ImageSet, open_image_set
+from augment.mixing import POOLS, Cell, cells_from_table, pool_indices, real_indices
+from augment.streams import derive_seed
+from classifiers.cells import CellResult, CellTask, Source, accuracies, train_cells
+from pipeline.judging import fit_settings
+from pipeline.parameters import parse_unit
+from pipeline.progress import Progress
+from pipeline.project import Project
+
+
+def run(project: Project) -> list[str]:
+    """Write ``results/cells.parquet`` and ``results/predictions.npy`` (cells x test images)."""
+    p = project.parameters
+    project.require(project.recipes, project.train, project.test)
+    cells = cells_from_table(pd.read_parquet(project.recipes))
+    sets = {"real": (project.train, open_image_set(project.train))}
+    evaluations = {
+        name: (folder, open_image_set(folder))
+        for name, folder in (("test", project.test), ("validation", project.validation))
+        if folder.exists()
+    }
+    for cell in cells:
+        if cell.strategy != "none":
+            pool = POOLS[cell.strategy]
+            paths = project.unit(cell.unit)
+            folder = paths.generated if pool == "generated" else paths.filtered
+            sets.setdefault(f"{pool} {cell.unit}", (folder, open_image_set(folder)))
+
+    def source(name: str, index: np.ndarray) -> Source:
+        folder, image_set = (sets | evaluations)[name]
+        return Source(folder, image_set.digest, index)
+
+    tasks = []
+    for cell in cells:
+        sources = []
+        if cell.n_real:
+            seed = parse_unit(cell.unit).seed
+            index = real_indices(sets["real"][1], cell.real_per_class, seed)
+            sources.append(source("real", index))
+        if cell.n_synthetic:
+            name = f"{POOLS[cell.strategy]} {cell.unit}"
+            index = pool_indices(sets[name][1].labels, cell.synthetic_per_class)
+            sources.append(source(name, index))
+        tasks.append(
+            CellTask(
+                sources=tuple(sources),
+                evaluations=tuple(
+                    source(name, np.arange(len(image_set)))
+                    for name, (_, image_set) in evaluations.items()
+                ),
+                n_classes=sets["real"][1].n_classes,
+                input_size=p.lenet.input_size,
+                settings=fit_settings(project, p.train_classifiers),
+                seed=derive_seed(p.seed, "cell", cell.seed),
+            )
+        )
+    processes = p.train_classifiers.processes or os.cpu_count() or 1
+    with Progress("train-classifiers", "cells") as progress:
+        results = train_cells(
+            tasks,
+            processes=processes,
+            cache=project.cache / "cells",
+            on_done=lambda done, total, result: progress.update(done, total),
+        )
+    name = p.train_gan.system
+    _write(project.results, cells, results, {k: v[1] for k, v in evaluations.items()}, name)
+    cached = sum(result.cached for result in results)
+    return [f"{len(cells)} cells: {len(cells) - cached} trained, {cached} from the cache"]
+
+
+def _write(
+    folder: Path,
+    cells: list[Cell],
+    results: list[CellResult],
+    evaluations: dict[str, ImageSet],
+    generator: str,
+) -> None:
+    """Write one row a cell, and the predictions on the test images in the same order."""
+    test, validation = evaluations["test"], evaluations.get("validation")
+    rows = []
+    for cell, result in zip(cells, results, strict=True):
+        accuracy, balanced, per_class = accuracies(
+            result.predictions[0], test.labels, test.n_classes
+        )
+        on_validation = math.nan
+        if validation is not None:
+            on_validation = float((result.predictions[1] == validation.labels).mean())
+        rows.append(
+            {
+                "protocol": cell.protocol,
+                "unit": cell.unit,
+                "generator": generator,
+                "strategy": cell.strategy,
+                "n_real": cell.n_real,
+                "n_synthetic": cell.n_synthetic,
+                "seed": cell.seed,
+                "steps": result.steps,
+                "images_seen": result.images_seen,
+                "validation_accuracy": on_validation,
+                "test_accuracy": accuracy,
+                "balanced_accuracy": balanced,
+                "class_accuracy": per_class,
+            }
+        )
+    with atomic_file(folder / "cells.parquet") as file:
+        pd.DataFrame(rows).to_parquet(file, index=False)
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack([result.predictions[0] for result in results]), allow_pickle=False)
+    with atomic_file(folder / "predictions.npy") as file:
+        file.write(buffer.getvalue())

@@ -1,0 +1,1 @@
+"""Evidence: scores, statistics, figures and the report page, from arrays and tables alone."""

@@ -1,0 +1,29 @@
+"""Every figure of a study: tables and arrays in, matplotlib figures out, nothing written.
+
+Each function takes plain tables or arrays and returns a `matplotlib.figure.Figure` on the Agg
+canvas, in one style and without pyplot's global state; `figure_bytes` turns it into files.
+"""
+
+from reports.accuracy_figures import (
+    accuracy_contour,
+    accuracy_over_real,
+    accuracy_over_synthetic,
+    accuracy_surface,
+    gain_chart,
+)
+from reports.generator_figures import acceptance_chart, confidence_histogram, training_curves
+from reports.image_figures import sample_grid
+from reports.style import figure_bytes
+
+__all__ = [
+    "acceptance_chart",
+    "accuracy_contour",
+    "accuracy_over_real",
+    "accuracy_over_synthetic",
+    "accuracy_surface",
+    "confidence_histogram",
+    "figure_bytes",
+    "gain_chart",
+    "sample_grid",
+    "training_curves",
+]

