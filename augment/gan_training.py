@@ -373,7 +373,7 @@ def _draw(generator: Generator, latent: Tensor, labels: Tensor) -> np.ndarray:
     device = next(generator.parameters()).device
     blocks = [
         to_uint8(generator(z.to(device), y.to(device)))
-        for z, y in zip(latent.split(250), labels.split(250), strict=True)
+        for z, y in zip(torch.split(latent, 250), torch.split(labels, 250), strict=True)
     ]
     return np.concatenate(blocks)
 
@@ -383,4 +383,5 @@ def _agree(fabric: Fabric, value: bool) -> bool:
     if fabric.world_size == 1:
         return value
     failed = fabric.all_reduce(torch.tensor(float(not value)), reduce_op="sum")
-    return float(failed) == 0
+    assert isinstance(failed, Tensor)
+    return failed.item() == 0

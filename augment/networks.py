@@ -97,7 +97,7 @@ class Generator(nn.Module):
         one_hot = F.one_hot(labels, self.architecture.n_classes).to(latent.dtype)
         code = torch.cat([latent, one_hot], dim=1)
         weight = self.first.weight
-        hidden = (code @ weight.flatten(1)).unflatten(1, weight.shape[1:])
+        hidden = (code @ weight.flatten(1)).view(-1, *weight.shape[1:])
         hidden = hidden.contiguous(memory_format=torch.channels_last)
         hidden = F.relu(self.first_norm(hidden))
         return torch.tanh(self.upsample(hidden))
@@ -172,4 +172,5 @@ class Discriminator(nn.Module):
         hidden = self.downsample(images).contiguous().flatten(1)
         hidden = F.leaky_relu(self.hidden(hidden), a.discriminator_slope)
         score = self.score(hidden).flatten()
-        return score + (self.embedding(one_hot) * hidden).sum(dim=1)
+        projection: Tensor = (self.embedding(one_hot) * hidden).sum(dim=1)
+        return score + projection

@@ -17,7 +17,7 @@ class System:
 
     name: str
     description: str  # One line for the user.
-    base_channels: int  # Maps of the layer next to the image.
+    base_channels: int  # Maps of the layer next to an image of 28 or 32 pixels.
     kernel_size: int  # Side of the strided convolutions.
     label: Literal["concatenate", "projection"]  # The discriminator's label path.
     discriminator_norm: Literal["batch", "spectral"]
@@ -34,15 +34,24 @@ class System:
         """Return the settings as plain JSON values."""
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
 
-    def architecture(self, n_classes: int, channels: int, image_size: int) -> Architecture:
-        """Return the networks' architecture for an image set."""
-        from augment.networks import Architecture
+    def architecture(
+        self, n_classes: int, channels: int, image_size: int, base_channels: int | None = None
+    ) -> Architecture:
+        """Return the networks' architecture for an image set.
 
+        Larger images have more layers. With ``base_channels`` None they start narrower, so that
+        the widest layer, which costs most, stays as wide as for 28 pixels.
+        """
+        from augment.networks import UPSAMPLINGS, Architecture
+
+        if base_channels is None:
+            extra_layers = UPSAMPLINGS[image_size] - UPSAMPLINGS[28]
+            base_channels = max(1, self.base_channels // 2**extra_layers)
         return Architecture(
             n_classes=n_classes,
             channels=channels,
             image_size=image_size,
-            base_channels=self.base_channels,
+            base_channels=base_channels,
             kernel_size=self.kernel_size,
             label=self.label,
             discriminator_norm=self.discriminator_norm,

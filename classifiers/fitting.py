@@ -99,7 +99,7 @@ def fit_lenet(
         pixels = _channels_first(images[index]) if reduced is None else reduced[index]
         loss = F.cross_entropy(network(to_input(pixels, input_size)), targets[index])
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if on_step is not None:

@@ -19,7 +19,8 @@ class Predictions(NamedTuple):
     @property
     def classes(self) -> np.ndarray:
         """The most probable class of each image, int64 N."""
-        return self.probabilities.argmax(axis=1)
+        classes: np.ndarray = self.probabilities.argmax(axis=1)
+        return classes
 
 
 @torch.inference_mode()

@@ -73,10 +73,13 @@ def _copy(
     image_set: ImageSet, index: np.ndarray, folder: Path, progress: Progress, block: int = 1024
 ) -> None:
     """Copy some images to a set of their own, block by block."""
+    height, width, channels = image_set.images.shape[1:]
     with ImageSetWriter(
         folder,
         len(index),
-        *image_set.images.shape[1:],
+        height,
+        width,
+        channels,
         image_set.class_names,
         source=str(image_set.meta.get("source", "unknown")),
         made_by=image_set.meta.get("made_by", {}) | {"part": folder.name},

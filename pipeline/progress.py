@@ -56,8 +56,9 @@ class Progress:
     def update(self, done: int, total: int, note: str | None = None) -> None:
         """Say that ``done`` of ``total`` are done; ``note`` stays until the next one."""
         if self._bar is not None and self._task is not None:
-            fields = {} if note is None else {"note": note}
-            self._bar.update(self._task, completed=done, total=total, **fields)
+            self._bar.update(self._task, completed=done, total=total)
+            if note is not None:
+                self._bar.update(self._task, note=note)
             return
         now = time.monotonic()
         if self._first is None:

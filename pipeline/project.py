@@ -136,10 +136,9 @@ class Project:
         """
         for path in artefacts:
             if not path.exists():
-                stage = next(s for name, s in _MADE_BY.items() if name in path.parts)
-                raise PipelineError(
-                    f"{path.relative_to(self.root)} is missing; `dvc repro {stage}` makes it"
-                )
+                inside = path.relative_to(self.root)
+                stage = next(s for name, s in _MADE_BY.items() if name in inside.parts)
+                raise PipelineError(f"{inside} is missing; `dvc repro {stage}` makes it")
 
     def unit(self, name: str) -> UnitPaths:
         """Return the paths of a unit.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from dvclive import Live
+from dvclive.live import Live
 from lightning_fabric import Fabric
 from PIL import Image
 
@@ -50,14 +50,16 @@ def run(project: Project, unit: str) -> list[str]:
     index = np.load(paths.subset, allow_pickle=False)
     system = get_system(
         p.train_gan.system,
-        base_channels=p.train_gan.base_channels,
         batch_size=p.train_gan.batch_size,
         generator_rate=p.train_gan.generator_rate,
         discriminator_rate=p.train_gan.discriminator_rate,
         ema_decay=p.train_gan.ema_decay,
     )
     architecture = system.architecture(
-        train.n_classes, train.images.shape[3], train.images.shape[1]
+        train.n_classes,
+        train.images.shape[3],
+        train.images.shape[1],
+        p.train_gan.base_channels,
     )
     budget = Budget(p.train_gan.images, p.train_gan.epochs, p.train_gan.evaluate, p.train_gan.keep)
     fabric = make_fabric(p.train_gan)
