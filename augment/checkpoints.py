@@ -15,14 +15,20 @@ from torch import Tensor, nn
 
 from augment.errors import AugmentError
 from augment.files import atomic_folder, read_json, write_json
+from augment.image_sets import one_line
 
 FORMAT = 1
 _WEIGHTS = "weights.safetensors"
 _META = "meta.json"
+# Far above any honest meta.json, far below memory.
+_MAX_META_BYTES = 1 << 26
 
 
 class CheckpointError(AugmentError):
-    """A checkpoint is missing, damaged, or of another kind than asked for."""
+    """A checkpoint is missing, damaged, or of another kind than asked for; one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 def save_checkpoint(
@@ -45,10 +51,12 @@ def save_checkpoint(
 def read_meta(folder: Path, kind: str) -> dict[str, Any]:
     """Read a checkpoint's meta.json; raises ``CheckpointError`` in one line."""
     try:
+        if (folder / _META).stat().st_size > _MAX_META_BYTES:
+            raise ValueError(f"it is larger than {_MAX_META_BYTES >> 20} MiB")
         meta = read_json(folder / _META)
     except FileNotFoundError:
         raise CheckpointError(f"{folder} holds no {kind}: {_META} is missing") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{folder / _META} cannot be read: {error}") from None
     if not isinstance(meta, dict) or meta.get("kind") != kind:
         found = meta.get("kind") if isinstance(meta, dict) else type(meta).__name__
@@ -60,6 +68,27 @@ def read_meta(folder: Path, kind: str) -> dict[str, Any]:
     return meta
 
 
+def check_size(folder: Path, network: nn.Module) -> None:
+    """Refuse a network that the weights on disk cannot fill, before memory is taken for it.
+
+    Args:
+        folder: of the checkpoint.
+        network: on the meta device, so that only its shapes exist.
+
+    Raises:
+        CheckpointError: in one line.
+    """
+    path = folder / _WEIGHTS
+    values = sum(tensor.numel() for tensor in network.state_dict().values())
+    if not path.is_file():
+        raise CheckpointError(f"{folder} is not whole: {_WEIGHTS} is missing")
+    if path.stat().st_size < values:  # Every value takes at least a byte.
+        raise CheckpointError(
+            f"{path} has {path.stat().st_size:,} bytes; the architecture in {_META} "
+            f"has {values:,} values"
+        )
+
+
 def load_weights(folder: Path, network: nn.Module) -> None:
     """Load a checkpoint's weights into ``network``; raises ``CheckpointError`` in one line."""
     path = folder / _WEIGHTS
@@ -68,5 +97,5 @@ def load_weights(folder: Path, network: nn.Module) -> None:
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is not whole: {_WEIGHTS} is missing") from None
     except (OSError, SafetensorError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise CheckpointError(f"{path} does not fit the network: {first}") from None
+        said = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} does not fit the network: {said}") from None

@@ -298,7 +298,9 @@ def train_gan(
             if first:
                 drawn = _draw(average.generator, eval_latent, eval_labels)
                 metrics = {"generator_loss": losses[0], "discriminator_loss": losses[1]}
-                metrics |= evaluate(drawn, eval_labels.numpy())
+                # NumPy scalars are not among what a state may hold.
+                said = evaluate(drawn, eval_labels.numpy())
+                metrics |= {name: float(value) for name, value in said.items()}
                 grid = _draw(average.generator, grid_latent, grid_labels)
                 spread = float(drawn.std(axis=0).mean())
                 collapsed = collapsed + 1 if spread < _COLLAPSED_SHARE * real_spread else 0

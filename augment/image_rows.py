@@ -35,7 +35,13 @@ class ImageRows:
         return np.concatenate([s.labels[i] for s, i in zip(self.sets, self.indices, strict=True)])
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Return the images of ``rows`` (int64), uint8 len(rows) x H x W x C, writable."""
+        """Return the images of ``rows`` (int64), uint8 len(rows) x H x W x C, writable.
+
+        Raises:
+            IndexError: when a row is not in 0 .. N - 1.
+        """
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
+            raise IndexError(f"rows {rows.min()} to {rows.max()}; allowed: 0 to {len(self) - 1}")
         out = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
         start = 0
         for image_set, index in zip(self.sets, self.indices, strict=True):

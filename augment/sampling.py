@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augment.checkpoints import CheckpointError, load_weights, read_meta
+from augment.checkpoints import CheckpointError, check_size, load_weights, read_meta
 from augment.networks import UPSAMPLINGS, Architecture, Generator
 from augment.streams import torch_stream
 
@@ -49,10 +49,14 @@ def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
             value = getattr(architecture, name)
             if type(value) is not int or not 1 <= value <= limit:
                 raise ValueError(f"{name} is {value!r}; allowed: 1 to {limit}")
-        if architecture.image_size not in UPSAMPLINGS:
-            raise ValueError(f"image_size is {architecture.image_size!r}")
+        size = architecture.image_size
+        if type(size) is not int or size not in UPSAMPLINGS:
+            allowed = ", ".join(map(str, UPSAMPLINGS))
+            raise ValueError(f"image_size is {size!r}; allowed: {allowed}")
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
+    with torch.device("meta"):
+        check_size(folder, Generator(architecture))
     generator = Generator(architecture)
     load_weights(folder, generator)
     return generator.eval(), meta

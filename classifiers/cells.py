@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,7 +85,7 @@ def code_digest() -> str:
     """Return the digest of the source files that a cell's result depends on."""
     folder = Path(__file__).parent
     files = [folder / name for name in _CODE]
-    files.append(folder.parent / "augment" / "streams.py")
+    files += [folder.parent / "augment" / name for name in ("image_rows.py", "streams.py")]
     return hashlib.sha256("".join(sha256_file(file) for file in files).encode()).hexdigest()
 
 
@@ -194,10 +193,12 @@ def _read(path: Path, task: CellTask) -> CellResult | None:
         with np.load(path, allow_pickle=False) as stored:
             predictions = tuple(stored[f"predictions{i}"] for i in range(len(task.evaluations)))
             steps, seen = (int(n) for n in stored["counts"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # A damaged archive makes NumPy, zipfile and zlib raise almost anything.
         return None
     fits = all(
-        array.shape == source.indices.shape and array.max(initial=0) < task.n_classes
+        array.dtype.kind == "u"
+        and array.shape == source.indices.shape
+        and array.max(initial=0) < task.n_classes
         for array, source in zip(predictions, task.evaluations, strict=True)
     )
     return CellResult(predictions, steps, seen, cached=True) if fits else None

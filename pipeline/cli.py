@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -21,7 +22,6 @@ from pipeline.project import Project
 from reports.errors import ReportError
 
 app = typer.Typer(
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help=(
@@ -95,6 +95,7 @@ def train_gan(unit: Unit = _FIRST_UNIT) -> None:
 
 @app.command()
 def generate(
+    context: typer.Context,
     unit: Annotated[
         str | None, typer.Option(help="As a stage: write this unit's pool of images.")
     ] = None,
@@ -133,7 +134,12 @@ def generate(
     from pipeline import generate as stage
 
     if unit is not None:
-        if label or all_labels or out:
+        given = [
+            name
+            for name in context.params
+            if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        ]
+        if given != ["unit"]:
             raise PipelineError("--unit writes the study's pool; it goes with no other option")
         name = unit
         _stage(f"generate {name}", lambda project: stage.run(project, name))
@@ -216,8 +222,12 @@ def _fail(message: str, code: int = 2) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line: a problem that the user can act on is one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A class name or path that the terminal cannot show is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)

@@ -32,12 +32,13 @@ class Progress:
             from rich.progress import Progress as RichProgress
 
             self._bar = RichProgress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn(self.unit),
+                TextColumn(self.unit, markup=False),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                # A class may be called [/b].
+                TextColumn("{task.fields[note]}", markup=False),
                 console=Console(stderr=True),
             )
             self._task = self._bar.add_task(self.title, total=None, note="")

@@ -64,7 +64,7 @@ def run(project: Project) -> list[str]:
         scores=scores,
         gains=gains,
         classes=class_table(cells, predictions, test.labels, test.class_names),
-        acceptance=pd.read_csv(paths.filtering / "acceptance.csv", dtype={"class_name": str}),
+        acceptance=_read_acceptance(paths),
         parameters=_shown_parameters(project),
         versions={name: version(name) for name in _VERSIONS},
         reproduce=["git checkout <this version>", "make study"],
@@ -86,7 +86,7 @@ def _figures(
 ) -> Iterator[tuple[str, Figure]]:
     """Yield every figure with the name of the function that draws it."""
     filtering = project.parameters.required_filter
-    acceptance = pd.read_csv(paths.filtering / "acceptance.csv", dtype={"class_name": str})
+    acceptance = _read_acceptance(paths)
     confidence = pd.read_csv(paths.filtering / "confidence.csv")
     groups = {
         str(name): rows.to_numpy()
@@ -106,6 +106,13 @@ def _figures(
     threshold = filtering.threshold
     yield "confidence_histogram", figures.confidence_histogram(groups, threshold=threshold)
     yield "acceptance_chart", figures.acceptance_chart(acceptance, threshold=threshold)
+
+
+def _read_acceptance(paths: UnitPaths) -> pd.DataFrame:
+    # A class may be called NA or null.
+    return pd.read_csv(
+        paths.filtering / "acceptance.csv", dtype={"class_name": str}, keep_default_na=False
+    )
 
 
 def _page_figure(name: str, png: bytes, svg: bytes) -> PageFigure:

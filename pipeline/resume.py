@@ -8,10 +8,12 @@ goes when the model is finished.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any
 
 from augment.files import atomic_file, sha256_file
 from pipeline.errors import PipelineError
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def digest_of(values: Any) -> str:
@@ -45,7 +49,12 @@ class ResumeStore:
         if not self.path.exists():
             return None
         try:
-            state: dict[str, Any] = torch.load(self.path, weights_only=True)
+            content = self.path.read_bytes()
+            # torch.load does not notice a changed byte within a tensor.
+            digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+            if hashlib.sha256(payload).digest() != digest:
+                raise EOFError("the state does not match its digest")
+            state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
             self.path.unlink(missing_ok=True)
             return None
@@ -55,12 +64,28 @@ class ResumeStore:
         """Replace the saved state."""
         import torch
 
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
         with atomic_file(self.path) as file:
-            torch.save(state, file)
+            file.write(hashlib.sha256(buffer.getbuffer()).digest())
+            file.write(buffer.getbuffer())
 
     def clear(self) -> None:
         """Remove the state of a finished training."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def make_cache(folder: Path) -> None:
+    """Make a folder in the user's cache, or say in one line why it cannot be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PipelineError(
+            f"the cache folder {folder} cannot be written ({error.strerror}); "
+            "set AUGMENT_CACHE_DIR to a folder that can"
+        ) from None
 
 
 @contextmanager
@@ -72,13 +97,7 @@ def locked_store(root: Path, key: str, say: Callable[[str], None]) -> Iterator[R
     """
     import filelock
 
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PipelineError(
-            f"the cache folder {root} cannot be made ({error.strerror}); "
-            "set AUGMENT_CACHE_DIR to a folder that can be written"
-        ) from None
+    make_cache(root)
     lock = filelock.FileLock(root / f"{key}.lock")
     try:
         lock.acquire(blocking=False)

@@ -25,6 +25,8 @@ def run(project: Project) -> list[str]:
     """Write ``results/scores.json``: one row a score, unit and pool."""
     p = project.parameters
     project.require(project.test, project.train, project.examiner)
+    for unit in p.units:
+        project.require(project.unit(unit).generated, project.unit(unit).filtered)
     test, train = open_image_set(project.test), open_image_set(project.train)
     examiner = load_lenet(project.examiner)
     extract: Callable[[np.ndarray], np.ndarray] | None = None

@@ -19,6 +19,7 @@ from pipeline.judging import fit_settings
 from pipeline.parameters import parse_unit
 from pipeline.progress import Progress
 from pipeline.project import Project
+from pipeline.resume import make_cache
 
 
 def run(project: Project) -> list[str]:
@@ -67,12 +68,14 @@ def run(project: Project) -> list[str]:
                 seed=derive_seed(p.seed, "cell", cell.seed),
             )
         )
+    cache = project.cache / "cells"
+    make_cache(cache)
     processes = p.train_classifiers.processes or os.cpu_count() or 1
     with Progress("train-classifiers", "cells") as progress:
         results = train_cells(
             tasks,
             processes=processes,
-            cache=project.cache / "cells",
+            cache=cache,
             on_done=lambda done, total, result: progress.update(done, total),
         )
     name = p.train_gan.system

@@ -93,7 +93,7 @@ def run(project: Project, unit: str) -> list[str]:
         if fabric.is_global_zero:
             store = stack.enter_context(locked_store(folder, key, progress.say))
         if fabric.broadcast(_finished(paths, key)):
-            return [f"generator of unit {unit}: finished meanwhile by another process"]
+            return [f"generator of unit {unit}: is finished already"]
         try:
             trained = train_gan(
                 ImageRows([train], [index]),
@@ -183,12 +183,13 @@ def _say_epoch(progress: Progress) -> Callable[[Epoch], None]:
 
 
 def _finished(paths: UnitPaths, key: str) -> bool:
-    """Return whether another process wrote this very model while this one waited."""
+    """Return whether this very model is there: written by another process while this one waited."""
     try:
         done = read_meta(paths.generator, "generator").get("key") == key
     except CheckpointError:
         return False
-    return done and (paths.training / "history.csv").exists()
+    files = (paths.generator / "weights.safetensors", paths.training / "history.csv")
+    return done and all(file.exists() for file in files)
 
 
 def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths) -> None:

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augment.errors import AugmentError
+from augment.image_sets import ImageSet
+from augment.mixing import (
+    POOLS,
+    MixError,
+    build_cells,
+    cells_from_table,
+    cells_table,
+    check_cells,
+    pool_indices,
+    real_indices,
+)
+from augment.splits import apportion
+
+K = 3
+FREQUENCIES = np.array([50, 30, 20])
+TOTALS = st.lists(st.integers(0, 90), min_size=1, max_size=4, unique=True)
+
+
+def counts(totals: Sequence[int]) -> list[np.ndarray]:
+    return [apportion(total, FREQUENCIES) for total in totals]
+
+
+def make_set(n: int = 100) -> ImageSet:
+    labels = np.random.default_rng(1).permutation(np.arange(n) % K)
+    return ImageSet(np.zeros((n, 2, 2, 1), dtype=np.uint8), labels, ("a", "b", "c"))
+
+
+@given(
+    real=TOTALS,
+    synthetic=TOTALS,
+    strategies=st.lists(st.sampled_from(sorted(POOLS)), unique=True),
+    seeds=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+)
+def test_every_recipe_appears_once(
+    real: list[int], synthetic: list[int], strategies: list[str], seeds: list[int]
+) -> None:
+    cells = build_cells("all-0", counts(real), counts(synthetic), strategies, seeds)
+    expected = [("none", r, 0, seed) for r in real if r and 0 in synthetic for seed in seeds] + [
+        (strategy, r, s, seed)
+        for strategy, r, s, seed in product(strategies, real, synthetic, seeds)
+        if s
+    ]
+    found = [(c.strategy, c.n_real, c.n_synthetic, c.seed) for c in cells]
+    assert found == expected
+    assert len(set(cells)) == len(cells)
+    for cell in cells:
+        assert cell.n_real + cell.n_synthetic > 0
+        assert (cell.strategy == "none") == (cell.n_synthetic == 0)
+        assert cell.real_per_class == tuple(apportion(cell.n_real, FREQUENCIES))
+        assert cell.synthetic_per_class == tuple(apportion(cell.n_synthetic, FREQUENCIES))
+        assert (cell.protocol, cell.unit) == ("paper", "all-0")
+
+
+def test_a_grid_counted_by_hand() -> None:
+    # 4 real x 4 synthetic, both with 0, 2 strategies, 3 seeds: none 3, each strategy 4 x 3.
+    cells = build_cells(
+        "all-0", counts([0, 10, 50, 100]), counts([0, 10, 50, 100]), ["mix", "filtered"], [0, 1, 2]
+    )
+    assert len(cells) == 3 * (3 + 2 * 12) == 81
+    assert sum(cell.strategy == "none" for cell in cells) == 9
+    only = [cell for cell in cells if cell.n_real == 0]
+    assert {cell.n_synthetic for cell in only} == {10, 50, 100}
+
+
+def test_counts_of_one_class_are_kept_as_they_are() -> None:
+    (cell,) = build_cells("u", counts([10]), [np.array([0, 7, 0])], ["mix"], [0])
+    assert cell.synthetic_per_class == (0, 7, 0)
+    assert cell.n_synthetic == 7
+
+
+def test_an_unknown_strategy_is_refused() -> None:
+    for name in ("none", "magic"):
+        with pytest.raises(MixError, match=f"strategy '{name}' is unknown; allowed: mix, filtered"):
+            build_cells("u", counts([1]), counts([1]), ["mix", name], [0])
+
+
+def test_what_fits_exactly_passes_and_one_more_is_refused() -> None:
+    cells = build_cells("u", counts([100]), counts([0, 20]), ["mix", "filtered"], [0])
+    pools = {"generated": np.array([10, 6, 4]), "filtered": np.array([10, 6, 4])}
+    check_cells(cells, FREQUENCIES, pools, ["a", "b", "c"])
+    with pytest.raises(MixError) as caught:
+        check_cells(cells, np.array([50, 29, 20]), pools, ["a", "b", "c"])
+    assert isinstance(caught.value, AugmentError)
+    assert str(caught.value) == (
+        "a none recipe with 100 real and 0 synthetic images needs 30 real images of class b; "
+        "allowed: at most 29"
+    )
+    with pytest.raises(MixError) as caught:
+        check_cells(cells, FREQUENCIES, pools | {"filtered": np.array([10, 6, 3])}, ["a", "b", "c"])
+    assert str(caught.value) == (
+        "a filtered recipe with 100 real and 20 synthetic images needs 4 filtered images of "
+        "class c; allowed: at most 3"
+    )
+
+
+def test_a_pool_that_no_recipe_uses_need_not_be_there() -> None:
+    check_cells(build_cells("u", counts([10]), counts([0]), [], [0]), FREQUENCIES, {}, "abc")
+
+
+def test_the_manifest_comes_back_through_parquet(tmp_path: Path) -> None:
+    cells = build_cells("all-0", counts([0, 9]), counts([0, 5]), ["mix"], [0, 2**40])
+    cells_table(cells).to_parquet(tmp_path / "recipes.parquet", index=False)
+    table = pd.read_parquet(tmp_path / "recipes.parquet")
+    assert cells_from_table(table) == cells
+    assert len(table) == len(cells)
+    assert cells_from_table(cells_table(cells)) == cells
+    for cell in cells_from_table(table):
+        assert type(cell.n_real) is int
+        assert all(type(count) is int for count in cell.real_per_class)
+    cells_table(cells).to_parquet(tmp_path / "again.parquet", index=False)
+    assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "recipes.parquet").read_bytes()
+
+
+@given(small=st.integers(0, 100), large=st.integers(0, 100), seed=st.integers(0, 3))
+def test_a_smaller_real_subset_is_within_every_larger_one(
+    small: int, large: int, seed: int
+) -> None:
+    train = make_set()
+    small, large = sorted((small, large))
+    few = real_indices(train, apportion(small, train.counts()).tolist(), seed)
+    many = real_indices(train, apportion(large, train.counts()).tolist(), seed)
+    assert len(few) == small == len(set(few.tolist()))
+    # Largest remainders may take one from a class as the total grows, so nesting is by class:
+    # where the larger count is at least as large, its images hold the smaller's.
+    for label in range(K):
+        a, b = few[train.labels[few] == label], many[train.labels[many] == label]
+        shorter = min(len(a), len(b))
+        np.testing.assert_array_equal(a[:shorter], b[:shorter])
+
+
+def test_real_subsets_are_as_asked_for_and_differ_by_seed() -> None:
+    train = make_set()
+    index = real_indices(train, [5, 0, 9], 0)
+    assert np.bincount(train.labels[index], minlength=K).tolist() == [5, 0, 9]
+    np.testing.assert_array_equal(index, real_indices(train, [5, 0, 9], 0))
+    assert set(index.tolist()) != set(real_indices(train, [5, 0, 9], 1).tolist())
+    everything = real_indices(train, train.counts().tolist(), 0)
+    assert sorted(everything.tolist()) == list(range(100))
+
+
+@given(
+    labels=st.lists(st.integers(0, K - 1), max_size=40).map(lambda x: np.array(x, dtype=np.int64)),
+    data=st.data(),
+)
+def test_a_pool_gives_its_first_images_of_each_class(
+    labels: np.ndarray, data: st.DataObject
+) -> None:
+    have = np.bincount(labels, minlength=K).tolist()
+    large = [data.draw(st.integers(0, n)) for n in have]
+    small = [data.draw(st.integers(0, n)) for n in large]
+    many, few = pool_indices(labels, large), pool_indices(labels, small)
+    assert np.bincount(labels[many], minlength=K).tolist() == large
+    assert set(few.tolist()) <= set(many.tolist())
+    for label in range(K):
+        mine = [i for i, value in enumerate(labels) if value == label]
+        assert many[labels[many] == label].tolist() == mine[: large[label]]

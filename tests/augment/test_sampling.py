@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from augment.networks import Generator
+from augment.sampling import CHUNK, draw, draw_blocks, to_uint8
+from augment.systems import get_system
+
+SEED = 11
+MOST = 3 * CHUNK
+
+
+def make_generator(channels: int = 1, image_size: int = 28) -> Generator:
+    architecture = get_system("cdcgan-projection", base_channels=4).architecture(
+        3, channels, image_size
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        generator = Generator(architecture)
+        # Statistics as after training, so that evaluation mode gives images with contrast.
+        for _ in range(5):
+            generator(torch.randn(64, 100), torch.arange(64) % 3)
+    return generator.eval()
+
+
+GENERATOR = make_generator()
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[int, np.ndarray]:
+    """The first images of every label."""
+    return {label: draw(GENERATOR, label, 0, MOST, SEED) for label in range(3)}
+
+
+def test_what_is_drawn(whole: dict[int, np.ndarray]) -> None:
+    images = whole[1]
+    assert images.dtype == np.uint8
+    assert images.shape == (MOST, 28, 28, 1)
+    assert len({image.tobytes() for image in images}) == MOST
+    assert not np.array_equal(images, whole[0])
+    assert not np.array_equal(images[:9], draw(GENERATOR, 1, 0, 9, SEED + 1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    label=st.integers(0, 2),
+    ends=st.tuples(st.integers(0, MOST), st.integers(0, MOST)).map(sorted),
+)
+def test_image_i_is_the_same_bytes_in_every_range(
+    whole: dict[int, np.ndarray], label: int, ends: list[int]
+) -> None:
+    start, stop = ends
+    np.testing.assert_array_equal(
+        draw(GENERATOR, label, start, stop, SEED), whole[label][start:stop]
+    )
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [(0, 1), (0, CHUNK), (CHUNK - 1, CHUNK + 1), (CHUNK, CHUNK + 1), (2 * CHUNK - 1, 3 * CHUNK)],
+)
+def test_the_edges_of_a_chunk(whole: dict[int, np.ndarray], ends: tuple[int, int]) -> None:
+    np.testing.assert_array_equal(draw(GENERATOR, 2, *ends, SEED), whole[2][slice(*ends)])
+
+
+@pytest.mark.parametrize("at", [0, 7, CHUNK])
+def test_no_images_at_all(at: int) -> None:
+    assert draw(GENERATOR, 0, at, at, SEED).shape == (0, 28, 28, 1)
+
+
+def test_neither_other_labels_nor_global_state_matter() -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = draw(GENERATOR, 2, 40, 50, SEED)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    draw(GENERATOR, 0, 0, 300, SEED)
+    np.testing.assert_array_equal(draw(GENERATOR, 2, 40, 50, SEED), first)
+
+
+@settings(max_examples=10, deadline=None)
+@given(start=st.integers(0, 300), n=st.integers(0, 300), block=st.integers(40, 700))
+def test_blocks_join_to_the_whole(
+    whole: dict[int, np.ndarray], start: int, n: int, block: int
+) -> None:
+    blocks = list(draw_blocks(GENERATOR, 0, start, start + n, SEED, block))
+    assert all(len(b) == block for b in blocks[:-1])
+    joined = np.concatenate([whole[0][:0], *blocks])
+    np.testing.assert_array_equal(joined, whole[0][start : start + n])
+
+
+@pytest.mark.parametrize(("channels", "image_size"), [(3, 28), (1, 32), (3, 64)])
+def test_colour_and_larger_images(channels: int, image_size: int) -> None:
+    generator = make_generator(channels, image_size)
+    images = draw(generator, 0, 3, 5, SEED)
+    assert images.shape == (2, image_size, image_size, channels)
+    np.testing.assert_array_equal(images[1], draw(generator, 0, 4, 5, SEED)[0])
+
+
+def test_to_uint8_by_hand() -> None:
+    values = torch.tensor([-1.0, 1.0, 0.0, -1.5, 1.5, -1 + 1 / 127.5, 1 - 0.51 / 127.5])
+    pixels = to_uint8(values.reshape(1, 1, 1, 7))
+    assert pixels.flatten().tolist() == [0, 255, 128, 0, 255, 1, 254]
+
+
+def test_to_uint8_moves_channels_last_and_undoes_the_scaling() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype=np.uint8)
+    pixels.flat[:120] = np.arange(120)
+    scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div(127.5).sub(1)
+    scaled.requires_grad_()
+    back = to_uint8(scaled)
+    np.testing.assert_array_equal(back, pixels)
+    assert back.flags.c_contiguous
+    all_values = torch.arange(256).reshape(1, 1, 16, 16).float().div(127.5).sub(1)
+    assert to_uint8(all_values).flatten().tolist() == list(range(256))

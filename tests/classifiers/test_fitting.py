@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augment.image_rows import ImageRows, all_rows
+from classifiers.errors import ClassifierError
+from classifiers.fitting import FitSettings, batches, fit_lenet
+from classifiers.lenet import LeNet
+from classifiers.prediction import predict
+
+SHORT = FitSettings(steps=8, epochs=None, batch_size=10, learning_rate=3e-3)
+
+
+def fit(rows: ImageRows, settings: FitSettings = SHORT, seed: int = 0, **kwargs) -> LeNet:
+    return fit_lenet(rows, 3, input_size=32, settings=settings, seed=seed, **kwargs)
+
+
+def weights(network: LeNet) -> bytes:
+    return b"".join(tensor.numpy().tobytes() for tensor in network.state_dict().values())
+
+
+def test_it_learns(make_set) -> None:
+    network = fit(all_rows(make_set(n=90)), replace(SHORT, steps=60))
+    new = make_set("new", n=60, seed=1)
+    assert (predict(network, new.images).classes == new.labels).mean() > 0.95
+    assert not network.training
+
+
+def test_one_seed_gives_one_network(make_set) -> None:
+    rows = all_rows(make_set())
+    assert weights(fit(rows)) == weights(fit(rows))
+    assert weights(fit(rows)) != weights(fit(rows, seed=1))
+
+
+def test_global_random_state_is_neither_read_nor_changed(make_set) -> None:
+    rows = all_rows(make_set())
+    torch.manual_seed(1)
+    np.random.seed(1)
+    first = weights(fit(rows))
+    torch.manual_seed(2)
+    np.random.seed(2)
+    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    assert weights(fit(rows)) == first
+    assert torch.equal(torch.get_rng_state(), before)
+    assert np.array_equal(np.random.get_state()[1], numpy_before)
+
+
+def test_settings_change_the_network(make_set) -> None:
+    rows = all_rows(make_set())
+    base = weights(fit(rows))
+    for change in ({"steps": 9}, {"batch_size": 11}, {"learning_rate": 2e-3}):
+        assert weights(fit(rows, replace(SHORT, **change))) != base
+
+
+def test_where_the_images_lie_does_not_matter(make_set) -> None:
+    whole = make_set()
+    parts = ImageRows([whole, whole], [np.arange(25), np.arange(25, 60)])
+    assert weights(fit(parts)) == weights(fit(all_rows(whole)))
+
+
+def test_large_images_are_reduced_to_what_the_network_sees(make_set) -> None:
+    big = make_set("big", n=90, side=64, channels=3)
+    network = fit(all_rows(big), replace(SHORT, steps=60))
+    assert network.architecture.to_dict() == {
+        "n_classes": 3,
+        "channels": 3,
+        "image_size": 64,
+        "input_size": 32,
+    }
+    new = make_set("new", n=30, side=64, channels=3, seed=1)
+    assert (predict(network, new.images).classes == new.labels).mean() > 0.9
+
+
+def test_a_set_smaller_than_a_batch_is_repeated(make_set) -> None:
+    rows = ImageRows([make_set()], [np.array([0, 1, 2])])
+    assert weights(fit(rows)) == weights(fit(rows))
+
+
+def test_every_step_is_told(make_set) -> None:
+    told: list[tuple[int, int]] = []
+    fit(all_rows(make_set()), on_step=lambda done, total: told.append((done, total)))
+    assert told == [(step, 8) for step in range(1, 9)]
+
+
+def test_one_step_is_enough(make_set) -> None:
+    fit(all_rows(make_set()), replace(SHORT, steps=1))
+
+
+def test_no_image_is_an_error(make_set) -> None:
+    with pytest.raises(ClassifierError, match="at least one training image"):
+        fit(ImageRows([make_set()], [np.arange(0)]))
+
+
+def test_weights_that_are_not_finite_are_an_error(make_set) -> None:
+    with pytest.raises(ClassifierError, match=r"lower lenet\.learning_rate"):
+        fit(all_rows(make_set()), replace(SHORT, learning_rate=1e38))
+
+
+def test_length_in_steps_or_in_epochs() -> None:
+    assert SHORT.n_steps(1) == SHORT.n_steps(10**6) == 8
+    epochs = FitSettings(steps=None, epochs=3, batch_size=10, learning_rate=1e-3)
+    assert [epochs.n_steps(n) for n in (1, 10, 11, 100)] == [3, 3, 6, 30]
+
+
+@given(
+    n_images=st.integers(1, 60),
+    batch_size=st.integers(1, 40),
+    steps=st.integers(1, 30),
+    seed=st.integers(0, 10),
+)
+def test_batches_take_every_image_in_turn(
+    n_images: int, batch_size: int, steps: int, seed: int
+) -> None:
+    order = batches(n_images, batch_size, steps, np.random.default_rng(seed))
+    assert order.shape == (steps, batch_size)
+    assert order.dtype == np.int64
+    flat = order.ravel()
+    for start in range(0, len(flat), n_images):
+        turn = flat[start : start + n_images]
+        assert len(set(turn.tolist())) == len(turn)
+        assert turn.min() >= 0
+        assert turn.max() < n_images
+    again = batches(n_images, batch_size, steps, np.random.default_rng(seed))
+    assert np.array_equal(order, again)
+
+
+@given(n_images=st.integers(1, 30), batch_size=st.integers(1, 20), steps=st.integers(1, 10))
+def test_a_longer_run_begins_like_a_shorter_one(n_images: int, batch_size: int, steps: int) -> None:
+    longer = batches(n_images, batch_size, steps + 5, np.random.default_rng(0))
+    shorter = batches(n_images, batch_size, steps, np.random.default_rng(0))
+    assert np.array_equal(longer[:steps], shorter)

@@ -1,0 +1,102 @@
+"""The report as a browser shows it."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PROBE = """<script>
+document.title = [document.documentElement.scrollWidth, window.innerWidth,
+  [...document.images].filter(i => !(i.complete && i.naturalWidth)).length,
+  document.images.length + document.querySelectorAll("svg").length,
+  performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).length
+].join(" ");
+</script>"""
+
+
+@pytest.fixture
+def page(study: Any) -> str:
+    from reports import figures
+    from reports.page import PageContent, page_figure, render_page
+    from reports.statistics import gain_table, headline, summarise_cells
+
+    cells, predictions, labels = study
+    summary = summarise_cells(cells)
+    drawn = {
+        "accuracy_contour": figures.accuracy_contour(summary),
+        "accuracy_surface": figures.accuracy_surface(summary),
+    }
+    contour, surface = (figures.figure_bytes(figure) for figure in drawn.values())
+    content = PageContent(
+        data="made-up digits",
+        headline=headline(cells, predictions, labels),
+        summary=summary,
+        figures=[
+            page_figure("accuracy_contour", *contour),
+            page_figure("accuracy_surface", surface[0]),
+        ],
+        gains=gain_table(cells, predictions, labels),
+    )
+    return render_page(content)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Callable[[str, int], list[int]]:
+    """Show a page at a width; returns what the probe saw."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+
+    def show(page: str, width: int) -> list[int]:
+        file = tmp_path / "page.html"
+        file.write_text(page.replace("</body>", PROBE + "</body>"), encoding="utf-8")
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        size = f"--window-size={width},900"
+        done = subprocess.run(
+            [CHROMIUM, *FLAGS, profile, size, "--dump-dom", file.as_uri()],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        title = re.search(r"<title>([\d ]+)</title>", done.stdout)
+        assert title, done.stdout[:500]
+        return [int(number) for number in title[1].split()]
+
+    return show
+
+
+@pytest.mark.parametrize("width", [500, 1200])
+def test_every_figure_shows_nothing_is_fetched_and_no_line_is_cut(
+    page: str, shown: Callable[[str, int], list[int]], width: int
+) -> None:
+    scroll_width, inner_width, broken, pictures, fetched = shown(page, width)
+    assert scroll_width <= inner_width
+    assert broken == 0
+    assert pictures >= 2
+    assert fetched == 0
+
+
+def test_a_broken_page_would_be_noticed(page: str, shown: Callable[[str, int], list[int]]) -> None:
+    wide = page.replace(
+        "</body>", '<p style="width:3000px">x</p><img src="data:image/png;base64,x"></body>'
+    )
+    scroll_width, inner_width, broken, _, _ = shown(wide, 1200)
+    assert scroll_width > inner_width
+    assert broken == 1
