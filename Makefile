@@ -46,12 +46,14 @@ pre-commit: $(VENV)/.dev  ## run on every commit what CI runs on style, format a
 	pre-commit install
 
 clean:  ## remove the environment and every result; the cache of trained cells stays
-	rm -rf $(VENV) data models results logs *.egg-info
+	rm -rf $(VENV) data/real data/units data/recipes.parquet models logs *.egg-info
+	rm -rf results/figures results/units results/report.html results/scores.json
+	rm -f results/cells.parquet results/predictions.npy
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.study: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .

@@ -18,12 +18,15 @@ from augment.image_rows import ImageRows
 from augment.losses import discriminator_loss, generator_loss
 from augment.networks import Architecture, Discriminator, Generator
 from augment.sampling import to_uint8
+from augment.splits import apportion
 from augment.streams import derive_seed, numpy_stream, torch_stream
 from augment.systems import System
 
 GRID_PER_CLASS = 8
 """Images a class in the grid drawn from fixed noise after every epoch."""
 
+_MOST_GRID_CLASSES = 20
+_MOST_SCORED_EPOCHS = 200
 _COLLAPSED_EPOCHS = 3
 _COLLAPSED_SHARE = 0.1
 
@@ -60,7 +63,7 @@ class Epoch:
     epoch: int  # From 1.
     images: int  # Real images seen so far.
     metrics: dict[str, float]  # Losses, and what ``evaluate`` returned.
-    grid: np.ndarray  # uint8 (n_classes * GRID_PER_CLASS) x H x W x C, class by class.
+    grid: np.ndarray  # uint8 M x H x W x C: GRID_PER_CLASS of each of the first 20 classes.
 
 
 @dataclass
@@ -171,8 +174,12 @@ def train_gan(
         total = budget.epochs * epoch_steps
     first = fabric.is_global_zero
     labels = images.labels
+    shares = np.bincount(labels, minlength=architecture.n_classes)
     sample = np.arange(0, n_images, max(1, n_images // budget.evaluate))
-    real_spread = float(images[sample].std(axis=0).mean())
+    real_spread = spread_within_classes(images[sample], labels[sample])
+    # Tiny sets have epochs of a few steps: scoring each would take longer than training it.
+    n_epochs = -(-total // epoch_steps)
+    every = -(-n_epochs // _MOST_SCORED_EPOCHS)
 
     # Construct networks and optimisers.
     with torch.random.fork_rng(devices=[]):
@@ -196,11 +203,14 @@ def train_gan(
     }
 
     # Fixed noise for the scores and the grid.
-    eval_labels = torch.arange(budget.evaluate) % architecture.n_classes
+    eval_labels = torch.from_numpy(
+        np.repeat(np.arange(architecture.n_classes), apportion(budget.evaluate, shares))
+    )
     eval_latent = torch.randn(
         budget.evaluate, architecture.latent_dim, generator=torch_stream(seed, "evaluate")
     )
-    grid_labels = torch.arange(architecture.n_classes).repeat_interleave(GRID_PER_CLASS)
+    grid_classes = min(architecture.n_classes, _MOST_GRID_CLASSES)
+    grid_labels = torch.arange(grid_classes).repeat_interleave(GRID_PER_CLASS)
     grid_latent = torch.randn(
         len(grid_labels), architecture.latent_dim, generator=torch_stream(seed, "grid")
     )
@@ -247,6 +257,11 @@ def train_gan(
     order, order_epoch = np.empty(0, dtype=np.int64), -1
     saved_at = time.monotonic()
     while step < total and stopped is None:
+        # Set this step's learning rates.
+        share = rate_share(step / total, system.decay_start)
+        _set_rate(generator_optimizer, share * system.generator_rate)
+        _set_rate(discriminator_optimizer, share * system.discriminator_rate)
+
         # Draw this step's images, labels and noise from its own streams.
         epoch_index, position = divmod(step, epoch_steps)
         if epoch_index != order_epoch:
@@ -287,9 +302,11 @@ def train_gan(
         if first:
             on_step(step, total)
 
-        # After every epoch: scores, grid, choice.
-        if position + 1 == epoch_steps or step == total:
-            losses = (loss_sums / (position + 1)).tolist()
+        # After an epoch: scores, grid, choice.
+        epoch_ends = position + 1 == epoch_steps and (epoch_index + 1) % every == 0
+        if epoch_ends or step == total:
+            since = step - (history[-1].images // batch_size if history else 0)
+            losses = (loss_sums / max(1, since)).tolist()
             loss_sums = torch.zeros(2, dtype=torch.float64)
             finite = _agree(fabric, all(math.isfinite(loss) for loss in losses))
             if not finite:
@@ -302,7 +319,7 @@ def train_gan(
                 said = evaluate(drawn, eval_labels.numpy())
                 metrics |= {name: float(value) for name, value in said.items()}
                 grid = _draw(average.generator, grid_latent, grid_labels)
-                spread = float(drawn.std(axis=0).mean())
+                spread = spread_within_classes(drawn, eval_labels.numpy())
                 collapsed = collapsed + 1 if spread < _COLLAPSED_SHARE * real_spread else 0
                 epoch = Epoch(epoch_index + 1, step * batch_size, metrics, grid)
                 history.append(epoch)
@@ -318,9 +335,10 @@ def train_gan(
                     f"{epoch_index + 1} are all alike (collapse)"
                 )
                 break
-            if step < total and time.monotonic() - saved_at > budget.save_seconds:
-                save_state()
-                saved_at = time.monotonic()
+        # Save the state now and then.
+        if first and step < total and time.monotonic() - saved_at > budget.save_seconds:
+            save_state()
+            saved_at = time.monotonic()
 
         # Stop when asked to: the whole state goes to the store first.
         if not _agree(fabric, not should_stop()) and step < total:
@@ -340,6 +358,37 @@ def train_gan(
         )
     precision = str(fabric._precision.precision)
     return TrainedGan(best.weights, best.epoch, history, stopped, precision)
+
+
+def rate_share(done: float, decay_start: float) -> float:
+    """Return the share of the full learning rate at a point of the training.
+
+    Constant up to ``decay_start``, then linear to 0 (as in Miyato et al., 2018, appendix).
+
+    Args:
+        done: share of the training that is done, in [0, 1).
+        decay_start: share after which the rate falls; 1 keeps it constant.
+    """
+    return 1.0 if done < decay_start else (1 - done) / (1 - decay_start)
+
+
+def spread_within_classes(images: np.ndarray, labels: np.ndarray) -> float:
+    """Return how different images of one class are: pixel deviation, averaged over classes.
+
+    A conditional generator that gives one image for each class has spread 0.
+
+    Args:
+        images: uint8 N x H x W x C.
+        labels: int64 N; classes with one image do not count.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    spreads = [images[labels == c].std(axis=0).mean() for c in classes[counts > 1]]
+    return float(np.mean(spreads)) if spreads else math.inf
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
 
 
 def _adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:

@@ -29,6 +29,7 @@ class System:
     discriminator_rate: float
     betas: tuple[float, float] = (0.5, 0.999)
     ema_decay: float = 0.0  # Per step; 0 keeps no average.
+    decay_start: float = 1.0  # Share of the training after which both rates fall linearly to 0.
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values."""
@@ -66,7 +67,7 @@ SYSTEMS = {
             name="cdcgan-projection",
             description="conditional DCGAN with hinge loss, spectral norm, projection and EMA",
             base_channels=48,
-            kernel_size=4,
+            kernel_size=5,
             label="projection",
             discriminator_norm="spectral",
             discriminator_slope=0.1,
@@ -76,6 +77,7 @@ SYSTEMS = {
             generator_rate=4e-4,
             discriminator_rate=8e-4,
             ema_decay=0.999,
+            decay_start=0.5,
         ),
         System(
             name="cdcgan-smooth",

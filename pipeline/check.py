@@ -155,7 +155,7 @@ def _check_idx(data: DataParameters, root: Path, environ: Mapping[str, str]) -> 
 
     data_dir = environ.get("AUGMENT_DATA_DIR")
     if data.path is not None:
-        folder = root / data.path
+        folder = root / Path(data.path).expanduser()
     elif data_dir:
         folder = root / data_dir / data.source
     else:
@@ -177,8 +177,9 @@ def _check_folder(data: DataParameters, root: Path) -> tuple[list[CheckLine], _F
     from augment.sources.folder_layout import scan_folder
 
     assert data.path is not None  # a rule of the parameters
+    folder = root / Path(data.path).expanduser()
     try:
-        layout = scan_folder(root / data.path)
+        layout = scan_folder(folder)
     except AugmentError as error:
         return [CheckLine("error", "data", str(error))], None
     names = layout.train.class_names
@@ -186,7 +187,7 @@ def _check_folder(data: DataParameters, root: Path) -> tuple[list[CheckLine], _F
     per_class = np.bincount(labels, minlength=len(names))
     n_test = len(layout.test.files) if layout.test is not None else 0
     held = f"{n_test} for test" if n_test else "no test folder"
-    text = f"{root / data.path}: {len(labels)} files in {len(names)} classes, {held} (not opened)"
+    text = f"{folder}: {len(labels)} files in {len(names)} classes, {held} (not opened)"
     lines = [CheckLine("ok", "data", text)]
     lines += [CheckLine("warning", "data", note) for note in layout.notes]
     return lines, _Found(tuple(int(count) for count in per_class), n_test, names)
@@ -256,8 +257,9 @@ def _check_inception(parameters: Parameters, root: Path, environ: Mapping[str, s
         return CheckLine("error", "inception", text)
     given = parameters.score.inception_weights
     if given is not None:
-        if (root / given).is_file():
-            return CheckLine("ok", "inception", f"InceptionV3 weights: {root / given}")
+        weights = root / Path(given).expanduser()
+        if weights.is_file():
+            return CheckLine("ok", "inception", f"InceptionV3 weights: {weights}")
         text = f"score.inception_weights is {given!r}; there is no such file"
         return CheckLine("error", "inception", text)
     cache = Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"

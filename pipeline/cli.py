@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def _stage(name: str, run: Callable[[Project], list[str]]) -> None:
     began = time.time()
     for line in run(project):
         print(line)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return  # the first of several training processes speaks for all
     project.log.parent.mkdir(parents=True, exist_ok=True)
     with project.log.open("a", encoding="utf-8") as log:
         row = {"stage": name, "began": round(began), "seconds": round(time.time() - began, 1)}
@@ -204,8 +207,6 @@ def report() -> None:
 @app.command()
 def check() -> None:
     """Check params.yaml, the data and the machine in a second, before an hour of training."""
-    import os
-
     from pipeline.check import run_check
 
     lines = run_check(Project.find().root, os.environ)
@@ -215,6 +216,24 @@ def check() -> None:
         raise typer.Exit(2)
 
 
+def _run_the_checkouts_own_code() -> None:
+    """Start again with the code of the checkout that the command was called in, if another.
+
+    DVC runs queued experiments in copies of the project; each must run the code that it records,
+    not that of the checkout which was installed.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file():
+            own = folder / "pipeline" / "cli.py"
+            if (folder / ".dvc").is_dir() and own.is_file() and not own.samefile(__file__):
+                paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+                os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+                command = [sys.executable, "-m", "pipeline.cli", *sys.argv[1:]]
+                os.execv(sys.executable, command)
+            return
+
+
 def _fail(message: str, code: int = 2) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
@@ -222,6 +241,7 @@ def _fail(message: str, code: int = 2) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line: a problem that the user can act on is one line and exit code 2."""
+    _run_the_checkouts_own_code()
     for stream in (sys.stdout, sys.stderr):
         # A class name or path that the terminal cannot show is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
@@ -239,6 +259,16 @@ def main() -> NoReturn:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail(f"{error.strerror or error}{where}")
+    except MemoryError:
+        _fail("memory is full; lower train_classifiers.processes or the sizes in params.yaml")
+    except RuntimeError as error:
+        # What torch and joblib raise when memory is full has no common class.
+        if type(error).__name__ not in {"OutOfMemoryError", "TerminatedWorkerError"}:
+            raise
+        _fail(
+            "a process ended, most likely because memory was full; lower "
+            "train_classifiers.processes or train_gan.batch_size"
+        )
     except (KeyboardInterrupt, typer.Abort):
         print("stopped; run the same command again to go on", file=sys.stderr)
         sys.exit(130)

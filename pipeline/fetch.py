@@ -21,7 +21,7 @@ from pipeline.project import Project
 def run(project: Project) -> list[str]:
     """Write ``data/real``; return lines for the user."""
     p = project.parameters
-    path = None if p.data.path is None else project.root / Path(p.data.path).expanduser()
+    path = None if p.data.path is None else project.given_path(p.data.path)
     out = project.train.parent
     out.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=out.parent, prefix=".fetch."))

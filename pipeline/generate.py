@@ -238,7 +238,7 @@ def file_name(name: str, label: int) -> str:
     A changed name gets the index and a dot, which no unchanged name holds, to stay unique.
     """
     safe = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:60]
-    return safe if safe == name else f"{label}.{safe.strip('_') or 'class'}"
+    return safe if safe and safe == name else f"{label}.{safe.strip('_') or 'class'}"
 
 
 def _default_out(request: Request, labels: Sequence[int], names: Sequence[str]) -> Path:

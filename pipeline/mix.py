@@ -8,7 +8,7 @@ from augment.files import atomic_file
 from augment.image_sets import open_image_set
 from augment.mixing import POOLS, build_cells, cells_table, check_cells
 from pipeline.parameters import check_feasible, counts_per_class
-from pipeline.project import Project
+from pipeline.project import Project, read_array
 
 
 def run(project: Project) -> list[str]:
@@ -18,7 +18,7 @@ def run(project: Project) -> list[str]:
     paths = project.unit(unit)
     project.require(project.train, paths.subset, paths.generated, paths.filtered)
     train = open_image_set(project.train)
-    index = np.load(paths.subset, allow_pickle=False)
+    index = project.read(paths.subset, read_array)
     real = np.bincount(train.labels[index], minlength=train.n_classes)
     check_feasible(p, real, train.class_names)
     cells = build_cells(

@@ -85,7 +85,8 @@ def _refuse() -> PydanticCustomError:
 def _number(value: object, largest_share: float) -> int | float:
     if isinstance(value, bool):
         raise _refuse()
-    if isinstance(value, int) and 0 <= value <= _MOST_IMAGES:
+    # DVC takes 1 and 1.0 for equal, so a correction from one to the other would rerun nothing.
+    if isinstance(value, int) and 0 <= value <= _MOST_IMAGES and value != 1:
         return value
     if isinstance(value, float) and 0 <= value <= largest_share:  # false for NaN
         return value
@@ -252,13 +253,13 @@ class MixParameters(_Section):
     real: Annotated[
         tuple[Annotated[int | float, PlainValidator(_real_count)], ...], _FromList, _Unique
     ] = _list_field(
-        "a whole number of images from 0, or a share with a decimal point from 0.0 to 1.0",
+        "a whole number of images, 0 or from 2, or a share with a decimal point from 0.0 to 1.0",
         "real training images",
     )
     synthetic: Annotated[
         tuple[Annotated[Count, PlainValidator(_synthetic_count)], ...], _FromList, _Unique
     ] = _list_field(
-        "a whole number of images from 0, a share with a decimal point from 0.0 to "
+        "a whole number of images, 0 or from 2, a share with a decimal point from 0.0 to "
         f"{_MOST_SYNTHETIC_SHARE}, or a mapping {{class name: images}} with a sum above 0",
         "generated training images",
     )
@@ -284,7 +285,7 @@ class ScoreParameters(_Section):
     """The scores of the generated images against the test images."""
 
     n: int = Field(
-        ge=100, le=100_000, description="generated images scored, drawn evenly over the classes"
+        ge=100, le=100_000, description="generated images scored, at most half the test images"
     )
     inception: bool = Field(description="whether to compute FID on InceptionV3 features too")
     inception_weights: str | None = Field(
@@ -527,6 +528,7 @@ def check_feasible(
                 f"params.yaml: mix.real[{index}] is {count}; "
                 f"allowed: at most the {n_train} training images"
             )
+    _check_batch(parameters.train_gan, n_train)
     pools = _pools(parameters)
     for index, entry in enumerate(parameters.mix.synthetic):
         if isinstance(entry, dict) and class_names is None:
@@ -542,11 +544,31 @@ def check_feasible(
                     f"allowed: at most the {size} of {pool}"
                 )
     for pool, size in pools.values():
-        if -(-parameters.score.n // len(real)) > size:
+        scored = counts_per_class(parameters.score.n, real, names)
+        if scored.max() > size:
             raise ParameterError(
-                f"params.yaml: score.n is {parameters.score.n}; allowed: at most "
-                f"{size * len(real)}, the {len(real)} classes times {pool}"
+                f"params.yaml: score.n is {parameters.score.n}, which takes {scored.max()} images "
+                f"of class {shown(names[int(scored.argmax())])}; allowed: at most the {size} of "
+                f"{pool}"
             )
+
+
+def _check_batch(gan: GanParameters, n_train: int) -> None:
+    """Refuse a batch that the training set cannot fill, or that processes cannot share."""
+    from augment.systems import SYSTEMS
+
+    batch = gan.batch_size or SYSTEMS[gan.system].batch_size
+    own = "" if gan.batch_size else f" (null: {gan.system}'s own)"
+    if batch > n_train:
+        raise ParameterError(
+            f"params.yaml: train_gan.batch_size is {batch}{own}; "
+            f"allowed: at most the {n_train} training images"
+        )
+    if batch % gan.processes:
+        raise ParameterError(
+            f"params.yaml: train_gan.batch_size is {batch}{own}; allowed: a multiple of "
+            f"train_gan.processes, {gan.processes}"
+        )
 
 
 def _pools(parameters: Parameters) -> Mapping[str, tuple[str, int]]:

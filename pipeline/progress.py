@@ -75,7 +75,7 @@ class Progress:
     def say(self, line: str) -> None:
         """Print a line of its own without disturbing the bar."""
         if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
+            self._bar.console.print(line, markup=False, emoji=False, highlight=False)
         else:
             print(line, file=sys.stderr, flush=True)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pipeline.parameters import Parameters
 
 
@@ -30,6 +33,20 @@ _MADE_BY = {
     "scores.json": "score",
 }
 """The stage that makes an artefact, by its name."""
+
+T = TypeVar("T")
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read a .npy file, never an object array."""
+    import numpy as np
+
+    array: np.ndarray = np.load(path, allow_pickle=False)
+    return array
+
+
+def _stage_of(artefact: Path) -> str:
+    return next(stage for name, stage in _MADE_BY.items() if name in artefact.parts)
 
 
 @dataclass(frozen=True)
@@ -79,6 +96,10 @@ class Project:
         """Folder of data sets, from the environment variable AUGMENT_DATA_DIR."""
         value = os.environ.get("AUGMENT_DATA_DIR")
         return self.root / value if value else None
+
+    def given_path(self, text: str) -> Path:
+        """Return a path as the user wrote it in params.yaml: ``~`` or relative to the project."""
+        return self.root / Path(text).expanduser()
 
     @property
     def cache(self) -> Path:
@@ -137,8 +158,25 @@ class Project:
         for path in artefacts:
             if not path.exists():
                 inside = path.relative_to(self.root)
-                stage = next(s for name, s in _MADE_BY.items() if name in inside.parts)
-                raise PipelineError(f"{inside} is missing; `dvc repro {stage}` makes it")
+                raise PipelineError(
+                    f"{inside} is missing; `dvc repro {_stage_of(inside)}` makes it"
+                )
+
+    def read(self, path: Path, reader: Callable[[Path], T]) -> T:
+        """Return what ``reader`` makes of an artefact of an earlier stage.
+
+        Raises:
+            PipelineError: when it is missing or damaged, naming the stage that makes it.
+        """
+        self.require(path)
+        try:
+            return reader(path)
+        except (OSError, ValueError, EOFError) as error:
+            inside = path.relative_to(self.root)
+            raise PipelineError(
+                f"{inside} cannot be read ({error}); remove it, and "
+                f"`dvc repro {_stage_of(inside)}` makes it again"
+            ) from None
 
     def unit(self, name: str) -> UnitPaths:
         """Return the paths of a unit.

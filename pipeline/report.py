@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from augment.checkpoints import read_meta
 from augment.files import atomic_file, atomic_folder, read_json, write_json
 from augment.image_sets import ImageSet, open_image_set
-from pipeline.project import Project, UnitPaths
+from pipeline.project import Project, UnitPaths, read_array
 from reports import figures
 from reports.page import PageContent, PageFigure, page_figure, render_page
 from reports.statistics import class_table, gain_table, headline, summarise_cells
@@ -37,9 +37,9 @@ def run(project: Project) -> list[str]:
     tables = [results / name for name in ("cells.parquet", "predictions.npy", "scores.json")]
     project.require(project.train, project.test, *tables, paths.generated, paths.training)
     project.require(paths.filtering, paths.generator)
-    cells = pd.read_parquet(tables[0])
-    predictions = np.load(tables[1], allow_pickle=False)
-    scores = pd.DataFrame(read_json(tables[2]))
+    cells = project.read(tables[0], pd.read_parquet)
+    predictions = project.read(tables[1], read_array)
+    scores = pd.DataFrame(project.read(tables[2], read_json))
     train, test = open_image_set(project.train), open_image_set(project.test)
     head = headline(cells, predictions, test.labels)
     summary = summarise_cells(cells)

@@ -15,7 +15,7 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,9 @@ class ResumeStore:
             digest, payload = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
             if hashlib.sha256(payload).digest() != digest:
                 raise EOFError("the state does not match its digest")
-            state: dict[str, Any] = torch.load(io.BytesIO(payload), weights_only=True)
+            state: dict[str, Any] = torch.load(
+                io.BytesIO(payload), weights_only=True, map_location="cpu"
+            )
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
             self.path.unlink(missing_ok=True)
             return None
@@ -89,7 +91,12 @@ def make_cache(folder: Path) -> None:
 
 
 @contextmanager
-def locked_store(root: Path, key: str, say: Callable[[str], None]) -> Iterator[ResumeStore]:
+def locked_store(
+    root: Path,
+    key: str,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[ResumeStore]:
     """Give the store of ``key`` under a lock that one process holds at a time.
 
     A run that DVC no longer waits for may still be training; the next one waits for it instead
@@ -105,7 +112,11 @@ def locked_store(root: Path, key: str, say: Callable[[str], None]) -> Iterator[R
         owner = root / f"{key}.pid"
         who = owner.read_text().strip() if owner.exists() else "unknown"
         say(f"process {who} is training this very model; waiting for it to end")
-        lock.acquire()
+        while not lock.is_locked:
+            if should_stop():
+                raise KeyboardInterrupt from None
+            with suppress(filelock.Timeout):
+                lock.acquire(timeout=1)
     try:
         (root / f"{key}.pid").write_text(str(os.getpid()))
         yield ResumeStore(root / key)

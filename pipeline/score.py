@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -24,27 +23,30 @@ Row = dict[str, str | float | int]
 def run(project: Project) -> list[str]:
     """Write ``results/scores.json``: one row a score, unit and pool."""
     p = project.parameters
-    project.require(project.test, project.train, project.examiner)
+    project.require(project.test, project.examiner)
     for unit in p.units:
         project.require(project.unit(unit).generated, project.unit(unit).filtered)
-    test, train = open_image_set(project.test), open_image_set(project.train)
+    test = open_image_set(project.test)
     examiner = load_lenet(project.examiner)
     extract: Callable[[np.ndarray], np.ndarray] | None = None
     progress = Progress("score", "images")
     if p.score.inception:
         given = p.score.inception_weights
-        weights = None if given is None else project.root / Path(given).expanduser()
+        weights = None if given is None else project.given_path(given)
         network = load_inception(weights, allow_download=True)
         extract = lambda images: inception_features(network, images)  # noqa: E731
     rng = numpy_stream(p.seed, "score")
-    # The floor: the same score of real training images, as many, against the same test images.
-    n = min(p.score.n, len(train))
-    floor_images = train.subset(np.sort(_even(train, n, rng)))
+    # The floor is what a perfect generator would score: one half of the test images, which no
+    # classifier was fitted to, against the other half, and as many generated images against it.
+    halves = _halves(test, rng)
+    reference = test.subset(halves[1])
+    n = min(p.score.n, len(halves[0]))
+    floor_images = test.subset(_first(test.labels[halves[0]], n, halves[0]))
     rows: list[Row] = []
     with progress:
-        said_test = predict(examiner, test.images)
+        said_test = predict(examiner, reference.images)
         said_floor = predict(examiner, floor_images.images)
-        inception_test = extract(test.images) if extract else None
+        inception_test = extract(reference.images) if extract else None
         inception_floor = extract(floor_images.images) if extract else None
         for unit in p.units:
             for name, folder in (
@@ -52,7 +54,7 @@ def run(project: Project) -> list[str]:
                 ("filtered", project.unit(unit).filtered),
             ):
                 pool = open_image_set(folder)
-                chosen = pool.subset(_first(pool, n))
+                chosen = pool.subset(_take(pool.labels, floor_images.counts()))
                 said = predict(examiner, chosen.images)
                 floors = _examiner_scores(said_floor, floor_images, said_test)
                 values = _examiner_scores(said, chosen, said_test)
@@ -68,7 +70,7 @@ def run(project: Project) -> list[str]:
                         "floor": floors[score],
                         "n": n,
                         "split": "test",
-                        "n_reference": len(test),
+                        "n_reference": len(reference),
                     }
                     for score, value in values.items()
                 ]
@@ -87,20 +89,26 @@ def _examiner_scores(
     }
 
 
-def _even(images: ImageSet, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw ``n`` images with the set's own class shares."""
-    share = apportion(n, images.counts())
-    return np.concatenate(
-        [
-            rng.permutation(np.flatnonzero(images.labels == c))[:k]
-            for c, k in enumerate(share.tolist())
-        ]
-    )
+def _halves(images: ImageSet, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a set in two at random, class by class: two sorted index arrays."""
+    first, second = [], []
+    for label in range(images.n_classes):
+        mine = rng.permutation(np.flatnonzero(images.labels == label))
+        # Odd classes give their spare image to either half in turn.
+        cut = (len(mine) + label % 2) // 2
+        first.append(mine[:cut])
+        second.append(mine[cut:])
+    return np.sort(np.concatenate(first)), np.sort(np.concatenate(second))
 
 
-def _first(pool: ImageSet, n: int) -> np.ndarray:
-    """Take the first of each class, as evenly as ``n`` divides."""
-    share = apportion(n, np.full(pool.n_classes, n))
+def _first(labels: np.ndarray, n: int, index: np.ndarray) -> np.ndarray:
+    """Return the first ``n`` entries of ``index`` with the class shares of its ``labels``."""
+    chosen: np.ndarray = index[_take(labels, apportion(n, np.bincount(labels)))]
+    return chosen
+
+
+def _take(labels: np.ndarray, per_class: np.ndarray) -> np.ndarray:
+    """Return the first rows of each class, as many as asked."""
     return np.concatenate(
-        [np.flatnonzero(pool.labels == c)[:k] for c, k in enumerate(share.tolist())]
+        [np.flatnonzero(labels == c)[:k] for c, k in enumerate(per_class.tolist())]
     )

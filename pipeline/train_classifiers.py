@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -26,7 +26,7 @@ def run(project: Project) -> list[str]:
     """Write ``results/cells.parquet`` and ``results/predictions.npy`` (cells x test images)."""
     p = project.parameters
     project.require(project.recipes, project.train, project.test)
-    cells = cells_from_table(pd.read_parquet(project.recipes))
+    cells = cells_from_table(project.read(project.recipes, pd.read_parquet))
     sets = {"real": (project.train, open_image_set(project.train))}
     evaluations = {
         name: (folder, open_image_set(folder))
@@ -70,7 +70,8 @@ def run(project: Project) -> list[str]:
         )
     cache = project.cache / "cells"
     make_cache(cache)
-    processes = p.train_classifiers.processes or os.cpu_count() or 1
+    # joblib counts the cores that this process may use, in a container too.
+    processes = p.train_classifiers.processes or joblib.cpu_count()
     with Progress("train-classifiers", "cells") as progress:
         results = train_cells(
             tasks,

@@ -30,7 +30,7 @@ from pipeline.errors import Interrupted, PipelineError
 from pipeline.interrupt import stop_on_signal
 from pipeline.parameters import GanParameters
 from pipeline.progress import Progress
-from pipeline.project import Project, UnitPaths
+from pipeline.project import Project, UnitPaths, read_array
 from pipeline.resume import ResumeStore, code_digest, digest_of, locked_store
 from reports.scores import fid, inception_score, label_match
 
@@ -47,7 +47,7 @@ def run(project: Project, unit: str) -> list[str]:
     p, paths = project.parameters, project.unit(unit)
     project.require(project.train, paths.subset, paths.judge)
     train = open_image_set(project.train)
-    index = np.load(paths.subset, allow_pickle=False)
+    index = project.read(paths.subset, read_array)
     system = get_system(
         p.train_gan.system,
         batch_size=p.train_gan.batch_size,
@@ -82,7 +82,7 @@ def run(project: Project, unit: str) -> list[str]:
     code = code_digest([_ROOT / name for name in _CODE])
     key = digest_of([meta, sha256_file(paths.judge / "weights.safetensors"), code])
     validation = open_image_set(project.validation) if project.validation.exists() else None
-    reference = validation.images if validation is not None else train.images[index[:2000]]
+    reference = validation.images if validation is not None else train.images[_spread(index, 2000)]
 
     with ExitStack() as stack:
         request = stack.enter_context(stop_on_signal())
@@ -91,7 +91,7 @@ def run(project: Project, unit: str) -> list[str]:
         store = ResumeStore(folder / key)
         # The first process holds the lock and keeps the state; the others read what it kept.
         if fabric.is_global_zero:
-            store = stack.enter_context(locked_store(folder, key, progress.say))
+            store = stack.enter_context(locked_store(folder, key, progress.say, request))
         if fabric.broadcast(_finished(paths, key)):
             return [f"generator of unit {unit}: is finished already"]
         try:
@@ -104,7 +104,7 @@ def run(project: Project, unit: str) -> list[str]:
                 fabric=fabric,
                 store=store,
                 evaluate=_judge_scores(load_lenet(paths.judge), reference),
-                on_epoch=_say_epoch(progress),
+                on_epoch=_tell(paths, progress) if fabric.is_global_zero else _ignore,
                 on_step=progress.update,
                 should_stop=request,
             )
@@ -129,12 +129,16 @@ def make_fabric(settings: GanParameters) -> Fabric:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device = settings.device
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        enough = torch.cuda.is_available() and torch.cuda.device_count() >= settings.processes
+        device = "cuda" if enough else "cpu"
     if device == "cuda" and torch.cuda.device_count() < settings.processes:
         raise PipelineError(
             f"params.yaml: train_gan.device is cuda with {settings.processes} processes; this "
             f"machine has {torch.cuda.device_count()} usable GPUs; allowed: cpu or auto, or fewer"
         )
+    # The same bytes after a stop need the same kernels.
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
     precision = settings.precision
     if precision == "auto":
         able = (
@@ -170,8 +174,15 @@ def _judge_scores(
     return evaluate
 
 
-def _say_epoch(progress: Progress) -> Callable[[Epoch], None]:
-    def say(epoch: Epoch) -> None:
+def _tell(paths: UnitPaths, progress: Progress) -> Callable[[Epoch], None]:
+    """Return what is done after every epoch: curves and grid for ``dvc plots``, and a line.
+
+    The curves grow while the training runs; a resumed one writes its past epochs again.
+    """
+    live = _live(paths.training)
+
+    def tell(epoch: Epoch) -> None:
+        _log(live, epoch)
         m = epoch.metrics
         progress.say(
             f"epoch {epoch.epoch}: {epoch.images:,} images, G {m['generator_loss']:.3f}, "
@@ -179,7 +190,31 @@ def _say_epoch(progress: Progress) -> Callable[[Epoch], None]:
             f"IS {m['inception_score']:.2f}, FID {m['fid']:.2f} (judge)"
         )
 
-    return say
+    return tell
+
+
+def _live(folder: Path) -> Live:
+    return Live(str(folder), resume=False, report=None, save_dvc_exp=False, dvcyaml=None)
+
+
+def _log(live: Live, epoch: Epoch) -> None:
+    """Write one epoch's numbers and grid."""
+    live.step = epoch.epoch
+    for name, value in epoch.metrics.items():
+        live.log_metric(name, value)
+    live.log_image(f"grid-{epoch.epoch:04d}.png", Image.fromarray(tile(epoch.grid)))
+    live.make_summary()  # type: ignore[no-untyped-call]
+
+
+def _ignore(epoch: Epoch) -> None:
+    """Do nothing: only the first process tells."""
+
+
+def _spread(index: np.ndarray, n: int) -> np.ndarray:
+    """Take at most ``n`` rows from all over an index, since sets may be sorted by class."""
+    where = np.linspace(0, len(index) - 1, min(n, len(index))).astype(np.int64)
+    rows: np.ndarray = index[where]
+    return rows
 
 
 def _finished(paths: UnitPaths, key: str) -> bool:
@@ -193,16 +228,14 @@ def _finished(paths: UnitPaths, key: str) -> bool:
 
 
 def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths) -> None:
-    """Write the checkpoint, the curves (a table, and dvclive's files for ``dvc plots``)."""
+    """Write the curves as a table, and the checkpoint."""
     kept = {"epoch": trained.epoch, "stopped": trained.stopped}
     rows = [{"epoch": e.epoch, "images": e.images, **e.metrics} for e in trained.history]
+    # Written anew and whole: another run may have cleared the folder in the meantime.
     with atomic_folder(paths.training) as folder:
-        with Live(str(folder), resume=False, report=None, save_dvc_exp=False, dvcyaml=None) as live:
-            for epoch in trained.history:
-                live.step = epoch.epoch
-                for name, value in epoch.metrics.items():
-                    live.log_metric(name, value)
-                live.log_image(f"grid-{epoch.epoch:04d}.png", Image.fromarray(tile(epoch.grid)))
+        live = _live(folder)
+        for epoch in trained.history:
+            _log(live, epoch)
         with atomic_file(folder / "history.csv") as file:
             file.write(pd.DataFrame(rows).to_csv(index=False).encode())
     save_checkpoint(paths.generator, "generator", trained.weights, meta | kept)

@@ -1,9 +1,19 @@
 """What all tests share."""
 
+import contextlib
+import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -16,3 +26,191 @@ def denormal_numbers() -> Iterator[None]:
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
+
+
+CLASS_NAMES = ("NA", "circle", "square & co")
+"""Pandas reads the first as missing, and HTML must escape the last."""
+
+STAGES = (
+    "fetch",
+    "train-examiner",
+    "subset --unit all-0",
+    "train-judge --unit all-0",
+    "train-gan --unit all-0",
+    "generate --unit all-0",
+    "filter --unit all-0",
+    "mix",
+    "train-classifiers",
+    "score",
+    "report",
+)
+
+TINY: dict[str, Any] = {
+    "data.source": "folder",
+    "data.path": "pictures",
+    "lenet.batch_size": 16,
+    "train_examiner.steps": 60,
+    "train_judge.steps": 60,
+    "train_gan.images": 1800,
+    "train_gan.base_channels": 8,
+    "train_gan.batch_size": 12,
+    "train_gan.generator_rate": 2e-3,
+    "train_gan.discriminator_rate": 2e-3,
+    "train_gan.ema_decay": 0.9,
+    "train_gan.evaluate": 100,
+    "train_gan.device": "cpu",
+    "train_gan.precision": "32-true",
+    "generate.per_class": 40,
+    "filter.threshold": 0.0,
+    "filter.per_class": 40,
+    "filter.max_draws": 100,
+    "mix.real": [0, 30, 1.0],
+    "mix.synthetic": [0, 60],
+    "mix.seeds": [0, 1],
+    "train_classifiers.steps": 20,
+    "train_classifiers.processes": 1,
+    "score.n": 100,
+}
+
+
+def draw_shapes(folder: Path, per_class: int = 50) -> Path:
+    """Draw a circle, a cross (called NA) and a square, one PNG each, in a folder a class."""
+    rng = np.random.default_rng(0)
+    for name in CLASS_NAMES:
+        (folder / name).mkdir(parents=True)
+        for i in range(per_class):
+            image = Image.new("L", (28, 28))
+            pen = ImageDraw.Draw(image)
+            x, y = rng.integers(4, 8, 2).tolist()
+            size, light = int(rng.integers(13, 17)), int(rng.integers(180, 256))
+            box = (x, y, x + size, y + size)
+            if name == "circle":
+                pen.ellipse(box, fill=light)
+            elif name == "NA":
+                pen.line(box, fill=light, width=3)
+                pen.line((x, y + size, x + size, y), fill=light, width=3)
+            else:
+                pen.rectangle(box, outline=light, width=3)
+            image.save(folder / name / f"{i:03}.png")
+    return folder
+
+
+def write_parameters(root: Path, changes: Mapping[str, Any] = TINY) -> None:
+    """Write the checkout's params.yaml, or change the one that is there, at dotted keys."""
+    yaml = YAML()
+    path = root / "params.yaml"
+    values = yaml.load(path if path.exists() else ROOT / "params.yaml")
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        (values[section] if section else values)[name] = value
+    with path.open("w") as file:
+        yaml.dump(values, file)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line of a problem; anything else is a failure."""
+        assert self.code == 2, self
+        lines = self.err.splitlines()
+        errors = [line for line in lines if line.startswith("error: ")]
+        assert errors == lines[-1:], self
+        assert "Traceback" not in self.err
+        return errors[0]
+
+
+def run_augment(root: Path, *arguments: str, cache: Path | None = None) -> Run:
+    """Run the command in this process, as its script does; a traceback comes through."""
+    from pipeline.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.chdir(root)
+        patch.setenv("AUGMENT_CACHE_DIR", str(cache or root.parent / "cache"))
+        patch.delenv("AUGMENT_DATA_DIR", raising=False)
+        patch.setattr(sys, "argv", ["augment", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+    assert isinstance(stop.value.code, int)
+    return Run(stop.value.code, out.getvalue(), err.getvalue())
+
+
+@dataclass(frozen=True)
+class TinyStudy:
+    """A finished study; nothing in it may be changed."""
+
+    root: Path
+    cache: Path
+    said: dict[str, Run]  # stage -> what it printed
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> TinyStudy:
+    """A finished tiny study: three classes of drawn shapes, every stage run once in order."""
+    import torch
+
+    # Bytes depend on the number of threads; the processes that tests start use one as well.
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("study")
+    root, cache = folder / "project", folder / "cache"
+    draw_shapes(root / "pictures")
+    write_parameters(root)
+    said = {}
+    for stage in STAGES:
+        said[stage] = run_augment(root, *stage.split(), cache=cache)
+        assert said[stage].code == 0, (stage, said[stage].err)
+    return TinyStudy(root, cache, said)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Run on one thread, as the tiny study was."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def augment() -> Callable[..., Run]:
+    """Run the command in this process: ``augment(root, "fetch", cache=...)``."""
+    return run_augment
+
+
+@pytest.fixture(scope="session")
+def parameters() -> Callable[..., None]:
+    """Write or change a project's params.yaml: ``parameters(root, {"mix.seeds": [3]})``."""
+    return write_parameters
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A project that holds the tiny study's params.yaml and nothing else."""
+    root = tmp_path / "project"
+    root.mkdir()
+    write_parameters(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def files_of() -> Callable[[Path], dict[str, bytes]]:
+    """Read every file below a folder, hidden ones too: ``{relative path: bytes}``."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read

@@ -27,6 +27,7 @@ from augment.gan_training import (
     TrainedGan,
     TrainingStopped,
     WeightAverage,
+    rate_share,
     train_gan,
 )
 from augment.image_rows import ImageRows, all_rows
@@ -54,6 +55,10 @@ IMAGES = make_images()
 
 def tiny(name: str = "cdcgan-projection", **overrides: Any) -> System:
     return get_system(name, **({"base_channels": 8, "batch_size": 8} | overrides))
+
+
+CONSTANT = tiny(decay_start=1.0)
+"""Learning rates that do not depend on how long the whole run is."""
 
 
 class MemoryStore:
@@ -299,17 +304,30 @@ def test_best_keeps_the_lowest_fid_and_last_the_last() -> None:
         return lambda images, labels: {"fid": next(rest)}
 
     best = replace(BUDGET, keep="best")
-    kept = train(budget=best, evaluate=scripted(3.0, 1.0, 2.0))
+    kept = train(CONSTANT, best, evaluate=scripted(3.0, 1.0, 2.0))
     assert kept.epoch == 2
     # The first of equals, and never one without a number.
     assert train(budget=best, evaluate=scripted(1.0, 1.0, 1.0)).epoch == 1
     assert train(budget=best, evaluate=scripted(math.nan, 5.0, math.inf)).epoch == 2
-    last = train(budget=BUDGET, evaluate=scripted(3.0, 1.0, 2.0))
+    last = train(CONSTANT, BUDGET, evaluate=scripted(3.0, 1.0, 2.0))
     assert last.epoch == 3
     # A run that ends after two epochs has the weights that the longer run kept.
-    shorter = train(budget=replace(BUDGET, images=80), evaluate=scripted(0.0, 0.0))
+    shorter = train(CONSTANT, replace(BUDGET, images=80), evaluate=scripted(0.0, 0.0))
     assert same_weights(kept.weights, shorter.weights)
     assert not same_weights(kept.weights, last.weights)
+
+
+def test_learning_rates_fall_linearly_after_their_start() -> None:
+    assert [rate_share(done / 8, 0.5) for done in range(8)] == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+    assert [rate_share(done / 8, 1.0) for done in range(8)] == [1.0] * 8
+    assert rate_share(0.25, 0.0) == 0.75
+
+
+def test_falling_rates_change_nothing_before_their_start() -> None:
+    # Steps 1 to 6 of 12 run at the full rate, so the first epoch of 5 steps is the same.
+    falling, constant = train(tiny(decay_start=0.5)), train(CONSTANT)
+    assert falling.history[0].metrics == constant.history[0].metrics
+    assert falling.history[1].metrics != constant.history[1].metrics
 
 
 def test_epochs_and_images_count_the_same_steps() -> None:
@@ -364,11 +382,11 @@ def poisoned_after(steps: int) -> PoisonedRows:
 @pytest.mark.parametrize("steps", [5, 7, 9])
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_nan_stops_training_and_keeps_the_last_good_epoch(steps: int, keep: Any) -> None:
-    trained = train(images=poisoned_after(steps), budget=replace(BUDGET, keep=keep))
+    trained = train(CONSTANT, replace(BUDGET, keep=keep), images=poisoned_after(steps))
     assert trained.stopped == "the losses of epoch 2 are not finite"
     assert trained.epoch == 1
     assert len(trained.history) == 1
-    expected = train(budget=replace(BUDGET, images=40))
+    expected = train(CONSTANT, replace(BUDGET, images=40))
     assert same_weights(trained.weights, expected.weights)
     assert all(tensor.isfinite().all() for tensor in trained.weights.values())
 
@@ -487,7 +505,7 @@ def test_two_processes_end_with_the_same_weights(tmp_path: Path, name: str) -> N
         [sys.executable, str(script), str(tmp_path), name],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr

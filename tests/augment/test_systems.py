@@ -21,6 +21,7 @@ def test_smooth_is_as_published() -> None:
     assert smooth.discriminator_slope == 0
     assert (smooth.base_channels, smooth.kernel_size) == (128, 5)
     assert smooth.ema_decay == 0
+    assert smooth.decay_start == 1
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -197,7 +197,7 @@ def test_no_content_makes_a_traceback(
         (
             "mix__real",
             [0, 300, -5],
-            "mix.real[2] is -5; allowed: a whole number of images from 0, "
+            "mix.real[2] is -5; allowed: a whole number of images, 0 or from 2, "
             "or a share with a decimal point from 0.0 to 1.0",
         ),
         (
@@ -229,8 +229,9 @@ def test_class_names_that_yaml_reads_as_numbers() -> None:
     assert parameters.mix.synthetic == (0, {"7": 300, "cat": 2})
 
 
-def test_one_image_and_all_images_are_different_entries() -> None:
-    assert parse_parameters(changed(mix__real=[0, 1, 1.0])).mix.real == (0, 1, 1.0)
+def test_one_image_is_refused_since_dvc_takes_it_for_all_images() -> None:
+    assert error_of(changed(mix__real=[0, 1])).startswith("mix.real[1] is 1; allowed: ")
+    assert parse_parameters(changed(mix__real=[0, 2, 1.0])).mix.real == (0, 2, 1.0)
 
 
 def test_lists_of_no_entry_or_too_many() -> None:
@@ -483,7 +484,8 @@ def test_a_class_without_images() -> None:
 
 def test_scores_need_enough_images() -> None:
     assert refused(grid(score__n=1001), [50] * 10) == (
-        "score.n is 1001; allowed: at most 1000, the 10 classes times generate.per_class"
+        "score.n is 1001, which takes 101 images of class '0'; allowed: at most the 100 of "
+        "generate.per_class"
     )
 
 

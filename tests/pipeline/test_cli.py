@@ -1,0 +1,226 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from augment.errors import AugmentError
+from classifiers.errors import ClassifierError
+from pipeline.errors import Interrupted, PipelineError
+from reports.errors import ReportError
+
+STAGES = ("fetch", "train-examiner", "subset", "train-judge", "train-gan", "filter", "mix")
+STAGES += ("train-classifiers", "score", "report")
+
+
+def test_help_loads_nothing_slow() -> None:
+    code = (
+        "import sys; from pipeline.cli import main; sys.argv = ['augment', '--help']\n"
+        "try: main()\n"
+        "except SystemExit as stop: code = stop.code\n"
+        "slow = {'torch', 'pandas', 'matplotlib', 'dvc', 'dvclive', 'lightning_fabric', 'scipy',\n"
+        "        'sklearn', 'numpy', 'PIL', 'joblib', 'pyarrow', 'torchvision'}\n"
+        "print(code, sorted(slow & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "0 []"
+    for stage in (*STAGES, "generate", "check"):
+        assert stage in done.stdout
+
+
+def test_the_command_itself_prints_one_line_and_exits_with_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "mix"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    assert "is not inside a project" in done.stderr
+
+
+def test_without_a_command_the_help_is_shown(augment, bare: Path) -> None:
+    run = augment(bare)
+    assert run.code == 0
+    assert "train-classifiers" in run.out
+    assert run.err == ""
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "generate", "check"])
+def test_every_command_has_help_of_its_own(augment, bare: Path, stage: str) -> None:
+    run = augment(bare, stage, "--help")
+    assert run.code == 0
+    assert f"{stage} [OPTIONS]" in run.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nope"], "No such command 'nope'"),
+        (["--bogus"], "--bogus"),
+        (["fetch", "--bogus"], "--bogus"),
+        (["fetch", "extra"], "extra"),
+        (["subset", "--unit"], "--unit"),
+        (["subset", "--unit", "600-1"], "unit '600-1' is not in params.yaml; allowed: all-0"),
+        (["train-gan", "--unit", "../x"], "is not in params.yaml"),
+        (["fetch"], "pictures"),  # data.path: there is no such folder
+    ],
+)
+def test_wrong_commands_are_one_line(
+    augment, bare: Path, files_of, arguments: list[str], said: str
+) -> None:
+    run = augment(bare, *arguments)
+    assert said in run.error
+    assert run.out == ""
+    assert run.err.count("\n") == 1
+    assert set(files_of(bare)) == {"params.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "first"),
+    [
+        ("train-examiner", "data/real/train is missing; `dvc repro fetch`"),
+        ("subset", "data/real/train is missing; `dvc repro fetch`"),
+        ("train-judge", "data/real/train is missing; `dvc repro fetch`"),
+        ("train-gan", "data/real/train is missing; `dvc repro fetch`"),
+        ("generate --unit all-0", "generator is missing; `dvc repro train-gan`"),
+        ("filter", "models/units/all-0/judge is missing; `dvc repro train-judge`"),
+        ("mix", "data/real/train is missing; `dvc repro fetch`"),
+        ("train-classifiers", "data/recipes.parquet is missing; `dvc repro mix`"),
+        ("score", "is missing; `dvc repro"),
+        ("report", "data/real/train is missing; `dvc repro fetch`"),
+    ],
+)
+def test_a_stage_without_its_inputs_names_the_stage_to_run(
+    augment, bare: Path, files_of, stage: str, first: str
+) -> None:
+    run = augment(bare, *stage.split())
+    assert first in run.error
+    assert run.err.count("\n") == 1
+    assert set(files_of(bare)) == {"params.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "params.yaml"),
+        ("seed: [", "line"),
+        ("seed: 1\nseed: 2\n", "seed"),
+        ("- 1\n", "params.yaml"),
+        ("\x00", "params.yaml"),
+        ("seed: 0\nsead: 1\n", "params.yaml"),
+    ],
+)
+def test_a_broken_params_yaml_is_one_line(augment, bare: Path, text: str, said: str) -> None:
+    (bare / "params.yaml").write_text(text)
+    for command in (["fetch"], ["generate", "--label", "1"], ["subset"]):
+        run = augment(bare, *command)
+        assert said in run.error
+        assert run.err.count("\n") == 1
+
+
+def test_a_value_out_of_range_is_named(augment, bare: Path, parameters) -> None:
+    parameters(bare, {"data.image_size": 30})
+    run = augment(bare, "fetch")
+    assert run.error == "error: params.yaml: data.image_size is 30; allowed: 28, 32, 64 or 128"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AugmentError("a\nb"),
+        ClassifierError("a  b"),
+        PipelineError("a\u2028b"),
+        ReportError("a\r\n\tb"),
+        OSError("a b"),
+        OSError(28, "a", "b"),
+    ],
+)
+def test_what_a_user_can_act_on_is_one_line(
+    augment, bare: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(project: object) -> list[str]:
+        raise error
+
+    monkeypatch.setattr("pipeline.fetch.run", fail)
+    run = augment(bare, "fetch")
+    assert run.error in ("error: a b", "error: a (b)")
+    assert run.err.count("\n") == 1
+
+
+def test_a_bug_is_not_hidden(augment, bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(project: object) -> list[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pipeline.fetch.run", fail)
+    with pytest.raises(ZeroDivisionError):
+        augment(bare, "fetch")
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt(), 130), (Interrupted("it stopped; go on", 143), 143)]
+)
+def test_stopping_is_no_error(
+    augment, bare: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, code: int
+) -> None:
+    def fail(project: object) -> list[str]:
+        raise stop
+
+    monkeypatch.setattr("pipeline.fetch.run", fail)
+    run = augment(bare, "fetch")
+    assert run.code == code
+    (line,) = run.err.strip().splitlines()
+    assert "go on" in line
+    assert "error" not in line
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+@pytest.mark.parametrize("stage", ["train-gan", "train-classifiers"])
+def test_a_cache_that_cannot_be_written_is_one_line(
+    augment, study, tmp_path: Path, place: str, stage: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    run = augment(study.root, stage, cache=tmp_path / place)
+    assert "AUGMENT_CACHE_DIR" in run.error
+    assert str(tmp_path / place) in run.error
+
+
+def test_check_says_what_is_wrong_and_exits_with_2(augment, bare: Path, parameters) -> None:
+    run = augment(bare, "check")  # there are no pictures
+    assert run.code == 2
+    assert any(line.startswith("error ") for line in run.out.splitlines())
+    parameters(bare, {"data.source": "mnist5k", "data.path": None, "generate.per_class": 3600,
+                      "filter.per_class": 3600})  # fmt: skip
+    run = augment(bare, "check")
+    assert run.code == 0, run.out
+    assert not any(line.startswith("error ") for line in run.out.splitlines())
+
+
+def test_a_finished_stage_logs_its_time(study) -> None:
+    rows = [json.loads(line) for line in (study.root / "logs/stages.jsonl").open()]
+    assert [row["stage"].split()[0] for row in rows] == [
+        "fetch", "train-examiner", "subset", "train-judge", "train-gan", "generate", "filter",
+        "mix", "train-classifiers", "score", "report",
+    ]  # fmt: skip
+    assert all(row["seconds"] >= 0 for row in rows)
+
+
+def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path, bare: Path) -> None:
+    code = (
+        "import sys; from pipeline import cli\n"
+        "cli._stage = lambda name, run: print('\\u65e5\\udcff')\n"
+        "sys.argv = ['augment', 'fetch']; cli.main()"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, cwd=bare, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"\\u65e5\\udcff\n"

@@ -1,0 +1,212 @@
+"""dvc.yaml against the code: a stage runs again when, and only when, its own files change."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.parameters import Parameters
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("augment", "classifiers", "pipeline", "reports")
+DOOR = {
+    f"pipeline/{name}.py"
+    for name in (
+        "cli",
+        "errors",
+        "interrupt",
+        "parameter_text",
+        "parameters",
+        "progress",
+        "project",
+        "resume",
+    )
+}
+"""What every stage goes through; it decides nothing of an artefact's content."""
+
+STAGES: dict[str, dict[str, Any]] = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+PARAMS: dict[str, Any] = YAML(typ="safe").load(ROOT / "params.yaml")
+
+# Third-party modules are loaded once; each stage's own imports then happen in a fork.
+LIST_IMPORTS = """
+import json, os, sys
+import dvclive.live, joblib, lightning_fabric, pandas, PIL.Image, pydantic, scipy.linalg, torch
+import matplotlib.figure, rich.progress, ruamel.yaml, safetensors.torch
+sys.path.insert(0, sys.argv[1])
+for name in sys.argv[2:]:
+    read, write = os.pipe()
+    if os.fork() == 0:
+        __import__(f"pipeline.{name}")
+        files = {getattr(m, "__file__", None) for m in list(sys.modules.values())}
+        with os.fdopen(write, "w") as out:
+            json.dump(sorted(f for f in files if f and f.startswith(sys.argv[1] + os.sep)), out)
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as answer:
+        print(answer.read())
+    os.wait()
+"""
+
+
+def module_of(stage: str) -> str:
+    return stage.replace("-", "_")
+
+
+def code_deps(stage: str) -> set[str]:
+    return {dep for dep in STAGES[stage]["deps"] if dep.split("/")[0] in ROOMS}
+
+
+def counted(file: str) -> str | None:
+    """Turn a source file into the dependency that stands for it, or None where it needs none."""
+    if file.startswith("augment/sources/"):
+        return "augment/sources"
+    if file.split("/")[0] not in ROOMS or file in DOOR:
+        return None
+    return None if Path(file).name in ("__init__.py", "errors.py") else file
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """What importing each stage's module imports, in a process of its own."""
+    command = [sys.executable, "-c", LIST_IMPORTS, str(ROOT), *map(module_of, STAGES)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(STAGES)
+    return {
+        stage: {str(Path(file).relative_to(ROOT)) for file in answer}
+        for stage, answer in zip(STAGES, answers, strict=True)
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_the_files_that_it_imports(
+    stage: str, imported: dict[str, set[str]]
+) -> None:
+    expected = {dep for file in imported[stage] if (dep := counted(file))}
+    assert f"pipeline/{module_of(stage)}.py" in expected
+    assert code_deps(stage) == expected
+
+
+def imports_of(file: str, *, inside_functions: bool) -> set[str]:
+    """Return the project files that a file's import statements name, for types only left out."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not inside_functions:
+            return
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            path = Path(*name.split("."))
+            for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+                if (ROOT / candidate).is_file():
+                    found.add(str(candidate))
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse((ROOT / file).read_text()))
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_imports_inside_functions_are_dependencies_too(stage: str) -> None:
+    """Such as a network built by a function: importing the module would not show it."""
+    seen: set[str] = set()
+    open_files = {f"pipeline/{module_of(stage)}.py"}
+    while open_files:
+        file = open_files.pop()
+        seen.add(file)
+        # What the door looks up late serves its checks, not a stage's artefact.
+        open_files |= imports_of(file, inside_functions=file not in DOOR) - seen
+    expected = {dep for file in seen if (dep := counted(file))}
+    assert expected <= code_deps(stage)
+
+
+def test_every_stage_is_a_command_and_the_other_way_round() -> None:
+    import typer.main
+
+    from pipeline.cli import app
+
+    commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert set(STAGES) <= commands
+    assert commands - set(STAGES) == {"check"} | (commands & {"preset", "compare"})
+    for stage, content in STAGES.items():
+        unit = " --unit ${item.unit}" if "matrix" in content else ""
+        assert content["cmd"] == f"augment {stage}{unit}"
+
+
+def test_editing_the_mixing_leaves_the_generator_alone() -> None:
+    stages = {stage for stage in STAGES if "augment/mixing.py" in code_deps(stage)}
+    assert {"mix", "train-classifiers"} <= stages
+    assert not stages & {"train-gan", "train-judge", "train-examiner", "generate", "filter"}
+
+
+def test_editing_the_networks_trains_the_generator_again() -> None:
+    for file in ("networks", "gan_training", "losses", "systems"):
+        assert f"augment/{file}.py" in code_deps("train-gan")
+
+
+def outs_of(stage: str) -> set[str]:
+    return {out if isinstance(out, str) else next(iter(out)) for out in STAGES[stage]["outs"]}
+
+
+def test_every_dependency_is_code_or_another_stages_output() -> None:
+    made = {out: stage for stage in STAGES for out in outs_of(stage)}
+    for stage in STAGES:
+        for dep in set(STAGES[stage]["deps"]) - code_deps(stage):
+            makers = {made[out] for out in made if out == dep or out.startswith(f"{dep}/")} - {
+                stage
+            }
+            assert makers, f"{stage} depends on {dep}, which no other stage makes"
+        for dep in code_deps(stage):
+            assert (ROOT / dep).exists(), dep
+
+
+def test_every_parameter_is_some_stages_dependency() -> None:
+    used = {dep for stage in STAGES.values() for dep in stage.get("params", [])}
+    for section, field in Parameters.model_fields.items():
+        keys = PARAMS[section] if isinstance(PARAMS[section], dict) else {}
+        covered = section in used or {f"{section}.{key}" for key in keys} & used
+        assert covered, f"{section} ({field.description}) makes no stage run again"
+    # Named key by key: all keys that can change a result.
+    named = {key for key in used if key.startswith("train_classifiers.")}
+    missing = {f"train_classifiers.{key}" for key in PARAMS["train_classifiers"]} - named
+    assert missing == {"train_classifiers.processes"}
+
+
+def test_every_parameter_dependency_exists() -> None:
+    for stage, content in STAGES.items():
+        for dep in content.get("params", []):
+            value: Any = PARAMS
+            for key in dep.split("."):
+                assert key in value, f"{stage} depends on {dep}, which params.yaml has not"
+                value = value[key]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "stages"),
+    [
+        ("mix", {"mix", "report"}),
+        ("train_classifiers.steps", {"train-classifiers", "report"}),
+        ("train_gan", {"train-gan", "report"}),
+        ("filter", {"filter", "report"}),
+        ("data", {"fetch", "report"}),
+        ("score", {"score", "report"}),
+    ],
+)
+def test_a_section_reruns_its_own_stage_and_the_report(parameter: str, stages: set[str]) -> None:
+    users = {s for s in STAGES if parameter in STAGES[s].get("params", [])}
+    assert users == stages
