@@ -33,6 +33,7 @@ app = typer.Typer(
 
 Unit = Annotated[str, typer.Option(help="Unit to work on, as listed in params.yaml.")]
 _FIRST_UNIT = "all-0"
+_CTRL_C = 130
 
 
 class Format(StrEnum):
@@ -270,8 +271,9 @@ def main() -> NoReturn:
             "train_classifiers.processes or train_gan.batch_size"
         )
     except (KeyboardInterrupt, typer.Abort):
+        code = _CTRL_C
+    if code == _CTRL_C:  # Typer turns Ctrl-C into this code without a word.
         print("stopped; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -196,8 +196,9 @@ def test_scores_have_a_floor_and_counts(study) -> None:
     assert set(scores["score"]) == {"fid_examiner", "inception_score", "label_match"}
     assert set(scores["pool"]) == {"generated", "filtered"}
     assert len(scores) == 6
-    assert (scores["n"] == 100).all()
-    assert (scores["n_reference"] == 30).all()
+    # One half of the test images is the reference, the other the floor.
+    assert (scores["n"] == 15).all()
+    assert (scores["n_reference"] == 15).all()
     fid = scores[scores["score"] == "fid_examiner"]
     assert (fid["floor"] < fid["value"]).all()
     match = scores[scores["score"] == "label_match"]
@@ -229,7 +230,8 @@ def test_score_without_a_pool_names_the_stage_to_run(augment, copy: Path, pool: 
 @pytest.mark.parametrize(
     ("artefact", "stages"),
     [
-        ("data/real/train/images.npy", ["subset", "train-gan", "mix", "score"]),
+        ("data/real/train/images.npy", ["subset", "train-gan", "mix"]),
+        ("data/real/test/images.npy", ["score"]),
         ("data/units/all-0/subset.npy", ["train-judge", "train-gan", "mix"]),
         ("data/recipes.parquet", ["train-classifiers"]),
         ("results/cells.parquet", ["report"]),
