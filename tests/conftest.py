@@ -10,10 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+
+# A busy machine is no failure.
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
 
 
 @pytest.fixture(autouse=True)

@@ -259,7 +259,7 @@ def test_the_best_epoch_survives_a_stop() -> None:
     assert_same(resumed, expected)
 
 
-def test_killed_it_goes_on_from_the_last_saved_epoch() -> None:
+def test_killed_it_goes_on_from_the_last_saved_step() -> None:
     store = MemoryStore()
 
     def die(done: int, total: int) -> None:
@@ -269,7 +269,7 @@ def test_killed_it_goes_on_from_the_last_saved_epoch() -> None:
     budget = replace(BUDGET, save_seconds=0)
     with pytest.raises(KeyboardInterrupt):
         train(budget=budget, store=store, on_step=die)
-    assert store.saves == 1
+    assert store.saves == 7  # The step that died was not saved.
     steps: list[int] = []
     seen: list[Epoch] = []
     trained = train(
@@ -278,7 +278,7 @@ def test_killed_it_goes_on_from_the_last_saved_epoch() -> None:
         on_step=lambda done, total: steps.append(done),
         on_epoch=seen.append,
     )
-    assert steps == list(range(6, STEPS + 1))
+    assert steps == list(range(8, STEPS + 1))
     # Those of the earlier run are told again.
     assert [epoch.epoch for epoch in seen] == [1, 2, 3]
     assert_same(trained, whole(PROJECTION))
@@ -287,7 +287,7 @@ def test_killed_it_goes_on_from_the_last_saved_epoch() -> None:
 def test_saving_never_changes_results() -> None:
     store = MemoryStore()
     assert_same(train(budget=replace(BUDGET, save_seconds=0), store=store), whole(PROJECTION))
-    assert store.saves == 2  # After every epoch but the last, which ends the run.
+    assert store.saves == STEPS - 1  # After every step but the last, which ends the run.
 
 
 def test_bf16_goes_on_where_it_was() -> None:

@@ -151,7 +151,10 @@ def test_an_absent_file_is_named(tmp_path: Path) -> None:
 def test_no_content_makes_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
-    file_error(tmp_path_factory.getbasetemp(), content)
+    # In a folder of its own: a params.yaml above the other tests' folders makes a project of them.
+    folder = tmp_path_factory.getbasetemp() / "no-parameters"
+    folder.mkdir(exist_ok=True)
+    file_error(folder, content)
 
 
 # One key at a time
