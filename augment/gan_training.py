@@ -1,10 +1,10 @@
-"""The training loop of a generator and its discriminator."""
+"""The training loop of a generator and what it is trained against."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -13,22 +13,27 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from augment.adversaries import Feedback, build_adversaries
+from augment.architectures import Architecture
 from augment.errors import AugmentError
 from augment.image_rows import ImageRows
-from augment.losses import discriminator_loss, generator_loss
-from augment.networks import Architecture, Discriminator, Generator
+from augment.networks import Generator, draw_latent
 from augment.sampling import to_uint8
-from augment.splits import apportion
-from augment.streams import derive_seed, numpy_stream, torch_stream
+from augment.splits import apportion, spread_rows
+from augment.streams import numpy_stream, torch_stream
 from augment.systems import System
 
 GRID_PER_CLASS = 8
 """Images a class in the grid drawn from fixed noise after every epoch."""
 
+AVERAGE = "average_"
+"""Before the scores of the averaged copy, where the plain generator is kept."""
+
 _MOST_GRID_CLASSES = 20
 _MOST_SCORED_EPOCHS = 200
 _COLLAPSED_EPOCHS = 3
 _COLLAPSED_SHARE = 0.1
+_RECONSTRUCTIONS = 16
 
 
 class TrainingStopped(AugmentError):  # noqa: N818 - not a failure: the run goes on where it was
@@ -44,6 +49,9 @@ class StateStore(Protocol):
     def save(self, state: dict[str, Any]) -> None:
         """Replace the saved state, atomically."""
 
+    def keep(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        """Keep a generator's weights under a name, atomically; a name kept before is replaced."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -53,6 +61,7 @@ class Budget:
     epochs: int | None  # Passes over the training images; None where ``images`` is given.
     evaluate: int = 1000  # Images drawn from fixed noise for the scores after every epoch.
     keep: Literal["best", "last"] = "best"  # Lowest FID on validation features, or the last epoch.
+    checkpoints: int = 0  # Epochs, evenly spaced and the last among them, whose weights are kept.
     save_seconds: float = 20.0  # Least time between two saves of the state; never changes results.
 
 
@@ -64,13 +73,17 @@ class Epoch:
     images: int  # Real images seen so far.
     metrics: dict[str, float]  # Losses, and what ``evaluate`` returned.
     grid: np.ndarray  # uint8 M x H x W x C: GRID_PER_CLASS of each of the first 20 classes.
+    # An autoencoder's: uint8 2 x N x H x W x C, real training images and what it makes of them.
+    reconstructions: np.ndarray | None = None
+    seconds: float = 0.0  # Wall-clock time of its training steps; not the same in another run.
+    kept: bool = False  # Whether its weights are kept.
 
 
 @dataclass
 class TrainedGan:
     """A trained generator."""
 
-    weights: dict[str, Tensor]  # The kept generator's state dict (the average where EMA is on).
+    weights: dict[str, Tensor]  # The kept epoch's generator's state dict.
     epoch: int  # The kept epoch.
     history: list[Epoch]
     stopped: str | None = None  # Why training ended early (not finite, collapse), or None.
@@ -123,6 +136,7 @@ def train_gan(
     fabric: Fabric,
     store: StateStore,
     evaluate: Callable[[np.ndarray, np.ndarray], dict[str, float]],
+    feedback: Feedback | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_step: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -134,15 +148,18 @@ def train_gan(
 
     Args:
         images: uint8 N x H x W x C, the real training images; read batch by batch.
-        architecture: of both networks.
+        architecture: of the networks.
         system: losses, rates, batch size, averaging.
         budget: length, choice of the epoch to keep.
         seed: root of all streams.
         fabric: launched Lightning Fabric; device, precision and processes are its own.
-        store: where the state is kept between runs.
+        store: where the state is kept between runs, and the weights of ``budget.checkpoints``
+            epochs: ``epoch-0005``, and ``epoch-0005-average`` for the averaged copy of a system
+            that keeps the plain weights.
         evaluate: called after every epoch by the first process with uint8 images N x H x W x C
-            and the labels asked for; its result joins the epoch's metrics. ``budget.keep="best"``
-            needs a key ``fid``.
+            and the labels asked for; its result joins the epoch's metrics, for the averaged copy
+            under names that start with `AVERAGE`. ``budget.keep="best"`` needs a key ``fid``.
+        feedback: the judge's score of images and labels; ``system.feedback`` is its weight.
         on_epoch: called by the first process for every epoch, those of an earlier run included.
         on_step: called by the first process with (steps done, steps in all).
         should_stop: asked after every step; True saves the state and raises.
@@ -174,131 +191,101 @@ def train_gan(
         total = budget.epochs * epoch_steps
     first = fabric.is_global_zero
     labels = images.labels
+    # Without labels all images are of one kind.
+    kinds = labels if architecture.conditional else np.zeros_like(labels)
     shares = np.bincount(labels, minlength=architecture.n_classes)
     sample = np.arange(0, n_images, max(1, n_images // budget.evaluate))
-    real_spread = spread_within_classes(images[sample], labels[sample])
+    real_spread = spread_within_classes(images[sample], kinds[sample])
     # Tiny sets have epochs of a few steps: scoring each would take longer than training it.
     n_epochs = -(-total // epoch_steps)
     every = -(-n_epochs // _MOST_SCORED_EPOCHS)
+    kept_epochs = checkpoint_epochs(n_epochs, every, budget.checkpoints)
 
     # Construct networks and optimisers.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "weights"))
-        plain_generator = Generator(architecture).to(memory_format=torch.channels_last)
-        plain_discriminator = Discriminator(architecture).to(memory_format=torch.channels_last)
-    average = WeightAverage(plain_generator, system.ema_decay)
+    adversaries = build_adversaries(
+        architecture,
+        system,
+        batch_size=batch_size,
+        seed=seed,
+        fabric=fabric,
+        feedback=feedback,
+    )
+    average = WeightAverage(adversaries.generator, system.ema_decay)
     average.generator.to(fabric.device)
-    generator, generator_optimizer = fabric.setup(
-        plain_generator, _adam(plain_generator, system.generator_rate, system.betas)
-    )
-    discriminator, discriminator_optimizer = fabric.setup(
-        plain_discriminator, _adam(plain_discriminator, system.discriminator_rate, system.betas)
-    )
-    parts: dict[str, Any] = {
-        "generator": plain_generator,
-        "discriminator": plain_discriminator,
-        "average": average.generator,
-        "generator_optimizer": generator_optimizer,
-        "discriminator_optimizer": discriminator_optimizer,
-    }
+    copies = {"plain": adversaries.generator, "average": average.generator}
+    kept_copy = copies.pop(system.weights)
+    other_copy = copies.popitem()[1] if system.weights == "plain" and system.ema_decay else None
+    parts = {**adversaries.parts, "average": average.generator}
 
-    # Fixed noise for the scores and the grid.
+    # Fixed noise for the scores and the grid, fixed images for an autoencoder.
     eval_labels = torch.from_numpy(
         np.repeat(np.arange(architecture.n_classes), apportion(budget.evaluate, shares))
     )
-    eval_latent = torch.randn(
-        budget.evaluate, architecture.latent_dim, generator=torch_stream(seed, "evaluate")
-    )
+    eval_latent = draw_latent(architecture, budget.evaluate, torch_stream(seed, "evaluate"))
+    eval_kinds = eval_labels.numpy() if architecture.conditional else np.zeros(len(eval_labels))
     grid_classes = min(architecture.n_classes, _MOST_GRID_CLASSES)
     grid_labels = torch.arange(grid_classes).repeat_interleave(GRID_PER_CLASS)
-    grid_latent = torch.randn(
-        len(grid_labels), architecture.latent_dim, generator=torch_stream(seed, "grid")
-    )
+    grid_latent = draw_latent(architecture, len(grid_labels), torch_stream(seed, "grid"))
+    shown = images[spread_rows(n_images, _RECONSTRUCTIONS)]
 
     # Go on where an earlier run was.
     history: list[Epoch] = []
     best = _Best()
-    loss_sums = torch.zeros(2, dtype=torch.float64)
-    step, stopped, collapsed = 0, None, 0
+    loss_sums = torch.zeros(len(adversaries.loss_names), dtype=torch.float64)
+    step, stopped, collapsed, seconds = 0, None, 0, 0.0
     state = store.load()
     if state is not None:
         for name, part in parts.items():
             part.load_state_dict(state[name])
         step, collapsed, stopped = state["step"], state["collapsed"], state["stopped"]
-        loss_sums = state["loss_sums"]
+        loss_sums, seconds = state["loss_sums"], state["seconds"]
         best = _Best(**state["best"])
-        history = [
-            Epoch(row["epoch"], row["images"], row["metrics"], row["grid"].numpy())
-            for row in state["history"]
-        ]
+        history = [Epoch(**_as_arrays(row)) for row in state["history"]]
         if first:
             for epoch in history:
                 on_epoch(epoch)
 
     def save_state() -> None:
         if first:
-            rows = [
-                {
-                    "epoch": e.epoch,
-                    "images": e.images,
-                    "metrics": e.metrics,
-                    "grid": torch.from_numpy(e.grid),
-                }
-                for e in history
-            ]
             store.save(
                 {name: part.state_dict() for name, part in parts.items()}
                 | {"step": step, "collapsed": collapsed, "stopped": stopped}
-                | {"loss_sums": loss_sums, "best": vars(best), "history": rows}
+                | {"loss_sums": loss_sums, "seconds": seconds, "best": vars(best)}
+                | {"history": [_as_tensors(vars(epoch)) for epoch in history]}
             )
 
     # Train.
     local = slice(fabric.global_rank, None, fabric.world_size)
     order, order_epoch = np.empty(0, dtype=np.int64), -1
-    saved_at = time.monotonic()
+    phase = -1
+    saved_at = step_began = time.monotonic()
     while step < total and stopped is None:
-        # Set this step's learning rates.
-        share = rate_share(step / total, system.decay_start)
-        _set_rate(generator_optimizer, share * system.generator_rate)
-        _set_rate(discriminator_optimizer, share * system.discriminator_rate)
+        # Set this step's learning rates, and its phase's slope.
+        done = step / total
+        adversaries.set_rates(
+            rate_share(done, system.decay_start)
+            * system.decay_factor ** (step / system.decay_steps)
+            * (system.phases[phase_at(done, system)][1] if system.phases else 1.0)
+        )
+        if system.phases and phase_at(done, system) != phase:
+            phase = phase_at(done, system)
+            adversaries.set_slope(system.phases[phase][2])
 
-        # Draw this step's images, labels and noise from its own streams.
+        # Take this step's images and labels; noise has streams of its own.
         epoch_index, position = divmod(step, epoch_steps)
         if epoch_index != order_epoch:
             order = numpy_stream(seed, "order", epoch_index).permutation(n_images)
             order_epoch = epoch_index
         index = order[position * batch_size : (position + 1) * batch_size]
-        latent = torch.randn(
-            batch_size, architecture.latent_dim, generator=torch_stream(seed, "latent", step)
-        )
         real = _to_float(images[index[local]], fabric)
         asked = torch.from_numpy(labels[index[local]]).to(fabric.device)
 
-        # Update the discriminator.
-        fake = generator(latent[local].to(fabric.device), asked)
-        d_loss = discriminator_loss(
-            *_scores(discriminator, real, fake.detach(), asked, architecture),
-            system.loss,
-            system.real_target,
-        )
-        discriminator_optimizer.zero_grad(set_to_none=True)
-        fabric.backward(d_loss)
-        discriminator_optimizer.step()
-
-        # Update the generator. The discriminator's own module is used, so that processes do not
-        # wait for gradients that it does not get here.
-        plain_discriminator.requires_grad_(False)
-        with fabric.autocast():
-            g_loss = generator_loss(plain_discriminator(fake, asked), system.loss)
-        generator_optimizer.zero_grad(set_to_none=True)
-        fabric.backward(g_loss)
-        generator_optimizer.step()
-        plain_discriminator.requires_grad_(True)
-
-        # Average the weights, sum the losses.
+        # Update the networks, average the weights, sum the losses.
+        losses = adversaries.update(real, asked, step)
         step += 1
-        average.update(plain_generator, step)
-        loss_sums += torch.stack([g_loss.detach(), d_loss.detach()]).double().cpu()
+        average.update(adversaries.generator, step)
+        loss_sums += losses.double().cpu()
+        seconds += time.monotonic() - step_began
         if first:
             on_step(step, total)
 
@@ -306,29 +293,42 @@ def train_gan(
         epoch_ends = position + 1 == epoch_steps and (epoch_index + 1) % every == 0
         if epoch_ends or step == total:
             since = step - (history[-1].images // batch_size if history else 0)
-            losses = (loss_sums / max(1, since)).tolist()
-            loss_sums = torch.zeros(2, dtype=torch.float64)
-            finite = _agree(fabric, all(math.isfinite(loss) for loss in losses))
+            means = (loss_sums / max(1, since)).tolist()
+            loss_sums = torch.zeros_like(loss_sums)
+            finite = _agree(fabric, all(math.isfinite(loss) for loss in means))
             if not finite:
                 stopped = f"the losses of epoch {epoch_index + 1} are not finite"
                 break
             if first:
-                drawn = _draw(average.generator, eval_latent, eval_labels)
-                metrics = {"generator_loss": losses[0], "discriminator_loss": losses[1]}
-                # NumPy scalars are not among what a state may hold.
-                said = evaluate(drawn, eval_labels.numpy())
-                metrics |= {name: float(value) for name, value in said.items()}
-                grid = _draw(average.generator, grid_latent, grid_labels)
-                spread = spread_within_classes(drawn, eval_labels.numpy())
+                metrics = dict(zip(adversaries.loss_names, means, strict=True))
+                drawn = _draw(kept_copy, eval_latent, eval_labels)
+                metrics |= _plain_floats(evaluate(drawn, eval_labels.numpy()))
+                if other_copy is not None:
+                    other = _draw(other_copy, eval_latent, eval_labels)
+                    said = _plain_floats(evaluate(other, eval_labels.numpy()))
+                    metrics |= {AVERAGE + name: value for name, value in said.items()}
+                spread = spread_within_classes(drawn, eval_kinds)
                 collapsed = collapsed + 1 if spread < _COLLAPSED_SHARE * real_spread else 0
-                epoch = Epoch(epoch_index + 1, step * batch_size, metrics, grid)
+                epoch = Epoch(
+                    epoch_index + 1,
+                    step * batch_size,
+                    metrics,
+                    _draw(kept_copy, grid_latent, grid_labels),
+                    _reconstructions(adversaries.reconstruct(_to_float(shown, fabric)), shown),
+                    seconds,
+                    kept=epoch_index + 1 in kept_epochs,
+                )
+                if epoch.kept:
+                    store.keep(f"epoch-{epoch.epoch:04d}", _weights(kept_copy))
+                    if other_copy is not None:
+                        store.keep(f"epoch-{epoch.epoch:04d}-average", _weights(other_copy))
                 history.append(epoch)
                 on_epoch(epoch)
                 good = collapsed == 0
                 fid = metrics.get("fid", math.inf)
                 if good and (budget.keep == "last" or fid < best.fid):
-                    kept = {k: v.detach().cpu().clone() for k, v in _state(average).items()}
-                    best = _Best(epoch.epoch, fid, kept)
+                    best = _Best(epoch.epoch, fid, _weights(kept_copy))
+            seconds = 0.0
             if not _agree(fabric, collapsed < _COLLAPSED_EPOCHS):
                 stopped = (
                     f"the images of epochs {epoch_index + 2 - _COLLAPSED_EPOCHS} to "
@@ -347,6 +347,7 @@ def train_gan(
             raise TrainingStopped(
                 f"training stopped at step {step} of {total}; run it again to go on from there"
             )
+        step_began = time.monotonic()
 
     # Keep the chosen epoch.
     fabric.barrier()
@@ -358,6 +359,24 @@ def train_gan(
         )
     precision = str(fabric._precision.precision)
     return TrainedGan(best.weights, best.epoch, history, stopped, precision)
+
+
+def checkpoint_epochs(n_epochs: int, every: int, n: int) -> set[int]:
+    """Return which epochs' weights are kept: ``n`` evenly spaced ones, the last among them.
+
+    Args:
+        n_epochs: of the whole training.
+        every: epochs from one that is scored to the next; the last is scored too.
+        n: epochs to keep; there are fewer where fewer are scored.
+    """
+    scored = sorted({*range(every, n_epochs + 1, every), n_epochs})
+    places = (-(-len(scored) * i // n) - 1 for i in range(1, n + 1))
+    return {scored[place] for place in places if place >= 0}
+
+
+def phase_at(done: float, system: System) -> int:
+    """Return the index of the phase that holds at ``done``, a share of the training in [0, 1)."""
+    return max(i for i, (start, _, _) in enumerate(system.phases) if start <= done or i == 0)
 
 
 def rate_share(done: float, decay_start: float) -> float:
@@ -386,17 +405,27 @@ def spread_within_classes(images: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(spreads)) if spreads else math.inf
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def _weights(generator: Generator) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
 
 
-def _adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=True)
+def _plain_floats(values: Mapping[str, float]) -> dict[str, float]:
+    # NumPy scalars are not among what a state may hold.
+    return {name: float(value) for name, value in values.items()}
 
 
-def _state(average: WeightAverage) -> dict[str, Tensor]:
-    return dict(average.generator.state_dict())
+def _as_tensors(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn an epoch's arrays into tensors, which a state may hold."""
+    return {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in row.items()}
+
+
+def _as_arrays(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v.numpy() if isinstance(v, Tensor) else v for k, v in row.items()}
+
+
+def _reconstructions(made: Tensor | None, real: np.ndarray) -> np.ndarray | None:
+    """Join real images and an autoencoder's reconstructions, uint8 2 x N x H x W x C."""
+    return None if made is None else np.stack([real, to_uint8(made)])
 
 
 def _to_float(images: np.ndarray, fabric: Fabric) -> Tensor:
@@ -405,27 +434,16 @@ def _to_float(images: np.ndarray, fabric: Fabric) -> Tensor:
     return pixels.float().div_(127.5).sub_(1)
 
 
-def _scores(
-    discriminator: nn.Module, real: Tensor, fake: Tensor, labels: Tensor, architecture: Architecture
-) -> tuple[Tensor, Tensor]:
-    """Return the scores of real and of generated images.
-
-    Batch norm must see real and generated images apart (Chintala et al., "How to train a GAN",
-    2016); without it one pass over both does the same for less.
-    """
-    if architecture.discriminator_norm == "batch":
-        return discriminator(real, labels), discriminator(fake, labels)
-    both = discriminator(torch.cat([real, fake.to(real.dtype)]), torch.cat([labels, labels]))
-    return both[: len(real)], both[len(real) :]
-
-
 @torch.inference_mode()
 def _draw(generator: Generator, latent: Tensor, labels: Tensor) -> np.ndarray:
     device = next(generator.parameters()).device
+    training = generator.training
+    generator.eval()
     blocks = [
         to_uint8(generator(z.to(device), y.to(device)))
         for z, y in zip(torch.split(latent, 250), torch.split(labels, 250), strict=True)
     ]
+    generator.train(training)
     return np.concatenate(blocks)
 
 

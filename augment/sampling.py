@@ -10,21 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augment.architectures import read_architecture
 from augment.checkpoints import CheckpointError, check_size, load_weights, read_meta
-from augment.networks import UPSAMPLINGS, Architecture, Generator
+from augment.networks import Generator, draw_latent
 from augment.streams import torch_stream
 
 CHUNK = 250
 """Images a forward pass. Fixed: image i depends on which images share its pass (by rounding), so
 passes are always full and start at multiples of CHUNK, whatever number was asked for."""
-
-_LIMITS = {
-    "n_classes": 10_000,
-    "channels": 3,
-    "base_channels": 1024,
-    "latent_dim": 4096,
-    "kernel_size": 16,
-}
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
@@ -44,16 +37,8 @@ def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
     """
     meta = read_meta(folder, "generator")
     try:
-        architecture = Architecture(**meta["architecture"])
-        for name, limit in _LIMITS.items():
-            value = getattr(architecture, name)
-            if type(value) is not int or not 1 <= value <= limit:
-                raise ValueError(f"{name} is {value!r}; allowed: 1 to {limit}")
-        size = architecture.image_size
-        if type(size) is not int or size not in UPSAMPLINGS:
-            allowed = ", ".join(map(str, UPSAMPLINGS))
-            raise ValueError(f"image_size is {size!r}; allowed: {allowed}")
-    except (KeyError, TypeError, ValueError) as error:
+        architecture = read_architecture(meta["architecture"])
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
     with torch.device("meta"):
         check_size(folder, Generator(architecture))
@@ -85,7 +70,7 @@ def draw(generator: Generator, label: int, start: int, stop: int, seed: int) -> 
     labels = torch.full((CHUNK,), label, dtype=torch.int64, device=device)
     for chunk in range(start // CHUNK, -(-stop // CHUNK)):
         stream = torch_stream(seed, "latent", label, chunk)
-        latent = torch.randn(CHUNK, a.latent_dim, generator=stream).to(device)
+        latent = draw_latent(a, CHUNK, stream).to(device)
         block = to_uint8(generator(latent, labels))
         low, high = max(start, chunk * CHUNK), min(stop, (chunk + 1) * CHUNK)
         images[low - start : high - start] = block[low - chunk * CHUNK : high - chunk * CHUNK]

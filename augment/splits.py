@@ -157,3 +157,8 @@ def class_ordering(
         rng.permutation(np.flatnonzero(labels == label)).astype(np.int64)
         for label in range(n_classes)
     ]
+
+
+def spread_rows(n: int, most: int) -> np.ndarray:
+    """Return at most ``most`` of ``n`` row indices, int64, from all over: sets may be sorted."""
+    return np.linspace(0, n - 1, min(most, n)).astype(np.int64)

@@ -1,14 +1,16 @@
-"""The generators that can be trained by name: an architecture and how it is trained."""
+"""The generators that can be trained by name: published tables, and how they are trained.
+
+Every system is another one with some options replaced; none has networks of its own. What a study
+does not say is chosen here, and `chosen` says so.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
+from augment.architectures import Architecture
 from augment.errors import AugmentError
-
-if TYPE_CHECKING:
-    from augment.networks import Architecture
 
 
 @dataclass(frozen=True)
@@ -17,93 +19,438 @@ class System:
 
     name: str
     description: str  # One line for the user.
-    base_channels: int  # Maps of the layer next to an image of 28 or 32 pixels.
-    kernel_size: int  # Side of the strided convolutions.
-    label: Literal["concatenate", "projection"]  # The discriminator's label path.
-    discriminator_norm: Literal["batch", "spectral"]
-    discriminator_slope: float  # LeakyReLU's negative slope; 0 is ReLU.
-    loss: Literal["bce", "hinge"]
-    real_target: float  # Target of real images in the BCE loss (one-sided label smoothing).
-    batch_size: int  # Real images a step.
-    generator_rate: float  # Adam learning rates.
-    discriminator_rate: float
+    networks: Architecture  # At the published image size.
+    chosen: str = ""  # What the study leaves open, and what was taken.
+    loss: Literal["bce", "hinge"] = "bce"
+    real_target: float = 1.0  # Target of real images in the BCE loss (one-sided label smoothing).
+    batch_size: int = 100  # Real images a step.
+    generator_rate: float = 2e-4  # Adam learning rates.
+    discriminator_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
-    ema_decay: float = 0.0  # Per step; 0 keeps no average.
+    generator_updates: int = 1  # Updates a step; a step shows one batch of real images.
+    discriminator_updates: int = 1
+    feedback: float = 0.0  # Weight alpha of the judge's feedback in the generator's loss.
+    init_std: float = 0.0  # Weights start from N(0, init_std); 0 keeps PyTorch's own start.
+    ema_decay: float = 0.999  # Of the averaged copy of the generator, per step; 0 keeps none.
+    weights: Literal["plain", "average"] = "plain"  # Which copy is kept and draws.
     decay_start: float = 1.0  # Share of the training after which both rates fall linearly to 0.
+    decay_factor: float = 1.0  # Both rates are multiplied by this every ``decay_steps`` steps,
+    decay_steps: int = 1000  # smoothly.
+    # (share of the training done, factor on both rates, the discriminator's slope), in order.
+    phases: tuple[tuple[float, float, float], ...] = ()
+    # Adversarial autoencoder: weight of the adversarial term beside the reconstruction's.
+    adversarial_weight: float = 0.05
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
+        """Return the settings as plain JSON values, without the networks."""
+        values = {key: value for key, value in asdict(self).items() if key != "networks"}
+        values["betas"] = list(self.betas)
+        values["phases"] = [list(phase) for phase in self.phases]
+        return values
 
     def architecture(
-        self, n_classes: int, channels: int, image_size: int, base_channels: int | None = None
+        self, n_classes: int, channels: int, image_size: int, width: float = 1.0
     ) -> Architecture:
         """Return the networks' architecture for an image set.
 
-        Larger images have more layers. With ``base_channels`` None they start narrower, so that
-        the widest layer, which costs most, stays as wide as for 28 pixels.
+        Args:
+            n_classes: classes of the labels.
+            channels: 1 or 3.
+            image_size: side in pixels.
+            width: share of the published number of channels.
         """
-        from augment.networks import UPSAMPLINGS, Architecture
+        return self.networks.resized(n_classes, channels, image_size, width)
 
-        if base_channels is None:
-            extra_layers = UPSAMPLINGS[image_size] - UPSAMPLINGS[28]
-            base_channels = max(1, self.base_channels // 2**extra_layers)
-        return Architecture(
-            n_classes=n_classes,
-            channels=channels,
-            image_size=image_size,
-            base_channels=base_channels,
-            kernel_size=self.kernel_size,
-            label=self.label,
-            discriminator_norm=self.discriminator_norm,
-            discriminator_slope=self.discriminator_slope,
-        )
 
+# A. Streli & Horvath, Imperial College London: MNIST.
+_REFERENCE = System(
+    "dcgan-reference",
+    "Streli & Horvath's unconditional DCGAN on 64x64 images",
+    Architecture(
+        n_classes=10,
+        channels=1,
+        image_size=64,
+        generator=((1024,), (512,), (256,), (128,)),
+        discriminator=((128,), (256,), (512,), (1024,)),
+        first_side=4,
+        generator_kernel=4,
+        output_kernel=4,
+        discriminator_kernel=4,
+        label="none",
+    ),
+    chosen="betas 0.5 and 0.999",
+)
+_COMPACT = replace(
+    _REFERENCE,
+    name="dcgan-compact",
+    description="the reference without its fourth layers and with half the channels, 28x28",
+    networks=replace(
+        _REFERENCE.networks,
+        image_size=28,
+        generator=((512,), (256,), (128,)),
+        discriminator=((128,), (256,), (512,)),
+        output="grow",
+    ),
+    chosen="betas 0.5 and 0.999; the discriminator's last convolution covers its 3x3 map",
+)
+_CDCGAN = System(
+    "cdcgan",
+    "Streli & Horvath's conditional DCGAN: label beside the noise and as planes",
+    Architecture(
+        n_classes=10,
+        channels=1,
+        image_size=28,
+        generator=((256,), (128,)),
+        discriminator=((128,), (256,)),
+        first_side=7,
+    ),
+    chosen="noise of length 100; betas 0.5 and 0.999",
+)
+_EXTENDED = replace(
+    _CDCGAN,
+    name="cdcgan-extended",
+    description="cdcgan with two more convolutions in each network",
+    networks=replace(
+        _CDCGAN.networks,
+        generator=((256, 256), (128, 128)),
+        discriminator=((128, 128), (256, 256)),
+    ),
+    chosen="the further convolutions have stride 1, one on each inner map, as wide as the map",
+)
+_SMOOTH = replace(
+    _CDCGAN,
+    name="cdcgan-smooth",
+    description="cdcgan with real target 0.9, Streli & Horvath's best",
+    real_target=0.9,
+)
+_DENSE = replace(
+    _CDCGAN,
+    name="cgan-dense",
+    description="cdcgan with dense layers instead of convolutions",
+    networks=replace(
+        _CDCGAN.networks,
+        kind="dense",
+        generator=((512,), (1024,)),
+        discriminator=((1024,), (512,)),
+    ),
+    chosen="hidden layers of 512 and 1024 units",
+)
+
+
+def _without_norm(system: System, name: str) -> System:
+    return replace(
+        system,
+        name=name,
+        description=f"{system.name} without batch norm",
+        networks=replace(system.networks, generator_norm="none", discriminator_norm="none"),
+    )
+
+
+_STUDY_A = (
+    _REFERENCE,
+    _COMPACT,
+    _without_norm(_COMPACT, "dcgan-no-bn"),
+    replace(
+        _COMPACT,
+        name="dcgan-d3",
+        description="dcgan-compact with three discriminator updates a generator update",
+        discriminator_updates=3,
+        chosen=f"{_COMPACT.chosen}; the updates share a step's real images, with fresh noise each",
+    ),
+    replace(
+        _COMPACT,
+        name="dcgan-lr",
+        description="dcgan-compact with learning rate 0.002",
+        generator_rate=2e-3,
+        discriminator_rate=2e-3,
+    ),
+    _CDCGAN,
+    _EXTENDED,
+    replace(
+        _EXTENDED,
+        name="cdcgan-balance",
+        description="cdcgan-extended with the balance moved toward the discriminator",
+        discriminator_updates=2,
+        chosen=f"{_EXTENDED.chosen}; two discriminator updates a generator update",
+    ),
+    _without_norm(_CDCGAN, "cdcgan-no-bn"),
+    _SMOOTH,
+    replace(
+        _CDCGAN,
+        name="cdcgan-label-conv",
+        description="cdcgan whose labels pass a convolution of their own first",
+        networks=replace(_CDCGAN.networks, label="convolution"),
+        chosen="noise or image and label get half the first layer's channels each",
+    ),
+    replace(
+        _SMOOTH,
+        name="cdcgan-feedback",
+        description="cdcgan-smooth with the judge's score in the generator's loss",
+        feedback=1.0,
+        chosen="the score is the judge's log-likelihood of the asked label",
+    ),
+    _DENSE,
+    _without_norm(_DENSE, "cgan-dense-no-bn"),
+)
+
+# B. Bohnstedt, FAU Erlangen-Nuernberg: MNIST.
+_STUDY_B = (
+    System(
+        "fau-cdcgan",
+        "Bohnstedt's conditional DCGAN: noise and label each through a dense layer",
+        Architecture(
+            n_classes=10,
+            channels=1,
+            image_size=28,
+            generator=((128,), (128,), (128,)),
+            discriminator=((128,), (128,)),
+            first_side=7,
+            output="same",
+            first_layer="dense",
+            generator_kernel=4,
+            output_kernel=7,
+            discriminator_kernel=3,
+            label="dense",
+            generator_norm="none",
+            discriminator_norm="none",
+            generator_slope=0.2,
+            discriminator_slope=0.2,
+            dropout=(0.0, 0.4),
+        ),
+        discriminator_rate=1e-4,
+        generator_updates=2,
+        chosen="all widths and kernels; no batch norm, LeakyReLU 0.2, dropout 0.4 before the "
+        "score; two generator updates a step, the discriminator's rate 0.0001; "
+        "betas 0.5 and 0.999",
+    ),
+    System(
+        "fau-gan",
+        "Bohnstedt's plain GAN: dense layers, no labels",
+        Architecture(
+            n_classes=10,
+            channels=1,
+            image_size=28,
+            kind="dense",
+            generator=((256,), (512,), (1024,)),
+            discriminator=((512,), (256,)),
+            first_side=7,
+            label="none",
+            generator_norm="none",
+            discriminator_norm="none",
+            generator_slope=0.2,
+            discriminator_slope=0.2,
+        ),
+        chosen="dense layers (3.3 s an epoch allow no convolutions), all widths, LeakyReLU 0.2; "
+        "betas 0.5 and 0.999",
+    ),
+)
+
+# C. Sharma, Tribhuvan University: Fashion-MNIST and faces.
+_STUDY_C = (
+    System(
+        "tribhuvan-fashion",
+        "Sharma's unconditional DCGAN on garments: ReLU before batch norm, dropout",
+        Architecture(
+            n_classes=10,
+            channels=1,
+            image_size=28,
+            generator=((128,), (256,), (128, 64)),
+            discriminator=((64,), (128,), (256,)),
+            first_side=7,
+            output="same",
+            first_layer="dense",
+            first_activation=False,
+            label="none",
+            generator_norm="batch-after",
+            discriminator_norm="none",
+            discriminator_slope=0.2,
+            dropout=(0.3, 0.3, 0.4, 0.0),
+        ),
+        real_target=0.9,
+        batch_size=32,
+        generator_rate=1e-3,
+        discriminator_rate=1e-3,
+        chosen="kernels of 5; standard normal noise; beta2 0.999",
+    ),
+    System(
+        "tribhuvan-faces",
+        "Sharma's unconditional DCGAN on faces: 64x64 colour, exponential decay",
+        Architecture(
+            n_classes=1,
+            channels=3,
+            image_size=64,
+            generator=((1024,), (1024,), (512, 512), (256, 256), (128, 64)),
+            discriminator=((64,), (128,), (256,), (512,), (1024,)),
+            first_side=4,
+            output="same",
+            first_layer="dense",
+            first_activation=False,
+            generator_kernel=4,
+            output_kernel=3,
+            label="none",
+            generator_norm="batch-after",
+            discriminator_norms_first=True,
+            discriminator_slope=0.2,
+            dropout=(0.3, 0.3, 0.3, 0.3, 0.3, 0.4),
+        ),
+        real_target=0.9,
+        batch_size=128,
+        generator_rate=2e-3,
+        discriminator_rate=2e-3,
+        decay_factor=0.96,
+        decay_steps=40_000,
+        chosen="factor 0.96 of the decay, smooth; standard normal noise; beta2 0.999",
+    ),
+)
+
+# D. Joshi, Graphic Era Hill University: CelebA.
+_STUDY_D = (
+    System(
+        "gehu-celeba",
+        "Joshi's unconditional DCGAN on faces: no batch norm, uniform noise, N(0, 0.02)",
+        Architecture(
+            n_classes=1,
+            channels=3,
+            image_size=64,
+            generator=((512,), (256,), (128,), (64,)),
+            discriminator=((64,), (128,), (256,), (512,)),
+            first_side=4,
+            first_layer="dense",
+            generator_kernel=4,
+            output_kernel=4,
+            discriminator_kernel=4,
+            latent="uniform",
+            label="none",
+            generator_norm="none",
+            discriminator_norm="none",
+            discriminator_slope=0.2,
+        ),
+        real_target=0.9,
+        batch_size=128,
+        init_std=0.02,
+        chosen="a first map of 4x4, since 2x2 as written ends at 32x32; no batch norm, fake target "
+        "0 and uniform noise, where the text contradicts itself; 64 first channels; batch 128",
+    ),
+)
+
+# E. Aksoy & Tabar, University of Padova: anime faces.
+_PADOVA = System(
+    "padova-dcgan",
+    "Aksoy & Tabar's unconditional DCGAN: six phases, each with a lower rate and slope",
+    Architecture(
+        n_classes=1,
+        channels=3,
+        image_size=64,
+        generator=((512,), (256,), (128,), (64,)),
+        discriminator=((64,), (128,), (256,), (512,)),
+        first_side=4,
+        generator_kernel=4,
+        output_kernel=4,
+        discriminator_kernel=4,
+        label="none",
+        discriminator_slope=0.2,
+    ),
+    batch_size=64,
+    generator_rate=1e-3,
+    discriminator_rate=1e-3,
+    phases=(
+        (0.0, 1.0, 0.2),
+        (1 / 6, 0.7, 0.16),
+        (2 / 6, 0.5, 0.12),
+        (3 / 6, 0.35, 0.09),
+        (4 / 6, 0.25, 0.06),
+        (5 / 6, 0.2, 0.03),
+    ),
+    chosen="64x64 pixels; channels 512-256-128-64 and batch norm as in the DCGAN; six phases of "
+    "equal length, their rates and slopes; betas 0.5 and 0.999",
+)
+_STUDY_E = (
+    _PADOVA,
+    replace(
+        _PADOVA,
+        name="padova-aae",
+        description="Aksoy & Tabar's adversarial autoencoder",
+        networks=replace(
+            _PADOVA.networks,
+            generator_slope=0.2,
+            code_discriminator=(512, 256),
+        ),
+        batch_size=128,
+        generator_rate=2e-4,
+        discriminator_rate=2e-4,
+        phases=(),
+        chosen="64x64 pixels; channels as the DCGAN's; a code of 100 numbers, standard normal; "
+        "absolute error for the reconstruction, 0.05 for the adversarial term; "
+        "Adam 0.0002, betas 0.5 and 0.999",
+    ),
+)
 
 SYSTEMS = {
     system.name: system
     for system in (
         System(
-            name="cdcgan-projection",
-            description="conditional DCGAN with hinge loss, spectral norm, projection and EMA",
-            base_channels=48,
-            kernel_size=5,
-            label="projection",
-            discriminator_norm="spectral",
-            discriminator_slope=0.1,
+            "cdcgan-projection",
+            "conditional DCGAN with hinge loss, spectral norm, projection and averaged weights",
+            Architecture(
+                n_classes=10,
+                channels=1,
+                image_size=28,
+                generator=((96,), (48,)),
+                discriminator=((48,), (96,)),
+                first_side=7,
+                label="projection",
+                discriminator_norm="spectral",
+                discriminator_slope=0.1,
+            ),
             loss="hinge",
-            real_target=1.0,
-            batch_size=100,
             generator_rate=4e-4,
             discriminator_rate=8e-4,
-            ema_decay=0.999,
+            weights="average",
             decay_start=0.5,
         ),
-        System(
-            name="cdcgan-smooth",
-            description="Streli & Horvath's best: conditional DCGAN, one-sided label smoothing",
-            base_channels=128,
-            kernel_size=5,
-            label="concatenate",
-            discriminator_norm="batch",
-            discriminator_slope=0.0,
-            loss="bce",
-            real_target=0.9,
-            batch_size=100,
-            generator_rate=2e-4,
-            discriminator_rate=2e-4,
-        ),
+        *_STUDY_A,
+        *_STUDY_B,
+        *_STUDY_C,
+        *_STUDY_D,
+        *_STUDY_E,
     )
 }
+
+_NETWORK_OPTIONS = {field.name for field in fields(Architecture)}
 
 
 def get_system(name: str, **overrides: Any) -> System:
     """Return the system ``name`` with every override that is not None in place.
 
+    An override is a field of `System` or of its networks' `Architecture`.
+
     Raises:
-        AugmentError: for an unknown name; the line lists the known ones.
+        AugmentError: for an unknown name (the line lists the known ones), or options that cannot
+            go together.
     """
     if name not in SYSTEMS:
         raise AugmentError(f"generator {name!r} is unknown; allowed: {', '.join(SYSTEMS)}")
     given = {key: value for key, value in overrides.items() if value is not None}
-    return replace(SYSTEMS[name], **given)
+    networks = {key: given.pop(key) for key in list(given) if key in _NETWORK_OPTIONS}
+    system = SYSTEMS[name]
+    system = replace(system, **given, networks=replace(system.networks, **networks))
+    _check(system)
+    return system
+
+
+def _check(system: System) -> None:
+    a = system.networks
+    labels = ("none", "concatenate")
+    if a.kind == "dense" and a.label not in labels:
+        raise AugmentError(
+            f"label is {a.label!r}; allowed with dense networks: {' or '.join(labels)}"
+        )
+    if a.code_discriminator and a.label != "none":
+        raise AugmentError(f"label is {a.label!r}; allowed with an autoencoder: none")
+    if system.feedback and not a.conditional:
+        raise AugmentError(
+            f"feedback is {system.feedback:g}; allowed without labels: 0, for there is no label "
+            "that the judge could be asked about"
+        )
+    if system.weights == "average" and not system.ema_decay:
+        raise AugmentError("weights is 'average' and ema_decay is 0; allowed: a decay above 0")

@@ -98,6 +98,14 @@ def train_gan(unit: Unit = _FIRST_UNIT) -> None:
 
 
 @app.command()
+def score_checkpoints(unit: Unit = _FIRST_UNIT) -> None:
+    """Score the generators of the epochs that training kept, by the examiner."""
+    from pipeline.score_checkpoints import run
+
+    _stage(f"score-checkpoints {unit}", lambda project: run(project, unit))
+
+
+@app.command()
 def generate(
     context: typer.Context,
     unit: Annotated[

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.parameters import FitParameters, Parameters, resolve_counts
+from augment.architectures import multiply_adds
+from pipeline.parameters import FitParameters, Parameters, chosen_system, resolve_counts
 
 LENET_SPEED = 10_000.0
 """Images/s that one thread trains a LeNet on at 32 x 32 pixels."""
 
-GAN_SPEED = {"cdcgan-projection": (48, 1_050.0), "cdcgan-smooth": (128, 310.0)}
-"""For each system its own base channels, and images/s of training at 28 x 28 on two cores."""
+GAN_IMAGE_SECONDS = 0.5e-3
+"""Seconds that two cores take for an image of training whatever the networks' size."""
+
+GAN_MULTIPLY_ADDS = 40e9
+"""Multiplications a second of two cores in a generator's training."""
 
 GPU_GAIN = 20.0
 """How many times faster than two cores a GPU trains a generator."""
@@ -70,18 +74,24 @@ def _images_shown(fit: FitParameters, batch_size: int, n: int) -> int:
     return (fit.epochs or 0) * n
 
 
-def _gan_speed(parameters: Parameters, machine: Machine) -> float:
+def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tuple[float, float]:
+    """Return images/s of a generator's training, and of drawing from it."""
     gan, data = parameters.train_gan, parameters.data
-    own, speed = GAN_SPEED[gan.system]
-    side = data.image_size / 28
-    # Left to itself, a system starts narrower at 64 and at 128 pixels.
-    default = own / 2 ** (0, 1, 2)[(data.image_size > 32) + (data.image_size > 64)]
-    width = (gan.base_channels or default) / own
-    # Narrow networks wait for memory, wide ones for arithmetic: between linear and quadratic.
-    speed = float(speed / (width**1.5 * side**2))
+    system = chosen_system(gan)
+    width = 1.0 if gan.width is None else gan.width
+    made, judged = multiply_adds(
+        system.architecture(size.n_classes, data.channels, data.image_size, width)
+    )
+    # Backward costs twice forward; the discriminator sees real and generated images.
+    g, d = system.generator_updates, system.discriminator_updates
+    operations = made * (3 * g + d - 1) + judged * (6 * d + 3 * g)
     if machine.gpu and gan.device != "cpu":
-        return speed * GPU_GAIN
-    return speed * float((min(machine.cores, 16) / 2) ** 0.8)
+        gain = GPU_GAIN
+    else:
+        gain = (min(machine.cores, 16) / 2) ** 0.8
+    training = GAN_IMAGE_SECONDS * max(g, d) + operations / GAN_MULTIPLY_ADDS
+    drawing = GAN_IMAGE_SECONDS / 4 + made / GAN_MULTIPLY_ADDS
+    return gain / training, gain / drawing
 
 
 def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) -> dict[str, float]:
@@ -89,8 +99,7 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
     p = parameters
     batch = p.lenet.batch_size
     lenet = LENET_SPEED * (32 / p.lenet.input_size) ** 2
-    gan = _gan_speed(p, machine)
-    forward = 3 * gan
+    gan, forward = _gan_speeds(p, size, machine)
     shown = p.train_gan.images or (p.train_gan.epochs or 0) * size.n_train
     passes = shown / max(1, size.n_train)
     pooled = p.generate.per_class + (p.filter.per_class if p.filter is not None else 0)

@@ -41,10 +41,57 @@ from pipeline.parameter_text import (
 if TYPE_CHECKING:
     import numpy as np
 
-SystemName = Literal["cdcgan-projection", "cdcgan-smooth"]
+    from augment.systems import System
+
+SystemName = Literal[
+    "cdcgan-projection",
+    "dcgan-reference",
+    "dcgan-compact",
+    "dcgan-no-bn",
+    "dcgan-d3",
+    "dcgan-lr",
+    "cdcgan",
+    "cdcgan-extended",
+    "cdcgan-balance",
+    "cdcgan-no-bn",
+    "cdcgan-smooth",
+    "cdcgan-label-conv",
+    "cdcgan-feedback",
+    "cgan-dense",
+    "cgan-dense-no-bn",
+    "fau-cdcgan",
+    "fau-gan",
+    "tribhuvan-fashion",
+    "tribhuvan-faces",
+    "gehu-celeba",
+    "padova-dcgan",
+    "padova-aae",
+]
 StrategyName = Literal["mix", "filtered"]
 SYSTEM_NAMES: tuple[str, ...] = get_args(SystemName)
 STRATEGY_NAMES: tuple[str, ...] = get_args(StrategyName)
+_SYSTEM_OPTIONS = {
+    "batch_size",
+    "generator_rate",
+    "discriminator_rate",
+    "generator_updates",
+    "discriminator_updates",
+    "loss",
+    "real_target",
+    "feedback",
+    "decay_factor",
+    "decay_steps",
+    "init_std",
+    "latent",
+    "latent_dim",
+    "label",
+    "generator_norm",
+    "discriminator_norm",
+    "ema_decay",
+    "weights",
+}
+"""Keys of train_gan that replace a setting of the system, by the setting's own name."""
+
 SUPPORTED_UNITS = ("all-0",)
 
 _MOST_IMAGES = 10**9
@@ -197,8 +244,8 @@ class GanParameters(_Section):
     epochs: int | None = Field(
         ge=1, le=100_000, description="passes over the training images; this or images"
     )
-    base_channels: int | None = Field(
-        ge=8, le=512, description="width of the networks; null = the system's own"
+    width: float | None = Field(
+        gt=0, le=4, description="share of the system's own number of channels; null = 1.0"
     )
     batch_size: int | None = Field(
         ge=2, le=4096, description="images a step; null = the system's own"
@@ -209,10 +256,62 @@ class GanParameters(_Section):
     discriminator_rate: float | None = Field(
         gt=0, le=1, description="Adam's learning rate; null = the system's own"
     )
+    generator_updates: int | None = Field(
+        ge=1, le=100, description="updates a step; null = the system's own"
+    )
+    discriminator_updates: int | None = Field(
+        ge=1, le=100, description="updates a step; null = the system's own"
+    )
+    loss: Literal["bce", "hinge"] | None = Field(description="null = the system's own")
+    real_target: float | None = Field(
+        gt=0, le=1, description="bce's target of real images; null = the system's own"
+    )
+    feedback: float | None = Field(
+        ge=0,
+        le=1000,
+        description="weight of the judge's score in the generator's loss; null = the system's own",
+    )
+    decay_factor: float | None = Field(
+        gt=0,
+        le=1,
+        description="exponential decay of both rates over decay_steps; null = the system's own",
+    )
+    decay_steps: int | None = Field(
+        ge=1, le=10**9, description="steps of that decay; null = the system's own"
+    )
+    init_std: float | None = Field(
+        ge=0,
+        le=1,
+        description="weights start from N(0, this); 0 is PyTorch's start; null = the system's own",
+    )
+    latent: Literal["normal", "uniform"] | None = Field(
+        description="law of the noise, uniform is in (-1, 1); null = the system's own"
+    )
+    latent_dim: int | None = Field(
+        ge=1, le=4096, description="length of the noise; null = the system's own"
+    )
+    label: Literal["none", "concatenate", "convolution", "dense", "projection"] | None = Field(
+        description="how the label joins both networks; null = the system's own"
+    )
+    generator_norm: Literal["none", "batch", "batch-after"] | None = Field(
+        description="batch norm before or after the activation; null = the system's own"
+    )
+    discriminator_norm: Literal["none", "batch", "batch-after", "spectral"] | None = Field(
+        description="batch norm before or after the activation; null = the system's own"
+    )
+    dropout: float | None = Field(
+        ge=0, lt=1, description="after every discriminator layer; null = the system's own"
+    )
     ema_decay: float | None = Field(
         ge=0,
         lt=1,
         description="decay a step of the generator's averaged weights; null = the system's own",
+    )
+    weights: Literal["plain", "average"] | None = Field(
+        description="which copy of the generator is kept and draws; null = the system's own"
+    )
+    checkpoints: int = Field(
+        ge=0, le=200, description="evenly spaced epochs whose generator is kept and scored"
     )
     keep: Literal["best", "last"] = Field(
         description="which checkpoint; best on validation images, or the last"
@@ -359,6 +458,12 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
                 f"{section}.{one} is {shown(first)} and {section}.{other} is {shown(second)}; "
                 "allowed: a number for exactly one of them, null for the other"
             )
+    from augment.errors import AugmentError
+
+    try:
+        chosen_system(p.train_gan)
+    except AugmentError as error:
+        yield f"train_gan.{error}"
     if p.train_gan.keep == "best" and p.data.validation == 0:
         yield "train_gan.keep is best; allowed: last, because data.validation is 0"
     if "filtered" in p.mix.strategies and p.filter is None:
@@ -553,11 +658,23 @@ def check_feasible(
             )
 
 
+def chosen_system(gan: GanParameters) -> System:
+    """Return the system that the section train_gan names, with the options that it changes.
+
+    Raises:
+        AugmentError: for options that cannot go together.
+    """
+    from augment.systems import get_system
+
+    options = gan.model_dump(include=_SYSTEM_OPTIONS)
+    if gan.dropout is not None:
+        options["dropout"] = (gan.dropout, 0.0)  # none before the score
+    return get_system(gan.system, **options)
+
+
 def _check_batch(gan: GanParameters, n_train: int) -> None:
     """Refuse a batch that the training set cannot fill, or that processes cannot share."""
-    from augment.systems import SYSTEMS
-
-    batch = gan.batch_size or SYSTEMS[gan.system].batch_size
+    batch = chosen_system(gan).batch_size
     own = "" if gan.batch_size else f" (null: {gan.system}'s own)"
     if batch > n_train:
         raise ParameterError(

@@ -23,6 +23,8 @@ _MADE_BY = {
     "subset.npy": "subset",
     "judge": "train-judge",
     "generator": "train-gan",
+    "checkpoints": "train-gan",
+    "checkpoints.csv": "score-checkpoints",
     "training": "train-gan",
     "generated": "generate",
     "filtered": "filter",
@@ -56,7 +58,9 @@ class UnitPaths:
     subset: Path
     judge: Path
     generator: Path
+    checkpoints: Path  # generators of kept epochs
     training: Path  # curves and grids of the generator's training
+    checkpoint_scores: Path
     generated: Path
     filtered: Path
     filtering: Path  # tables of acceptance and confidence
@@ -149,6 +153,10 @@ class Project:
         """Times of stages, outside the tracked artefacts."""
         return self.root / "logs" / "stages.jsonl"
 
+    def training_times(self, unit: str) -> Path:
+        """Seconds of every epoch of a unit's generator, outside the tracked artefacts."""
+        return self.log.parent / f"train-gan-{unit}.csv"
+
     def require(self, *artefacts: Path) -> None:
         """Refuse to go on without what earlier stages make.
 
@@ -194,7 +202,9 @@ class Project:
             subset=data / "subset.npy",
             judge=models / "judge",
             generator=models / "generator",
+            checkpoints=models / "checkpoints",
             training=results / "training",
+            checkpoint_scores=results / "checkpoints.csv",
             generated=data / "generated",
             filtered=data / "filtered",
             filtering=results / "filtering",

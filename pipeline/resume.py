@@ -14,14 +14,18 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from augment.files import atomic_file, sha256_file
 from pipeline.errors import PipelineError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_KEPT = ".safetensors"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -71,6 +75,20 @@ class ResumeStore:
         with atomic_file(self.path) as file:
             file.write(hashlib.sha256(buffer.getbuffer()).digest())
             file.write(buffer.getbuffer())
+
+    def keep(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        """Keep a generator's weights under a name."""
+        from safetensors.torch import save
+
+        with atomic_file(self.folder / f"{name}{_KEPT}") as file:
+            file.write(save({key: value.contiguous() for key, value in weights.items()}))
+
+    def kept(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Yield what was kept, by name."""
+        from safetensors.torch import load_file
+
+        for path in sorted(self.folder.glob(f"*{_KEPT}")):
+            yield path.name.removesuffix(_KEPT), load_file(path)
 
     def clear(self) -> None:
         """Remove the state of a finished training."""

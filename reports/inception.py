@@ -114,6 +114,28 @@ def inception_features(
     return features
 
 
+def inception_probabilities(
+    network: torch.nn.Module, features: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Class probabilities of the network, for the Inception score, from its pool3 features.
+
+    Args:
+        network: from `load_inception`.
+        features: float32, N x 2048, from `inception_features`.
+
+    Returns:
+        float32, N x 1008; rows sum to 1.
+    """
+    import torch
+
+    classes = network.classes
+    assert isinstance(classes, torch.nn.Linear)
+    with torch.inference_mode():
+        logits = classes(torch.from_numpy(features).to(classes.weight.device))
+        probabilities: NDArray[np.float32] = logits.softmax(dim=1).cpu().numpy()
+    return probabilities
+
+
 def _locate(
     weights: Path | None, hub_dir: Path, allow_download: bool, url: str, prefix: str
 ) -> Path:
@@ -199,4 +221,20 @@ def _build(path: Path) -> torch.nn.Module:
         ) from error
     finally:
         published.load_state_dict_from_url = original
+    # pytorch-fid leaves out the classes, which the Inception score needs.
+    network.classes = _classes(state, path)
     return network
+
+
+def _classes(state: dict[str, Any], path: Path) -> torch.nn.Module:
+    import torch
+
+    try:
+        weight, bias = state["fc.weight"], state["fc.bias"]
+        classes = torch.nn.Linear(N_FEATURES, _N_CLASSES)
+        classes.load_state_dict({"weight": weight, "bias": bias})
+    except (KeyError, RuntimeError) as error:
+        raise InceptionWeightsError(
+            f"InceptionV3 weights: {path} does not fit pytorch-fid's network"
+        ) from error
+    return classes

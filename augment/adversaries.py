@@ -1,0 +1,332 @@
+"""The networks that are trained against each other, and one step of their game.
+
+The loop in `augment.gan_training` knows no loss and no network; it calls `update` with a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from augment.architectures import Architecture
+from augment.losses import discriminator_loss, generator_loss
+from augment.networks import (
+    CodeDiscriminator,
+    Discriminator,
+    Encoder,
+    Generator,
+    draw_latent,
+    initialise_normal,
+    set_slope,
+)
+from augment.streams import derive_seed, torch_stream
+from augment.systems import System
+
+Feedback = Callable[[Tensor, Tensor], Tensor]
+"""(float images N x C x H x W in [-1, 1], int64 labels N) -> one differentiable score, higher is
+better."""
+
+
+class Adversaries(Protocol):
+    """What the training loop trains."""
+
+    generator: Generator
+    """The plain module that draws images."""
+
+    loss_names: tuple[str, ...]
+    """What `update` returns, in order."""
+
+    parts: dict[str, Any]
+    """Everything with a state dict."""
+
+    def set_rates(self, share: float) -> None:
+        """Set both learning rates to a share of the system's own."""
+
+    def set_slope(self, slope: float) -> None:
+        """Set the discriminator's negative slope."""
+
+    def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        """Make one step.
+
+        Args:
+            real: float N x C x H x W in [-1, 1], this process's images on its device.
+            labels: int64 N, theirs.
+            step: from 0; names the step's noise.
+
+        Returns:
+            The losses, float, one a name; detached.
+        """
+
+    def reconstruct(self, real: Tensor) -> Tensor | None:
+        """Return what an autoencoder makes of images, as ``real``; None for a GAN."""
+
+
+def build_adversaries(
+    architecture: Architecture,
+    system: System,
+    *,
+    batch_size: int,
+    seed: int,
+    fabric: Fabric,
+    feedback: Feedback | None,
+) -> Adversaries:
+    """Return the system's networks with fresh weights, on the fabric's device.
+
+    Args:
+        architecture: of the networks.
+        system: losses, rates, numbers of updates.
+        batch_size: images a step, over all processes.
+        seed: root of all streams.
+        fabric: launched Lightning Fabric.
+        feedback: the judge's score; needed where the system's weight of it is not 0.
+    """
+    kind = _Autoencoder if architecture.code_discriminator else _Gan
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "weights"))
+        networks = [
+            network(architecture).to(memory_format=torch.channels_last) for network in kind.NETWORKS
+        ]
+        if system.init_std:
+            for network in networks:
+                initialise_normal(network, system.init_std)
+    return kind(networks, architecture, system, batch_size, seed, fabric, feedback)
+
+
+class _Game:
+    """What every kind of adversaries shares: noise by stream, rates, this process's share."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        system: System,
+        batch_size: int,
+        seed: int,
+        fabric: Fabric,
+    ) -> None:
+        self.architecture = architecture
+        self.system = system
+        self.fabric = fabric
+        self._batch_size = batch_size
+        self._seed = seed
+        self._local = slice(fabric.global_rank, None, fabric.world_size)
+        self._optimizers: list[tuple[Any, float]] = []  # with its full learning rate
+
+    def set_rates(self, share: float) -> None:
+        for optimizer, rate in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = share * rate
+
+    def _noise(self, *name: str | int) -> Tensor:
+        """Draw this process's part of a batch of noise from the stream of that name."""
+        stream = torch_stream(self._seed, *name)
+        latent = draw_latent(self.architecture, self._batch_size, stream)
+        return latent[self._local].to(self.fabric.device)
+
+    def _seed_dropout(self, step: int) -> None:
+        # Dropout draws from the global state; seeded by step, a resumed run draws the same.
+        if any(self.architecture.dropout):
+            torch.manual_seed(derive_seed(self._seed, "dropout", step, self.fabric.global_rank))
+
+    def _adam(self, parameters: Any, rate: float) -> torch.optim.Adam:
+        return torch.optim.Adam(parameters, lr=rate, betas=self.system.betas, fused=True)
+
+
+class _Gan(_Game):
+    """A generator and a discriminator (Goodfellow et al., 2014)."""
+
+    NETWORKS = (Generator, Discriminator)
+    loss_names = ("generator_loss", "discriminator_loss")
+
+    def __init__(
+        self,
+        networks: list[Any],
+        architecture: Architecture,
+        system: System,
+        batch_size: int,
+        seed: int,
+        fabric: Fabric,
+        feedback: Feedback | None,
+    ) -> None:
+        super().__init__(architecture, system, batch_size, seed, fabric)
+        self.generator, self._plain_discriminator = networks
+        self._feedback = feedback
+        self._generator, generator_optimizer = fabric.setup(
+            self.generator, self._adam(self.generator.parameters(), system.generator_rate)
+        )
+        self._discriminator, discriminator_optimizer = fabric.setup(
+            self._plain_discriminator,
+            self._adam(self._plain_discriminator.parameters(), system.discriminator_rate),
+        )
+        self._g_optimizer, self._d_optimizer = generator_optimizer, discriminator_optimizer
+        self._optimizers = [
+            (generator_optimizer, system.generator_rate),
+            (discriminator_optimizer, system.discriminator_rate),
+        ]
+        self.parts = {
+            "generator": self.generator,
+            "discriminator": self._plain_discriminator,
+            "generator_optimizer": generator_optimizer,
+            "discriminator_optimizer": discriminator_optimizer,
+        }
+
+    def set_slope(self, slope: float) -> None:
+        set_slope(self._plain_discriminator, slope)
+
+    def reconstruct(self, real: Tensor) -> None:
+        return None
+
+    def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        self._seed_dropout(step)
+        # Further updates of the discriminator see the same real images and fresh noise.
+        for extra in range(1, self.system.discriminator_updates):
+            with torch.no_grad():
+                fake = self._generator(self._noise("latent", step, "discriminator", extra), labels)
+            self._update_discriminator(real, fake, labels)
+        fake = self._generator(self._noise("latent", step), labels)
+        d_loss = self._update_discriminator(real, fake, labels)
+        g_loss = self._update_generator(fake, labels)
+        for extra in range(1, self.system.generator_updates):
+            fake = self._generator(self._noise("latent", step, "generator", extra), labels)
+            g_loss = self._update_generator(fake, labels)
+        return torch.stack([g_loss, d_loss])
+
+    def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
+        loss = discriminator_loss(
+            *self._scores(real, fake.detach(), labels),
+            self.system.loss,
+            self.system.real_target,
+        )
+        self._d_optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self._d_optimizer.step()
+        return loss.detach()
+
+    def _update_generator(self, fake: Tensor, labels: Tensor) -> Tensor:
+        # The discriminator's own module is used, so that processes do not wait for gradients that
+        # it does not get here.
+        self._plain_discriminator.requires_grad_(False)
+        with self.fabric.autocast():
+            loss = generator_loss(self._plain_discriminator(fake, labels), self.system.loss)
+        if self.system.feedback:
+            assert self._feedback is not None, "the system asks for feedback"
+            loss = loss - self.system.feedback * self._feedback(fake.float(), labels)
+        self._g_optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self._g_optimizer.step()
+        self._plain_discriminator.requires_grad_(True)
+        return loss.detach()
+
+    def _scores(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of real and of generated images.
+
+        Batch norm must see real and generated images apart (Chintala et al., "How to train a
+        GAN", 2016); without it one pass over both does the same for less.
+        """
+        if self.architecture.discriminator_norm.startswith("batch"):
+            return self._discriminator(real, labels), self._discriminator(fake, labels)
+        both = torch.cat([real, fake.to(real.dtype)])
+        scores = self._discriminator(both, torch.cat([labels, labels]))
+        return scores[: len(real)], scores[len(real) :]
+
+
+class _Autoencoder(_Game):
+    """An encoder, a decoder and a discriminator on the code (Makhzani et al., 2015).
+
+    The decoder is the generator. The discriminator tells codes of real images from noise of the
+    latent law; the encoder learns to fool it, so that decoded noise looks like decoded codes.
+    """
+
+    NETWORKS = (Generator, Encoder, CodeDiscriminator)
+    loss_names = ("generator_loss", "discriminator_loss", "reconstruction_loss")
+
+    def __init__(
+        self,
+        networks: list[Any],
+        architecture: Architecture,
+        system: System,
+        batch_size: int,
+        seed: int,
+        fabric: Fabric,
+        feedback: Feedback | None,
+    ) -> None:
+        super().__init__(architecture, system, batch_size, seed, fabric)
+        self.generator, self._encoder, self._plain_discriminator = networks
+        both = nn.ModuleList([self._encoder, self.generator])
+        optimizer = self._adam(
+            chain(self._encoder.parameters(), self.generator.parameters()), system.generator_rate
+        )
+        # Encoder and decoder are one module to the fabric, with one optimiser.
+        self._autoencoder, self._g_optimizer = fabric.setup(_EncodeDecode(both), optimizer)
+        self._discriminator, self._d_optimizer = fabric.setup(
+            self._plain_discriminator,
+            self._adam(self._plain_discriminator.parameters(), system.discriminator_rate),
+        )
+        self._optimizers = [
+            (self._g_optimizer, system.generator_rate),
+            (self._d_optimizer, system.discriminator_rate),
+        ]
+        self.parts = {
+            "generator": self.generator,
+            "encoder": self._encoder,
+            "discriminator": self._plain_discriminator,
+            "generator_optimizer": self._g_optimizer,
+            "discriminator_optimizer": self._d_optimizer,
+        }
+
+    def set_slope(self, slope: float) -> None:
+        set_slope(self._plain_discriminator, slope)
+
+    @torch.no_grad()
+    def reconstruct(self, real: Tensor) -> Tensor:
+        self._encoder.eval()
+        self.generator.eval()
+        reconstructed: Tensor = self._autoencoder(real)[1]
+        self._encoder.train()
+        self.generator.train()
+        return reconstructed.float()
+
+    def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        self._seed_dropout(step)
+        weight = self.system.adversarial_weight
+
+        # Update the encoder and the decoder.
+        codes, reconstructed = self._autoencoder(real)
+        self._plain_discriminator.requires_grad_(False)
+        with self.fabric.autocast():
+            fooled = generator_loss(self._plain_discriminator(codes), "bce")
+        reconstruction = F.l1_loss(reconstructed.float(), real)
+        loss = weight * fooled + (1 - weight) * reconstruction
+        self._g_optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        self._g_optimizer.step()
+        self._plain_discriminator.requires_grad_(True)
+
+        # Update the discriminator: noise is its "real".
+        prior = self._noise("latent", step)
+        scores = self._discriminator(torch.cat([prior, codes.detach().to(prior.dtype)]))
+        d_loss = discriminator_loss(
+            scores[: len(prior)], scores[len(prior) :], "bce", self.system.real_target
+        )
+        self._d_optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(d_loss)
+        self._d_optimizer.step()
+        return torch.stack([fooled.detach(), d_loss.detach(), reconstruction.detach()])
+
+
+class _EncodeDecode(nn.Module):
+    """Images to (codes, reconstructions)."""
+
+    def __init__(self, parts: nn.ModuleList) -> None:
+        super().__init__()
+        self.encoder, self.decoder = parts
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        codes = self.encoder(images)
+        labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        return codes, self.decoder(codes, labels)

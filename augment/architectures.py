@@ -1,0 +1,197 @@
+"""What rebuilds a generator and its opponent: layer tables and the options that compose.
+
+Nothing here needs torch, so that parameters can be checked before it is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
+GeneratorNorm = Literal["none", "batch", "batch-after"]
+DiscriminatorNorm = Literal["none", "batch", "batch-after", "spectral"]
+Latent = Literal["normal", "uniform"]
+
+IMAGE_SIZES = (28, 32, 64, 128)
+"""Sides of images, in pixels, that every family is made for."""
+
+_LEAST_CHANNELS = 4
+_Side = Annotated[int, Field(ge=1, le=128)]
+_Kernel = Annotated[int, Field(ge=1, le=17)]
+_Channels = Annotated[int, Field(ge=1, le=4096)]
+_Slope = Annotated[float, Field(ge=0, le=1)]
+_Rate = Annotated[float, Field(ge=0, lt=1)]
+_Stages = Annotated[
+    tuple[Annotated[tuple[_Channels, ...], Field(min_length=1, max_length=8)], ...],
+    Field(min_length=1, max_length=8),
+]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Every argument that rebuilds a generator and its discriminator (or encoder).
+
+    ``generator`` and ``discriminator`` are tables of output channels, a stage at a time. The
+    generator's first stage starts with the map made from noise, every other with a layer of
+    stride 2 that doubles the map; further layers of a stage have stride 1. The discriminator's
+    stages start with a layer of stride 2 that halves the map. The layer that makes the image and
+    the one that makes the score are not in the tables.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    n_classes: Annotated[int, Field(ge=1, le=10_000)]
+    channels: Literal[1, 3]  # 1 gray, 3 colour
+    image_size: Literal[28, 32, 64, 128]  # side in pixels
+    generator: _Stages
+    discriminator: _Stages
+    first_side: _Side  # side of the generator's first map, in pixels
+    kind: Literal["convolutional", "dense"] = "convolutional"  # dense: stages are one layer each
+    # How the image is made: by a last doubling, by a convolution of stride 1, or by an unpadded
+    # transposed convolution of stride 1 whose kernel is as large as the map must still grow.
+    output: Literal["double", "same", "grow"] = "double"
+    generator_kernel: _Kernel = 5
+    output_kernel: _Kernel = 5
+    discriminator_kernel: _Kernel = 5
+    # What makes the first map: an unpadded transposed convolution, or a dense layer with a bias.
+    first_layer: Literal["convolution", "dense"] = "convolution"
+    first_activation: bool = True  # whether an activation follows the first map
+    latent: Latent = "normal"  # law of the noise: standard normal, or uniform in (-1, 1)
+    latent_dim: Annotated[int, Field(ge=1, le=4096)] = 100
+    label: Label = "concatenate"
+    # Batch norm before the activation ("batch") or after it; spectral norm for the discriminator.
+    generator_norm: GeneratorNorm = "batch"
+    discriminator_norm: DiscriminatorNorm = "batch"
+    discriminator_norms_first: bool = False  # whether batch norm follows its first layer too
+    generator_slope: _Slope = 0.0  # LeakyReLU's negative slope; 0 is ReLU
+    discriminator_slope: _Slope = 0.0
+    # After each of the discriminator's layers, and before its score: aligned to the end, the
+    # first entry repeated. () is none.
+    dropout: Annotated[tuple[_Rate, ...], Field(max_length=64)] = ()
+    # Hidden widths of an adversarial autoencoder's discriminator on the code; () is a GAN.
+    code_discriminator: Annotated[tuple[_Channels, ...], Field(max_length=8)] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the arguments as plain JSON values."""
+        return _plain(asdict(self))
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the generator is asked for a label."""
+        return self.label != "none"
+
+    def resized(
+        self, n_classes: int, channels: int, image_size: int, width: float = 1.0
+    ) -> Architecture:
+        """Return the same family for other images.
+
+        Larger images get further stages next to the image, each half as wide as its neighbour, so
+        that the widest layer, which costs most, stays as wide; smaller ones lose the deepest
+        stages. ``width`` multiplies every number of channels.
+        """
+        a = self
+        first_side, doublings = _first_map(a.first_side, image_size)
+        output = a.output
+        if output == "grow":
+            if image_size == a.image_size:
+                first_side, doublings = a.first_side, len(a.generator) - 1
+            else:  # 4 times a power of 2: the last doubling makes the image.
+                output = "double"
+        n_hidden = doublings - (output == "double")
+        generator, discriminator = a.generator, a.discriminator
+        if a.kind == "convolutional" and image_size != a.image_size:
+            more = n_hidden - (len(generator) - 1)
+            discriminator = _with_stages(discriminator[::-1], len(discriminator) + more)[::-1]
+            generator = _with_stages(generator, n_hidden + 1)
+        return replace(
+            a,
+            n_classes=n_classes,
+            channels=channels,
+            image_size=image_size,
+            first_side=first_side,
+            output=output,
+            generator=_scaled(generator, width),
+            discriminator=_scaled(discriminator, width),
+            code_discriminator=_scaled((a.code_discriminator,), width)[0],
+        )
+
+
+def multiply_adds(a: Architecture) -> tuple[int, int]:
+    """Return the multiplications of one image through the generator and its opponent."""
+    if a.kind == "dense":
+        pixels = a.channels * a.image_size**2
+        widths = [a.latent_dim, *(c for stage in a.generator for c in stage), pixels]
+        opponent = [pixels, *(c for stage in a.discriminator for c in stage), 1]
+        return tuple(sum(x * y for x, y in pairwise(w)) for w in (widths, opponent))  # type: ignore[return-value]
+    side, width = a.first_side, a.generator[0][0]
+    made = (a.latent_dim + a.n_classes) * width * side**2
+    for index, stage in enumerate(a.generator):
+        for place, channels in enumerate(stage):
+            if index or place:
+                # A layer of stride 2 spreads every pixel of the smaller map.
+                made += side**2 * width * channels * a.generator_kernel**2
+            side *= 2 if index and not place else 1
+            width = channels
+    kernel = a.image_size - side + 1 if a.output == "grow" else a.output_kernel
+    made += side**2 * width * a.channels * kernel**2
+    side, width, judged = a.image_size, a.channels + a.n_classes * a.conditional, 0
+    for stage in a.discriminator:
+        side = -(-side // 2)
+        for channels in stage:
+            judged += side**2 * width * channels * a.discriminator_kernel**2
+            width = channels
+    return made, judged
+
+
+def read_architecture(values: object) -> Architecture:
+    """Return the architecture that JSON values of a checkpoint from anywhere stand for.
+
+    Raises:
+        ValueError: unknown, missing, out of bounds, or not of the image's size.
+    """
+    # JSON, because strict Python values would have to be tuples.
+    a: Architecture = _ADAPTER.validate_json(json.dumps(values), strict=True)
+    side = a.first_side * 2 ** (len(a.generator) - 1 + (a.output == "double"))
+    fits = side < a.image_size if a.output == "grow" else side == a.image_size
+    if a.kind == "convolutional" and not fits:
+        raise ValueError(f"the generator's table makes {side} pixels, not {a.image_size}")
+    return a
+
+
+_ADAPTER = TypeAdapter(Architecture)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def _first_map(side: int, image_size: int) -> tuple[int, int]:
+    """Return the first map's side near ``side`` and the doublings from it to the image."""
+    if image_size == 28:
+        first = 7
+    else:
+        first = 4 if side <= 4 else 8
+    return first, (image_size // first).bit_length() - 1
+
+
+def _with_stages(stages: tuple[tuple[int, ...], ...], n: int) -> tuple[tuple[int, ...], ...]:
+    """Take the last ``n`` stages, or add narrower ones behind them."""
+    stages = stages[max(0, len(stages) - n) :]
+    while len(stages) < n:
+        stages = (*stages, (max(_LEAST_CHANNELS, stages[-1][-1] // 2),))
+    return stages
+
+
+def _scaled(stages: tuple[tuple[int, ...], ...], width: float) -> tuple[tuple[int, ...], ...]:
+    if width == 1:
+        return stages
+    return tuple(
+        tuple(max(min(c, _LEAST_CHANNELS), round(c * width)) for c in stage) for stage in stages
+    )
