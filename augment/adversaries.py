@@ -86,7 +86,7 @@ def build_adversaries(
         fabric: launched Lightning Fabric.
         feedback: the judge's score; needed where the system's weight of it is not 0.
     """
-    kind = _Autoencoder if architecture.code_discriminator else _Gan
+    kind: type[_Gan | _Autoencoder] = _Autoencoder if architecture.code_discriminator else _Gan
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "weights"))
         networks = [
@@ -100,6 +100,9 @@ def build_adversaries(
 
 class _Game:
     """What every kind of adversaries shares: noise by stream, rates, this process's share."""
+
+    generator: Generator
+    parts: dict[str, Any]
 
     def __init__(
         self,
@@ -118,6 +121,7 @@ class _Game:
         self._optimizers: list[tuple[Any, float]] = []  # with its full learning rate
 
     def set_rates(self, share: float) -> None:
+        """Set both learning rates to a share of the system's own."""
         for optimizer, rate in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = share * rate
@@ -141,7 +145,7 @@ class _Gan(_Game):
     """A generator and a discriminator (Goodfellow et al., 2014)."""
 
     NETWORKS = (Generator, Discriminator)
-    loss_names = ("generator_loss", "discriminator_loss")
+    loss_names: tuple[str, ...] = ("generator_loss", "discriminator_loss")
 
     def __init__(
         self,
@@ -178,7 +182,7 @@ class _Gan(_Game):
     def set_slope(self, slope: float) -> None:
         set_slope(self._plain_discriminator, slope)
 
-    def reconstruct(self, real: Tensor) -> None:
+    def reconstruct(self, real: Tensor) -> Tensor | None:
         return None
 
     def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
@@ -243,7 +247,7 @@ class _Autoencoder(_Game):
     """
 
     NETWORKS = (Generator, Encoder, CodeDiscriminator)
-    loss_names = ("generator_loss", "discriminator_loss", "reconstruction_loss")
+    loss_names: tuple[str, ...] = ("generator_loss", "discriminator_loss", "reconstruction_loss")
 
     def __init__(
         self,
@@ -283,7 +287,7 @@ class _Autoencoder(_Game):
         set_slope(self._plain_discriminator, slope)
 
     @torch.no_grad()
-    def reconstruct(self, real: Tensor) -> Tensor:
+    def reconstruct(self, real: Tensor) -> Tensor | None:
         self._encoder.eval()
         self.generator.eval()
         reconstructed: Tensor = self._autoencoder(real)[1]

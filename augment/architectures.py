@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
 
 Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
 GeneratorNorm = Literal["none", "batch", "batch-after"]
@@ -20,7 +20,19 @@ Latent = Literal["normal", "uniform"]
 IMAGE_SIZES = (28, 32, 64, 128)
 """Sides of images, in pixels, that every family is made for."""
 
+PROJECTION_FEATURES = 256
+"""Features that meet the label's embedding in a discriminator with projection."""
+
+
+def _exact_whole(value: object) -> object:
+    """Refuse 28.0 and true, which equal a whole number in Python, where a choice of numbers is."""
+    if type(value) is not int:
+        raise ValueError("a whole number is needed")
+    return value
+
+
 _LEAST_CHANNELS = 4
+_Whole = BeforeValidator(_exact_whole)
 _Side = Annotated[int, Field(ge=1, le=128)]
 _Kernel = Annotated[int, Field(ge=1, le=17)]
 _Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -46,8 +58,8 @@ class Architecture:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     n_classes: Annotated[int, Field(ge=1, le=10_000)]
-    channels: Literal[1, 3]  # 1 gray, 3 colour
-    image_size: Literal[28, 32, 64, 128]  # side in pixels
+    channels: Annotated[Literal[1, 3], _Whole]  # 1 gray, 3 colour
+    image_size: Annotated[Literal[28, 32, 64, 128], _Whole]  # side in pixels
     generator: _Stages
     discriminator: _Stages
     first_side: _Side  # side of the generator's first map, in pixels
@@ -78,7 +90,8 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arguments as plain JSON values."""
-        return _plain(asdict(self))
+        values: dict[str, Any] = _plain(asdict(self))
+        return values
 
     @property
     def conditional(self) -> bool:
@@ -111,8 +124,8 @@ class Architecture:
         return replace(
             a,
             n_classes=n_classes,
-            channels=channels,
-            image_size=image_size,
+            channels=channels,  # type: ignore[arg-type]  # checked by whoever reads the images
+            image_size=image_size,  # type: ignore[arg-type]
             first_side=first_side,
             output=output,
             generator=_scaled(generator, width),
@@ -122,29 +135,54 @@ class Architecture:
 
 
 def multiply_adds(a: Architecture) -> tuple[int, int]:
-    """Return the multiplications of one image through the generator and its opponent."""
+    """Return the multiplications of one image through the generator and its opponent.
+
+    An adversarial autoencoder's opponent is the encoder with the discriminator on the code.
+    """
+    n_labels = a.n_classes if a.conditional else 0
     if a.kind == "dense":
         pixels = a.channels * a.image_size**2
-        widths = [a.latent_dim, *(c for stage in a.generator for c in stage), pixels]
-        opponent = [pixels, *(c for stage in a.discriminator for c in stage), 1]
-        return tuple(sum(x * y for x, y in pairwise(w)) for w in (widths, opponent))  # type: ignore[return-value]
+        made_by = [a.latent_dim + n_labels, *chain(*a.generator), pixels]
+        judged_by = [pixels + n_labels, *chain(*a.discriminator), 1]
+        return _dense_multiply_adds(made_by), _dense_multiply_adds(judged_by)
+    made = 0
     side, width = a.first_side, a.generator[0][0]
-    made = (a.latent_dim + a.n_classes) * width * side**2
+    if a.label == "convolution":  # Noise and label make half of the first map each.
+        made += side**2 * (a.latent_dim * (width // 2) + n_labels * (width - width // 2))
+    elif a.label == "dense":  # The label makes one more map.
+        made += side**2 * (a.latent_dim * width + n_labels)
+        width += 1
+    else:
+        made += side**2 * (a.latent_dim + n_labels) * width
     for index, stage in enumerate(a.generator):
         for place, channels in enumerate(stage):
             if index or place:
                 # A layer of stride 2 spreads every pixel of the smaller map.
                 made += side**2 * width * channels * a.generator_kernel**2
+                width = channels
             side *= 2 if index and not place else 1
-            width = channels
     kernel = a.image_size - side + 1 if a.output == "grow" else a.output_kernel
     made += side**2 * width * a.channels * kernel**2
-    side, width, judged = a.image_size, a.channels + a.n_classes * a.conditional, 0
-    for stage in a.discriminator:
-        side = -(-side // 2)
-        for channels in stage:
-            judged += side**2 * width * channels * a.discriminator_kernel**2
+
+    judged = a.image_size**2 * n_labels if a.label == "dense" else 0
+    side = a.image_size
+    width = a.channels + {"concatenate": n_labels, "dense": 1}.get(a.label, 0)
+    for index, stage in enumerate(a.discriminator):
+        side = (side + a.discriminator_kernel % 2) // 2
+        for place, channels in enumerate(stage):
+            joined = width * channels
+            if a.label == "convolution" and not index and not place:
+                half = channels // 2
+                joined = width * half + n_labels * (channels - half)
+            judged += side**2 * joined * a.discriminator_kernel**2
             width = channels
+    if a.code_discriminator:
+        judged += side**2 * width * a.latent_dim
+        judged += _dense_multiply_adds([a.latent_dim, *a.code_discriminator, 1])
+    elif a.label == "projection":
+        judged += (side**2 * width + n_labels + 1) * PROJECTION_FEATURES
+    else:
+        judged += side**2 * width
     return made, judged
 
 
@@ -155,7 +193,11 @@ def read_architecture(values: object) -> Architecture:
         ValueError: unknown, missing, out of bounds, or not of the image's size.
     """
     # JSON, because strict Python values would have to be tuples.
-    a: Architecture = _ADAPTER.validate_json(json.dumps(values), strict=True)
+    try:
+        text = json.dumps(values)
+    except (RecursionError, TypeError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    a: Architecture = _ADAPTER.validate_json(text, strict=True)
     side = a.first_side * 2 ** (len(a.generator) - 1 + (a.output == "double"))
     fits = side < a.image_size if a.output == "grow" else side == a.image_size
     if a.kind == "convolutional" and not fits:
@@ -166,6 +208,10 @@ def read_architecture(values: object) -> Architecture:
 _ADAPTER = TypeAdapter(Architecture)
 
 
+def _dense_multiply_adds(widths: list[int]) -> int:
+    return sum(x * y for x, y in pairwise(widths))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
@@ -174,10 +220,8 @@ def _plain(value: Any) -> Any:
 
 def _first_map(side: int, image_size: int) -> tuple[int, int]:
     """Return the first map's side near ``side`` and the doublings from it to the image."""
-    if image_size == 28:
-        first = 7
-    else:
-        first = 4 if side <= 4 else 8
+    small = 4 if side <= 4 else 8
+    first = 7 if image_size == 28 else small
     return first, (image_size // first).bit_length() - 1
 
 

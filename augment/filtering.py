@@ -1,8 +1,12 @@
-"""Keeping the generated images that a judge reads as asked."""
+"""Keeping the generated images that a judge reads as asked.
+
+A generator without labels cannot be asked for a class: the judge's answers become the labels of
+its images, as pseudo-labels (Lee, 2013).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +15,9 @@ from augment.errors import AugmentError
 
 Draw = Callable[[int, int, int], np.ndarray]
 """(label, start, stop) -> uint8 images ``start`` to ``stop`` of that label."""
+
+DrawStream = Callable[[int, int], np.ndarray]
+"""(start, stop) -> uint8 images ``start`` to ``stop`` of the one stream there is."""
 
 Judge = Callable[[np.ndarray], np.ndarray]
 """uint8 images -> float class probabilities, N x n_classes."""
@@ -106,6 +113,91 @@ def draw_accepted(
         confidence=np.concatenate(confidence) if confidence else np.empty(0),
         drawn=int(where[-1]) + 1 if len(where) else 0,
     )
+
+
+@dataclass(frozen=True)
+class PseudoLabelled:
+    """What a block of one stream gave, labelled by the judge's answers."""
+
+    images: np.ndarray  # uint8 n x H x W x C, in the order drawn
+    labels: np.ndarray  # int64 n: the judge's answers
+    index: np.ndarray  # int64 n: which images of the stream these are
+    confidence: np.ndarray  # float n: the judge's probabilities of the labels
+    # int64 n_classes: images with that answer so far, until the last one kept of a full class
+    answered: np.ndarray
+
+    @property
+    def drawn(self) -> int:
+        """Images drawn until the last one of these."""
+        return int(self.index[-1]) + 1
+
+
+def draw_pseudo_labelled(
+    draw: DrawStream,
+    judge: Judge,
+    counts: Sequence[int] | np.ndarray,
+    *,
+    threshold: float,
+    limit: int,
+    block: int = 500,
+    names: Sequence[str] = (),
+    advice: str = "lower the confidence asked for",
+) -> Iterator[PseudoLabelled]:
+    """Draw images of one stream until every class has its number by the judge's answers.
+
+    A class gets its first images in the order drawn; what a full class would get is dropped.
+
+    Args:
+        draw: gives images by index.
+        judge: gives class probabilities.
+        counts: images to keep of each class, n_classes numbers from 0.
+        threshold: least confidence of an answer, 0 to 1; 0 keeps every answer.
+        limit: images drawn at the most, over all classes.
+        block: images drawn at a time; changes where the pieces end, never what they hold together.
+        names: one a class, for the error; without them their numbers.
+        advice: what to change, for the error.
+
+    Yields:
+        Pieces in the order drawn, of up to ``block`` images, none empty. The last one's
+        ``answered`` holds for all.
+
+    Raises:
+        AcceptanceError: when ``limit`` images did not fill every class; it names the one that is
+            furthest from full.
+    """
+    asked = np.asarray(counts, dtype=np.int64)
+    missing = asked.copy()
+    answered = np.zeros_like(asked)
+    start = 0
+    while missing.any() and start < limit:
+        stop = min(start + block, limit)
+        images = draw(start, stop)
+        probabilities = judge(images)
+        answers = probabilities.argmax(axis=1)
+        confidence = probabilities[np.arange(len(images)), answers]
+        keep = np.zeros(len(images), dtype=bool)
+        for label in np.flatnonzero(missing):
+            mine = answers == label
+            passed = np.flatnonzero(mine & (confidence >= threshold))[: missing[label]]
+            keep[passed] = True
+            missing[label] -= len(passed)
+            answered[label] += mine[: None if missing[label] else passed[-1] + 1].sum()
+        kept = np.flatnonzero(keep)
+        if len(kept):
+            yield PseudoLabelled(
+                images[kept], answers[kept], kept + start, confidence[kept], answered.copy()
+            )
+        start = stop
+    if missing.any():
+        worst = int(np.argmax(missing / np.maximum(asked, 1)))
+        found = asked[worst] - missing[worst]
+        sure = f" with confidence {threshold:g}" if threshold else ""
+        share = found / limit if limit else 0.0
+        raise AcceptanceError(
+            f"class {names[worst] if names else worst} is the judge's answer{sure} to {found} "
+            f"of {limit} images drawn without labels ({share:.1%}), {asked[worst]} were asked for; "
+            f"{advice}"
+        )
 
 
 def acceptance_by_threshold(

@@ -14,12 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized
 
-from augment.architectures import Architecture
-
-_NORMS = nn.BatchNorm1d | nn.BatchNorm2d
-_WEIGHTED = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+from augment.architectures import PROJECTION_FEATURES, Architecture
 
 
 class Generator(nn.Module):
@@ -96,8 +92,6 @@ class Discriminator(nn.Module):
     convolution over all of the last map, which is a dense layer, gives the score.
     """
 
-    PROJECTION_FEATURES = 256
-
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = a = architecture
@@ -111,10 +105,10 @@ class Discriminator(nn.Module):
                 widths, a.discriminator_norm, a.discriminator_slope, a.dropout,
                 norms_first=a.discriminator_norms_first,
             )  # fmt: skip
-            self.layers = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+            self.layers = nn.Sequential(*layers, _spectral(a, nn.Linear(widths[-1], 1)))
             return
         if a.label == "dense":
-            self.label_plane = nn.Linear(a.n_classes, a.image_size**2)
+            self.label_plane = _spectral(a, nn.Linear(a.n_classes, a.image_size**2))
         layers, width, side = _downsampling(a, a.channels + planes)
         if a.label == "convolution":
             # The first convolution is two: half of its maps see the image, half the label.
@@ -122,15 +116,18 @@ class Discriminator(nn.Module):
             assert isinstance(first, nn.Conv2d)
             layers = layers[1:]
             half = first.out_channels // 2
-            self.image_first = _halving(a, a.channels, half, bias=True)
-            self.label_first = _halving(a, a.n_classes, first.out_channels - half, bias=True)
+            bias = first.bias is not None
+            self.image_first = _spectral(a, _halving(a, a.channels, half, bias=bias))
+            rest = first.out_channels - half
+            self.label_first = _spectral(a, _halving(a, a.n_classes, rest, bias=bias))
         self.downsample = nn.Sequential(*layers)
         if a.label == "projection":
             flat = width * side**2
-            hidden = nn.Linear(flat, self.PROJECTION_FEATURES)
-            score = nn.Linear(self.PROJECTION_FEATURES, 1)
-            embedding = nn.Linear(a.n_classes, self.PROJECTION_FEATURES, bias=False)
+            hidden = nn.Linear(flat, PROJECTION_FEATURES)
+            score = nn.Linear(PROJECTION_FEATURES, 1)
+            embedding = nn.Linear(a.n_classes, PROJECTION_FEATURES, bias=False)
             self.hidden = _spectral(a, hidden)
+            self.activation = nn.LeakyReLU(a.discriminator_slope)  # A module, for `set_slope`.
             self.score = _spectral(a, score)
             self.embedding = _spectral(a, embedding)
         else:
@@ -156,10 +153,10 @@ class Discriminator(nn.Module):
             return dense_score.flatten()
         if a.label == "projection":
             hidden = self.downsample(images).contiguous().flatten(1)
-            hidden = F.leaky_relu(self.hidden(hidden), a.discriminator_slope)
-            score = self.score(hidden).flatten()
+            hidden = self.activation(self.hidden(hidden))
+            linear: Tensor = self.score(hidden).flatten()
             projection: Tensor = (self.embedding(one_hot) * hidden).sum(dim=1)
-            return score + projection
+            return linear + projection
         joined = images
         if a.label == "dense":
             plane = self.label_plane(one_hot).view(-1, 1, a.image_size, a.image_size)
@@ -221,18 +218,11 @@ def initialise_normal(network: nn.Module, std: float) -> None:
 
     As in Radford et al., 2016, section 4, with std 0.02.
     """
-    for module in network.modules():
-        if isinstance(module, _WEIGHTED | _NORMS):
-            mean = 1.0 if isinstance(module, _NORMS) else 0.0
-            # Under spectral norm the weight is computed from another tensor.
-            weight = (
-                module.parametrizations.weight.original
-                if is_parametrized(module, "weight")
-                else module.weight
-            )
-            nn.init.normal_(weight, mean, std)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        else:  # Batch norm's scales are vectors.
+            nn.init.normal_(parameter, 1.0 if parameter.ndim == 1 else 0.0, std)
 
 
 def set_slope(network: nn.Module, slope: float) -> None:
@@ -254,8 +244,8 @@ def _first_map(first: nn.Module, code: Tensor, side: int) -> Tensor:
         made: Tensor = first(code)
         return made.view(len(code), -1, side, side)
     # On a 1x1 map this transposed convolution is a matrix product, and is computed as one.
+    assert isinstance(first, nn.ConvTranspose2d)
     weight, bias = first.weight, first.bias
-    assert isinstance(weight, Tensor)
     hidden = (code @ weight.flatten(1)).view(-1, *weight.shape[1:])
     return hidden if bias is None else hidden + bias.view(1, -1, 1, 1)
 
@@ -328,18 +318,21 @@ def _downsampling(a: Architecture, width_in: int) -> tuple[list[nn.Module], int,
     rates = _dropout_rates(a.dropout, len(strides))
     batch = a.discriminator_norm.startswith("batch")
     layers: list[nn.Module] = []
-    side = a.image_size
+    side: int = a.image_size
     for index, (width, stride) in enumerate(strides):
         normed = batch and (index > 0 or a.discriminator_norms_first)
         # Batch norm has its own shift.
-        convolution: nn.Module = (
-            _halving(a, width_in, width, bias=not normed)
-            if stride == 2
-            else _same(width_in, width, a.discriminator_kernel, bias=not normed)
-        )
+        if stride == 2:
+            convolution: nn.Module = _halving(a, width_in, width, bias=not normed)
+        else:
+            convolution = _same(width_in, width, a.discriminator_kernel, bias=not normed)
+        if isinstance(convolution, nn.Sequential):  # Padding has no weight.
+            convolution[-1] = _spectral(a, convolution[-1])
+        else:
+            convolution = _spectral(a, convolution)
         norm = [nn.BatchNorm2d(width)] if normed else []
         activation = nn.LeakyReLU(a.discriminator_slope, inplace=True)
-        layers.append(_spectral(a, convolution))
+        layers.append(convolution)
         layers += (
             [activation, *norm] if a.discriminator_norm == "batch-after" else [*norm, activation]
         )

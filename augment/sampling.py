@@ -55,7 +55,8 @@ def draw(generator: Generator, label: int, start: int, stop: int, seed: int) -> 
 
     Args:
         generator: in evaluation mode; float32 arithmetic on its own device.
-        label: class index asked for.
+        label: class index asked for; 0 where the generator is unconditional, whose one stream of
+            images that is.
         start: first image's index, not negative.
         stop: index behind the last image.
         seed: root of the latent stream.

@@ -130,7 +130,9 @@ def generate(
     ] = None,
     max_draws: Annotated[
         int,
-        typer.Option(min=1, max=10_000, help="With --min-confidence: give up after n times this."),
+        typer.Option(
+            min=1, max=10_000, help="Where a judge is asked: give up after n times this a class."
+        ),
     ] = 20,
     model: Annotated[
         Path | None, typer.Option(help="Folder of a trained generator.  [default: the project's]")
@@ -214,6 +216,18 @@ def report() -> None:
 
 
 @app.command()
+def record(
+    name: Annotated[str, typer.Argument(help="Such as imperial-mnist/cdcgan-smooth.")],
+    unit: Unit = _FIRST_UNIT,
+) -> None:
+    """Write what the trained generator reached to studies/NAME.json, to be kept in git."""
+    from pipeline.record import run
+
+    for line in run(Project.find(), name, unit):
+        print(line)
+
+
+@app.command()
 def check() -> None:
     """Check params.yaml, the data and the machine in a second, before an hour of training."""
     from pipeline.check import run_check
@@ -223,6 +237,54 @@ def check() -> None:
         print(f"{line.status:8} {line.topic:11} {line.text}")
     if any(line.status == "error" for line in lines):
         raise typer.Exit(2)
+
+
+@app.command()
+def preset(
+    name: Annotated[
+        str | None, typer.Argument(help="A published study.", show_default=False)
+    ] = None,
+    show: Annotated[
+        bool,
+        typer.Option("--list", help="Describe every study, or NAME: data, systems, time, figures."),
+    ] = False,
+    system: Annotated[str | None, typer.Option(help="Another generator of the same study.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small form that runs in minutes.")
+    ] = False,
+    data_path: Annotated[
+        str | None, typer.Option(help="Folder of the images: sets data.path.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show and write nothing.")] = False,
+) -> None:
+    """Write a published study's parameters into params.yaml: augment preset imperial-mnist."""
+    from pipeline import presets
+
+    path = Project.find().root / "params.yaml"
+    if show:
+        names = presets.preset_names() if name is None else [name]
+        texts = [presets.describe_preset(presets.load_preset(each), path) for each in names]
+        print("\n\n".join("\n".join(lines) for lines in texts))
+        return
+    if name is None:
+        raise PipelineError(
+            f"which preset? allowed: {', '.join(presets.preset_names())}; "
+            "`augment preset --list` describes them"
+        )
+    if data_path is not None and path.parent != Path.cwd().resolve():
+        # params.yaml counts from its own folder, the shell from the working directory.
+        data_path = str(Path.cwd() / Path(data_path).expanduser())
+    choice = presets.Choice(system, quick, data_path)
+    edit = presets.edit_parameters(path, presets.load_preset(name), choice)
+    for change in edit.changes:
+        print(change)
+    if not edit.changes:
+        print(f"{name}: params.yaml has these parameters already; nothing changes")
+    elif dry_run:
+        print(f"{name}: {len(edit.changes)} keys would change; nothing is written")
+    else:
+        presets.write_edit(path, edit)
+        print(f"{name}: {len(edit.changes)} keys of params.yaml changed; next: augment check")
 
 
 def _run_the_checkouts_own_code() -> None:

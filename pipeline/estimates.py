@@ -85,10 +85,8 @@ def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tu
     # Backward costs twice forward; the discriminator sees real and generated images.
     g, d = system.generator_updates, system.discriminator_updates
     operations = made * (3 * g + d - 1) + judged * (6 * d + 3 * g)
-    if machine.gpu and gan.device != "cpu":
-        gain = GPU_GAIN
-    else:
-        gain = (min(machine.cores, 16) / 2) ** 0.8
+    cores = (min(machine.cores, 16) / 2) ** 0.8
+    gain = GPU_GAIN if machine.gpu and gan.device != "cpu" else cores
     training = GAN_IMAGE_SECONDS * max(g, d) + operations / GAN_MULTIPLY_ADDS
     drawing = GAN_IMAGE_SECONDS / 4 + made / GAN_MULTIPLY_ADDS
     return gain / training, gain / drawing

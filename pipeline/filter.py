@@ -1,4 +1,8 @@
-"""Stage filter: keep the generated images that the unit's judge reads as asked."""
+"""Stage filter: keep the generated images that the unit's judge reads as asked.
+
+The label asked for of an image from a generator without labels is the judge's own answer; what is
+kept of those is what the judge is sure of.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from augment.image_sets import ImageSetWriter, open_image_set
 from augment.sampling import draw, load_generator
 from classifiers.checkpoints import load_lenet
 from classifiers.prediction import predict
-from pipeline.generate import pool_seed
+from pipeline.generate import draw_by_answer, pool_seed
 from pipeline.progress import Progress
 from pipeline.project import Project
 
@@ -29,7 +33,9 @@ def run(project: Project, unit: str) -> list[str]:
     pool = open_image_set(paths.generated)
     names, a, seed = pool.class_names, generator.architecture, pool_seed(project, unit)
     total = settings.per_class * len(names)
-    drawn = []
+    advice = "lower filter.threshold or filter.per_class, or raise filter.max_draws"
+    drawn: list[int] = []
+    lines: list[str] = []
     with (
         Progress(f"filter {unit}", "images") as progress,
         ImageSetWriter(
@@ -48,21 +54,40 @@ def run(project: Project, unit: str) -> list[str]:
             },
         ) as writer,
     ):
-        for label, name in enumerate(names):
-            # The stream of the unselected pool goes on where the pool ends.
-            kept = draw_accepted(
-                lambda y, start, stop: draw(generator, y, start, stop, seed),
-                lambda images: predict(judge, images).probabilities,
-                label,
-                settings.per_class,
+        # The stream of the unselected pool goes on where the pool ends.
+        if a.conditional:
+            for label, name in enumerate(names):
+                kept = draw_accepted(
+                    lambda y, start, stop: draw(generator, y, start, stop, seed),
+                    lambda images: predict(judge, images).probabilities,
+                    label,
+                    settings.per_class,
+                    threshold=settings.threshold,
+                    limit=settings.per_class * settings.max_draws,
+                    name=name,
+                    advice=advice,
+                )
+                writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
+                drawn.append(kept.drawn)
+                progress.update(writer.written, total, name)
+        else:
+            for found in draw_by_answer(
+                generator,
+                judge,
+                [settings.per_class] * len(names),
+                seed,
                 threshold=settings.threshold,
-                limit=settings.per_class * settings.max_draws,
-                name=name,
-                advice="lower filter.threshold or filter.per_class, or raise filter.max_draws",
-            )
-            writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
-            drawn.append(kept.drawn)
-            progress.update(writer.written, total, name)
+                max_draws=settings.max_draws,
+                names=names,
+                advice=advice,
+            ):
+                writer.append(found.images, found.labels)
+                progress.update(writer.written, total)
+            # A class's own share is that of the images with its answer, however rare they are.
+            drawn = found.answered.tolist()
+            lines = [f"unit {unit}: {found.drawn:,} images drawn without labels"]
+    # Without labels the pool's are the judge's answers: acceptance is then the share of them that
+    # reach a confidence (all reach 0), and confidence is the judge's in its own answers.
     probabilities = predict(judge, pool.images).probabilities
     thresholds = sorted({*THRESHOLDS, settings.threshold})
     acceptance = acceptance_by_threshold(probabilities, pool.labels, names, thresholds)
@@ -85,7 +110,9 @@ def run(project: Project, unit: str) -> list[str]:
             with atomic_file(folder / f"{table}.csv") as file:
                 file.write(frame.to_csv(index=False, float_format="%.6g").encode())
     share = total / sum(drawn)
+    what = "drawn" if a.conditional else "with an answer that was still needed"
     return [
-        f"unit {unit}: {total:,} images kept of {sum(drawn):,} drawn ({share:.1%} at confidence "
-        f"{settings.threshold:g})"
+        *lines,
+        f"unit {unit}: {total:,} images kept of {sum(drawn):,} {what} ({share:.1%} at confidence "
+        f"{settings.threshold:g})",
     ]

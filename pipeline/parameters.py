@@ -311,7 +311,7 @@ class GanParameters(_Section):
         description="which copy of the generator is kept and draws; null = the system's own"
     )
     checkpoints: int = Field(
-        ge=0, le=200, description="evenly spaced epochs whose generator is kept and scored"
+        ge=1, le=200, description="evenly spaced epochs whose generator is kept and scored"
     )
     keep: Literal["best", "last"] = Field(
         description="which checkpoint; best on validation images, or the last"
@@ -332,6 +332,12 @@ class GenerateParameters(_Section):
     """The pool of generated images."""
 
     per_class: int = Field(ge=1, le=10_000_000, description="images generated of each class")
+    max_draws: int = Field(
+        ge=1,
+        le=1000,
+        description="generators without labels: give up after this many times per_class draws "
+        "a class",
+    )
 
 
 class FilterParameters(_Section):

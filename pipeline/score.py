@@ -8,6 +8,7 @@ import numpy as np
 
 from augment.files import write_json
 from augment.image_sets import ImageSet, open_image_set
+from augment.sampling import load_generator
 from augment.splits import apportion
 from augment.streams import numpy_stream
 from classifiers.checkpoints import load_lenet
@@ -25,7 +26,8 @@ def run(project: Project) -> list[str]:
     p = project.parameters
     project.require(project.test, project.examiner)
     for unit in p.units:
-        project.require(project.unit(unit).generated, project.unit(unit).filtered)
+        paths = project.unit(unit)
+        project.require(paths.generated, paths.filtered, paths.generator)
     test = open_image_set(project.test)
     examiner = load_lenet(project.examiner)
     extract: Callable[[np.ndarray], np.ndarray] | None = None
@@ -49,15 +51,18 @@ def run(project: Project) -> list[str]:
         inception_test = extract(reference.images) if extract else None
         inception_floor = extract(floor_images.images) if extract else None
         for unit in p.units:
-            for name, folder in (
-                ("generated", project.unit(unit).generated),
-                ("filtered", project.unit(unit).filtered),
-            ):
+            paths = project.unit(unit)
+            conditional = load_generator(paths.generator)[0].architecture.conditional
+            for name, folder in (("generated", paths.generated), ("filtered", paths.filtered)):
                 pool = open_image_set(folder)
                 chosen = pool.subset(_take(pool.labels, floor_images.counts()))
                 said = predict(examiner, chosen.images)
                 floors = _examiner_scores(said_floor, floor_images, said_test)
                 values = _examiner_scores(said, chosen, said_test)
+                if not conditional:
+                    # Its labels are the judge's answers, and how often two classifiers agree says
+                    # nothing of the images.
+                    del values["label_match"]
                 if extract and inception_test is not None and inception_floor is not None:
                     values["fid_inception"] = fid(extract(chosen.images), inception_test)
                     floors["fid_inception"] = fid(inception_floor, inception_test)

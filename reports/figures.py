@@ -11,8 +11,13 @@ from reports.accuracy_figures import (
     accuracy_surface,
     gain_chart,
 )
-from reports.generator_figures import acceptance_chart, confidence_histogram, training_curves
-from reports.image_figures import sample_grid
+from reports.generator_figures import (
+    acceptance_chart,
+    checkpoint_scores,
+    confidence_histogram,
+    training_curves,
+)
+from reports.image_figures import epoch_collage, reconstructions, sample_grid
 from reports.style import figure_bytes
 
 __all__ = [
@@ -21,9 +26,12 @@ __all__ = [
     "accuracy_over_real",
     "accuracy_over_synthetic",
     "accuracy_surface",
+    "checkpoint_scores",
     "confidence_histogram",
+    "epoch_collage",
     "figure_bytes",
     "gain_chart",
+    "reconstructions",
     "sample_grid",
     "training_curves",
 ]

@@ -1,8 +1,9 @@
-"""How the generator did: training curves, the judge's confidence, acceptance by the filter."""
+"""How the generator did: curves over epochs, the judge's confidence, acceptance by the filter."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from reports.errors import ReportError
@@ -28,8 +29,33 @@ from reports.style import (
     tick_percent,
 )
 
+AVERAGED = "averaged copy"
+PLAIN = "plain weights"
+HIGHER, LOWER = "higher is better", "lower is better"
+
 _BINS = 20
 _MOST_CLASSES = 30
+# FIDs that differ by more are drawn on a logarithmic axis.
+_LARGEST_PLAIN_RATIO = 10
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Values over epochs; ``index`` is the line's colour and dash."""
+
+    epochs: NDArray[np.float64]
+    values: NDArray[np.float64]  # As many, finite.
+    label: str = ""
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One panel of lines over epochs."""
+
+    title: str
+    lines: list[_Line]
+    hint: str = ""
 
 
 @house_style
@@ -38,7 +64,9 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
 
     Args:
         history: one row an epoch: epoch, and any of generator_loss, discriminator_loss,
-            label_match, inception_score, fid (NaN where an epoch was not scored).
+            reconstruction_loss, label_match, inception_score, fid (NaN where an epoch was not
+            scored). The scores of a copy with averaged weights, named average_label_match and so
+            on, are drawn as a second, dashed line.
         best_epoch: the epoch whose checkpoint was kept; marked in every panel.
 
     Returns:
@@ -47,56 +75,130 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
     Raises:
         ReportError: no epochs or nothing to draw.
     """
-    panels: list[tuple[str, list[tuple[str, str]], str]] = [
-        ("Losses", [("generator_loss", "generator"), ("discriminator_loss", "discriminator")], ""),
-        ("Label match", [("label_match", "")], "higher is better"),
-        ("Inception score", [("inception_score", "")], "higher is better"),
-        ("FID", [("fid", "")], "lower is better"),
-    ]
-    present = [
-        (
-            title,
-            [pair for pair in lines if pair[0] in history and history[pair[0]].notna().any()],
-            hint,
-        )
-        for title, lines, hint in panels
-    ]
-    present = [panel for panel in present if panel[1]]
-    if "epoch" not in history or not present:
+    if "epoch" not in history:
         raise ReportError("training curves: the history has no epochs or no scores")
-    rows = -(-len(present) // 2)
+
+    def both_copies(name: str) -> list[_Line]:
+        average = _line(history, f"average_{name}", AVERAGED, 1)
+        return _line(history, name, PLAIN if average else "") + average
+
+    panels = [
+        _Panel(
+            "Losses",
+            _line(history, "generator_loss", "generator")
+            + _line(history, "discriminator_loss", "discriminator", 1),
+        ),
+        _Panel("Reconstruction error", _line(history, "reconstruction_loss"), LOWER),
+        _Panel("Label match", both_copies("label_match"), HIGHER),
+        _Panel("Inception score", both_copies("inception_score"), HIGHER),
+        _Panel("FID", both_copies("fid"), LOWER),
+    ]
+    panels = [panel for panel in panels if panel.lines]
+    if not panels:
+        raise ReportError("training curves: the history has no epochs or no scores")
+    figure, drawn = _panels_over_epochs(panels, best_epoch)
+    for axes, panel in zip(drawn, panels, strict=True):
+        for line in panel.lines:
+            # The averaged copy's own best epoch is another matter.
+            if line.label != AVERAGED:
+                for place in np.flatnonzero(line.epochs == best_epoch):
+                    _mark(axes, line, int(place))
+    return figure
+
+
+@house_style
+def checkpoint_scores(table: pd.DataFrame, best_epoch: int | None = None) -> Figure:
+    """Scores of the kept epochs' generators, plain and averaged, over the epochs.
+
+    Args:
+        table: one row a generator: epoch, weights ('plain' or 'average'), fid_examiner, and any of
+            inception_score, label_match, fid_inception, inception_score_inception.
+        best_epoch: the epoch that the study's images are from; a dotted line.
+
+    Returns:
+        The figure; the best value of each line is marked and printed. Columns that are absent leave
+        no panel.
+
+    Raises:
+        ReportError: no rows or nothing to draw.
+    """
+    if table.empty or not {"epoch", "weights"} <= set(table.columns):
+        raise ReportError("scores of kept epochs: no epochs were kept and scored")
+    copies = [name for name in ("plain", "average") if (table["weights"] == name).any()]
+
+    def lines(name: str) -> list[_Line]:
+        labels = [PLAIN if copy_of == "plain" else AVERAGED for copy_of in copies]
+        found = []
+        for index, (copy_of, label) in enumerate(zip(copies, labels, strict=True)):
+            mine = table[table["weights"] == copy_of]
+            found += _line(mine, name, label if len(copies) > 1 else "", index)
+        return found
+
+    panels = [
+        _Panel("FID, examiner", lines("fid_examiner"), LOWER),
+        _Panel("FID, InceptionV3", lines("fid_inception"), LOWER),
+        _Panel("IS, examiner", lines("inception_score"), HIGHER),
+        _Panel("IS, InceptionV3", lines("inception_score_inception"), HIGHER),
+        _Panel("Label match", lines("label_match"), HIGHER),
+    ]
+    panels = [panel for panel in panels if panel.lines]
+    if not panels:
+        raise ReportError("scores of kept epochs: no epochs were kept and scored")
+    figure, drawn = _panels_over_epochs(panels, best_epoch)
+    for axes, panel in zip(drawn, panels, strict=True):
+        axes.margins(x=0.06, y=0.18)
+        for line in panel.lines:
+            low = panel.hint == LOWER
+            best = int(line.values.argmin() if low else line.values.argmax())
+            value = float(line.values[best])
+            _mark(axes, line, best)
+            axes.annotate(
+                percent(value) if panel.title == "Label match" else f"{value:.2f}",
+                (line.epochs[best], value), xytext=(0, -7 if low else 7), ha="center",
+                textcoords="offset points", va="top" if low else "bottom", fontsize=9, color=INK,
+            )  # fmt: skip
+    return figure
+
+
+def _line(table: pd.DataFrame, name: str, label: str = "", index: int = 0) -> list[_Line]:
+    """The line of a column, or none where there is nothing to draw."""
+    if name not in table or table[name].isna().all():
+        return []
+    known = table[table[name].notna()].sort_values("epoch", kind="stable")
+    epochs = known["epoch"].to_numpy(np.float64)
+    return [_Line(epochs, known[name].to_numpy(np.float64), label, index)]
+
+
+def _panels_over_epochs(panels: list[_Panel], best_epoch: int | None) -> tuple[Figure, list[Axes]]:
+    """The panels' lines, two panels a row; the kept epoch is a dotted line in each."""
+    rows = -(-len(panels) // 2)
     figure = new_figure(WIDTH, 0.3 + 2.55 * rows)
     grid = figure.subplots(rows, 2, squeeze=False, sharex=True)
-    for axes, (title, lines, hint) in zip(grid.flat, present, strict=False):
-        for index, (name, label) in enumerate(lines):
-            known = history[history[name].notna()]
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        for line in panel.lines:
             axes.plot(
-                known["epoch"],
-                known[name],
-                color=SERIES[index],
-                linestyle=("-", "--")[index % 2],
-                marker="o" if len(known) <= 12 else "",
+                line.epochs,
+                line.values,
+                color=SERIES[line.index],
+                linestyle=("-", "--")[line.index],
+                marker="o" if len(line.values) <= 12 else "",
                 markersize=4,
-                label=label,
+                label=line.label,
             )
-            if best_epoch is not None:
-                at = known[known["epoch"] == best_epoch]
-                axes.plot(
-                    at["epoch"], at[name], "o", color=SERIES[index], markersize=8,
-                    markeredgecolor=PAPER, markeredgewidth=1.5, zorder=4,
-                )  # fmt: skip
         if best_epoch is not None:
             axes.axvline(best_epoch, color=MUTED, linewidth=1.1, linestyle=":")
-        axes.set_title(title)
-        if hint:
-            axes.set_title(hint, loc="right", fontsize=9, color=MUTED, fontweight="normal")
-        if title == "Label match":
+        axes.set_title(panel.title)
+        if panel.hint:
+            axes.set_ylabel(panel.hint, fontsize=9, color=MUTED)
+        if panel.title == "Label match":
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_percent(value)))
-        if len(lines) > 1:
+        if panel.title.startswith("FID"):
+            _spread_low_values(axes, np.concatenate([line.values for line in panel.lines]))
+        if len(panel.lines) > 1:
             axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.98), ncols=2, borderaxespad=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.margins(x=0.03)
-    for axes in grid.flat[len(present) :]:
+    for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for column in range(2):
         visible = [axes for axes in grid[:, column] if axes.get_visible()]
@@ -105,14 +207,31 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
                 "Epoch" + (f" (kept: {best_epoch})" if best_epoch is not None else "")
             )
             visible[-1].tick_params(labelbottom=True)
-    return figure
+    return figure, list(grid.flat[: len(panels)])
+
+
+def _spread_low_values(axes: Axes, values: NDArray[np.float64]) -> None:
+    """Make the axis logarithmic where the first epochs would press all others into one line."""
+    low, high = float(values.min()), float(values.max())
+    if low > 0 and high / low > _LARGEST_PLAIN_RATIO:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.minorticks_off()
+
+
+def _mark(axes: Axes, line: _Line, place: int) -> None:
+    axes.plot(
+        line.epochs[place], line.values[place], "o", color=SERIES[line.index], markersize=8,
+        markeredgecolor=PAPER, markeredgewidth=1.5, zorder=4,
+    )  # fmt: skip
 
 
 @house_style
 def confidence_histogram(
     confidences: Mapping[str, NDArray[np.floating[Any]]], threshold: float | None = None
 ) -> Figure:
-    """The judge's confidence in the right class, and what share a threshold would keep.
+    """The judge's confidence in the images' labels, and what share a threshold would keep.
 
     Args:
         confidences: name of a set of images -> confidences in [0, 1]; sets may differ in size.
@@ -148,7 +267,7 @@ def confidence_histogram(
         label = f"{plain(name)} ({values.size:,})"
         right.plot(points, share, color=colour, linestyle=style, label=label)
     for axes in (left, right):
-        axes.set_xlabel("Confidence in the right class")
+        axes.set_xlabel("Confidence in the image's label")
         axes.set_xlim(0, 1)
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1.2, linestyle=":")

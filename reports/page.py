@@ -58,6 +58,8 @@ class PageContent:
     """From `reports.statistics.class_table`."""
     acceptance: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Columns class_name, threshold, drawn, accepted, rate."""
+    checkpoints: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Scores of the generator's kept epochs, as in `reports.figures.checkpoint_scores`."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """The parameters, nested by section."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -79,13 +81,22 @@ class _Table:
     note: str = ""
 
 
-def page_figure(name: str, png: bytes, svg: bytes | None = None) -> PageFigure:
+def page_figure(
+    name: str,
+    png: bytes,
+    svg: bytes | None = None,
+    *,
+    facts: Sequence[str] = (),
+    asked: bool = True,
+) -> PageFigure:
     """A figure with the house's title, caption and alternative text.
 
     Args:
         name: name of the drawing function in `reports.figures`, such as 'accuracy_contour'.
         png: the PNG file.
         svg: the SVG file from `reports.figures.figure_bytes`, preferred where it is small.
+        facts: sentences on what this very figure shows, put before the caption.
+        asked: whether the generator was asked for the labels of its images.
 
     Returns:
         The figure for `PageContent`.
@@ -96,7 +107,9 @@ def page_figure(name: str, png: bytes, svg: bytes | None = None) -> PageFigure:
     if name not in wording.FIGURE_TEXTS:
         raise ReportError(f"figure {name!r}; allowed: {', '.join(sorted(wording.FIGURE_TEXTS))}")
     title, caption, alt = wording.FIGURE_TEXTS[name]
-    return PageFigure(title, caption, alt, png, svg)
+    if not asked:
+        caption = wording.UNASKED_CAPTIONS.get(name, caption)
+    return PageFigure(title, " ".join([*facts, caption]), alt, png, svg)
 
 
 def render_page(content: PageContent) -> str:
@@ -170,7 +183,7 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
         rows = content.scores[
             (content.scores["score"] == name) & (content.scores["pool"] == "generated")
         ]
-        if not rows.empty:
+        if not rows.empty and rows["value"].notna().iloc[0]:
             row = rows.iloc[0]
             value = _score_text(name, float(row["value"]))
             floor = f"{_floor_word(name)} {_score_text(name, float(row['floor']))}"
@@ -195,6 +208,35 @@ def _score_text(name: str, value: float) -> str:
     if value != value:
         return _DASH
     return f"{100 * value:.1f}%" if name == "label_match" else f"{value:.2f}"
+
+
+def _checkpoint_table(table: pd.DataFrame) -> _Table:
+    """One row a kept epoch and copy; columns that were not scored are left out."""
+    wanted = (
+        "fid_examiner",
+        "inception_score",
+        "label_match",
+        "fid_inception",
+        "inception_score_inception",
+    )
+    names = [name for name in wanted if name in table and table[name].notna().any()]
+    rows = [
+        [
+            str(row.epoch),
+            wording.COPY_NAMES.get(str(row.weights), str(row.weights)),
+            *(_score_text(name, float(getattr(row, name))) for name in names),
+        ]
+        for row in rows_of(
+            table.sort_values(["epoch", "weights"], ascending=[True, False]) if names else table[:0]
+        )
+    ]
+    note = (
+        "Every row is as many images from the same noise against the test images. The number of "
+        "images is not that of the scores above, and FID depends on it: compare within this table "
+        "only."
+    )
+    head = ["Epoch", "Weights", *(wording.SCORE_NAMES[name] for name in names)]
+    return _Table(f"Scores of the kept epochs ({len(rows)})", head, rows, note)
 
 
 def _scores_table(scores: pd.DataFrame) -> _Table | None:
@@ -296,7 +338,7 @@ def _tables(content: PageContent) -> list[_Table]:
             for row in rows_of(content.acceptance)
         ],
     )
-    return [gains, classes, cells, acceptance]
+    return [gains, classes, cells, acceptance, _checkpoint_table(content.checkpoints)]
 
 
 def _flat(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

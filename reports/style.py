@@ -37,6 +37,7 @@ ORDERED = LinearSegmentedColormap.from_list(
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 WIDTH = 8.6
+DPI = 150
 
 _STYLE: dict[Any, Any] = {
     "figure.facecolor": PAPER,
@@ -127,7 +128,7 @@ def figure_bytes(figure: Figure) -> tuple[bytes, bytes]:
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         figure.savefig(
-            png, format="png", dpi=150, metadata={"Software": None}, pil_kwargs={"optimize": True}
+            png, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"optimize": True}
         )
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None})
     return png.getvalue(), svg.getvalue()

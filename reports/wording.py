@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 # name of the figure: title, caption, text for those who cannot see it.
 FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "gain_chart": (
@@ -41,14 +43,38 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "The first images of each class, not picked by hand.",
         "Rows of example images, one row a class.",
     ),
+    "epoch_collage": (
+        "The same noise as training went on",
+        "Each column is one point of the noise and one asked class; each row is an epoch. The "
+        "framed row is the epoch whose weights were kept. FID is on the judge's features, against "
+        "validation images where there are any; lower is better.",
+        "Rows of generated images, one row an epoch; the training curves hold the same FIDs.",
+    ),
+    "reconstructions": (
+        "Reconstructions by the autoencoder",
+        "At the kept epoch. Top: real training images, not picked by hand. Middle: what the "
+        "autoencoder makes of each. Bottom: what it makes of noise; these images have no real "
+        "counterpart, and only such images are in the pools.",
+        "Rows of real images, of their reconstructions and of images decoded from noise.",
+    ),
     "training_curves": (
         "Training of the generator",
-        "Scores by epoch; the dotted line marks the checkpoint that was kept.",
-        "Curves of losses, label match, Inception score and FID over epochs.",
+        "Scores by epoch, on the judge's features and answers; the dotted line marks the epoch "
+        "whose weights were kept.",
+        "Curves of losses and scores over epochs.",
+    ),
+    "checkpoint_scores": (
+        "Quality of the kept epochs",
+        "Scores on the test images by the examiner, which had no part in training; they chose "
+        "nothing. Marks with a number: the best of each line. The dotted line is the epoch that "
+        "the study's images are from. This is the course of one training: another seed may turn at "
+        "another epoch.",
+        "Curves of scores over the kept epochs; the table of kept epochs below holds the same "
+        "numbers.",
     ),
     "confidence_histogram": (
         "Confidence of the judge",
-        "How sure the judge is of the right class. Left: share of images by confidence (log). "
+        "How sure the judge is of each image's label. Left: share of images by confidence (log). "
         "Right: share that each threshold would keep.",
         "Histograms of the judge's confidence on real and generated images.",
     ),
@@ -60,12 +86,35 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+UNASKED_CAPTIONS = {
+    "sample_grid": "The first images of each class, not picked by hand. The classes of generated "
+    "images are the judge's answers: the generator has no labels.",
+    "epoch_collage": "Each column is one point of the noise; each row is an epoch. The framed row "
+    "is the epoch whose weights were kept. FID is on the judge's features, against validation "
+    "images where there are any; lower is better.",
+    "confidence_histogram": "How sure the judge is: of the known class of a real image, and of its "
+    "own answer to a generated one. Left: share of images by confidence (log). Right: share that "
+    "each threshold would keep.",
+    "acceptance_chart": "Share of the generated images with each answer of the judge that it gives "
+    "with at least this confidence. The generator has no labels, so no image can be of another "
+    "class than asked for.",
+}
+"""Captions that differ where the generator has no labels and the judge's answers stand in."""
+
+UNASKED_NOTE = (
+    "The generator has no labels: its images carry the judge's answers as their labels. Nothing "
+    "was asked for, so label match is not defined."
+)
+
 SCORE_NAMES = {
     "fid_examiner": "FID (examiner's features)",
     "fid_inception": "FID (InceptionV3 pool3)",
     "inception_score": "Inception score",
+    "inception_score_inception": "Inception score (InceptionV3)",
     "label_match": "Label match",
 }
+
+COPY_NAMES = {"plain": "plain weights", "average": "averaged copy"}
 
 
 def percent(fraction: float | None, n_test: int = 0) -> str:
@@ -182,3 +231,105 @@ def basis(headline: Mapping[str, Any]) -> list[str]:
             "gains at small real counts are optimistic."
         )
     return sentences
+
+
+def checkpoint_facts(table: pd.DataFrame) -> list[str]:
+    """What the scores of the kept epochs say about the course of the training.
+
+    Args:
+        table: one row a generator, as in `reports.figures.checkpoint_scores`.
+
+    Returns:
+        Sentences; empty without scores.
+    """
+    if "fid_examiner" not in table or table["fid_examiner"].isna().all():
+        return []
+    copies = {name: _series(table, name, "fid_examiner") for name in COPY_NAMES}
+    main = "plain" if copies["plain"] else "average"
+    fids = copies[main]
+    whose = f" of the {COPY_NAMES[main]}" if all(copies.values()) else ""
+    facts = _course(fids, whose)
+    if all(copies.values()):
+        average = copies["average"]
+        best = min(average, key=average.__getitem__)
+        both = [epoch for epoch in fids if epoch in average]
+        better = sum(average[epoch] < fids[epoch] for epoch in both)
+        facts.append(
+            f"FID of the averaged copy is lowest at epoch {best} ({average[best]:.2f}); it is below "
+            f"that of the plain weights at {better} of {len(both)} kept epochs."
+        )
+    if len(fids) > 1:
+        for name in ("inception_score", "label_match"):
+            values = _series(table, main, name)
+            if values:
+                best, last = max(values, key=values.__getitem__), max(values)
+                value, at_last = (_plain_score(name, values[epoch]) for epoch in (best, last))
+                rest = "" if best == last else f"; {at_last} at the last"
+                facts.append(
+                    f"{SCORE_NAMES[name]}{whose} is highest at epoch {best} ({value}{rest})."
+                )
+        values = _series(table, main, "fid_inception")
+        if values:
+            best = min(values, key=values.__getitem__)
+            same = " too" if best == min(fids, key=fids.__getitem__) else ""
+            facts.append(
+                f"On InceptionV3's features FID{whose} is lowest at epoch {best}{same} "
+                f"({values[best]:.2f})."
+            )
+    return facts
+
+
+def _course(fids: Mapping[int, float], whose: str) -> list[str]:
+    """How FID went from the first kept epoch to the last; epochs in order."""
+    epochs = list(fids)
+    first, last = epochs[0], epochs[-1]
+    best = min(epochs, key=fids.__getitem__)
+    if len(epochs) == 1:
+        return [f"One epoch was kept and scored: epoch {last}, FID{whose} {fids[last]:.2f}."]
+    start = f"Of the {len(epochs)} kept epochs, FID{whose} is lowest at epoch {best}"
+    if best == last:
+        sentence = f"{start}, the last ({fids[best]:.2f}; {fids[first]:.2f} at epoch {first})."
+    else:
+        worse = f"; the last, epoch {last}, has {fids[last]:.2f}"
+        if fids[best] > 0:
+            worse += f", {_share(fids[last] / fids[best] - 1)} more"
+        sentence = f"{start} ({fids[best]:.2f}){worse}."
+    steps = [fids[b] - fids[a] for a, b in zip(epochs, epochs[1:], strict=False)]
+    after = steps[epochs.index(best) :]
+    rises = sum(step > 0 for step in steps)
+    if best == last and rises == 0:
+        shape = (
+            "It never rose from one kept epoch to the next: quality was still rising at the end."
+        )
+    elif best == last:
+        shape = f"It rose {_times(rises)} on the way there."
+    elif len(after) == 1:
+        shape = "It is the last but one, so whether quality would have come back is not known."
+    elif all(step > 0 for step in after):
+        shape = "From there on it rose at every kept epoch: quality fell."
+    else:
+        later = [fids[epoch] for epoch in epochs[epochs.index(best) + 1 :]]
+        shape = f"From there on it went up and down between {min(later):.2f} and {max(later):.2f}."
+    return [sentence, shape]
+
+
+def _series(table: pd.DataFrame, weights: str, name: str) -> dict[int, float]:
+    """Epoch -> score of one copy, in order; unknown scores left out."""
+    if name not in table:
+        return {}
+    rows = table[(table["weights"] == weights) & table[name].notna()].sort_values("epoch")
+    return {
+        int(epoch): float(value) for epoch, value in zip(rows["epoch"], rows[name], strict=True)
+    }
+
+
+def _plain_score(name: str, value: float) -> str:
+    return percent(value) if name == "label_match" else f"{value:.2f}"
+
+
+def _share(fraction: float) -> str:
+    return f"{100 * fraction:.{0 if fraction >= 0.1 else 1}f} %"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

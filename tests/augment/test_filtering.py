@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from augment.errors import AugmentError
 from augment.filtering import (
     AcceptanceError,
+    PseudoLabelled,
     acceptance_by_threshold,
     accepted,
     draw_accepted,
+    draw_pseudo_labelled,
 )
 
 K = 4
@@ -123,6 +125,171 @@ def test_exactly_at_the_limit_is_enough() -> None:
     assert kept.drawn == third + 1
     with pytest.raises(AcceptanceError):
         draw_accepted(pool.draw, pool.judge, 3, 3, threshold=0.5, limit=third, block=7)
+
+
+class Stream:
+    """One stream of images that carry their index; class 1 comes seldom."""
+
+    N = 3000
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+        weights = np.random.default_rng(3).gamma([0.5, 0.1, 0.4, 0.5], size=(self.N, K))
+        self.probabilities = weights / weights.sum(axis=1, keepdims=True)
+
+    def draw(self, start: int, stop: int) -> np.ndarray:
+        self.asked.append((start, stop))
+        index = np.arange(start, stop)
+        images = np.stack([index // 256, index % 256, index % 7], axis=1).astype(np.uint8)
+        return images[:, None, None]
+
+    def judge(self, images: np.ndarray) -> np.ndarray:
+        pixels = images.reshape(-1, 3).astype(int)
+        return self.probabilities[pixels[:, 0] * 256 + pixels[:, 1]]
+
+    def sorted_by_hand(
+        self, counts: list[int], threshold: float
+    ) -> tuple[list[tuple[int, int]], list[int]]:
+        """Which images are kept, as (index, label), and the answers counted, one by one."""
+        kept: list[tuple[int, int]] = []
+        missing, answered = list(counts), [0] * K
+        for i, p in enumerate(self.probabilities.tolist()):
+            label = p.index(max(p))
+            if missing[label]:
+                answered[label] += 1
+                if p[label] >= threshold:
+                    missing[label] -= 1
+                    kept.append((i, label))
+        assert not any(missing), "the stream of this test is too short"
+        return kept, answered
+
+
+def joined(pieces: list[PseudoLabelled], part: str) -> np.ndarray:
+    return np.concatenate([getattr(piece, part) for piece in pieces])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    block=st.integers(1, 900),
+    counts=st.lists(st.integers(0, 30), min_size=K, max_size=K).filter(any),
+    threshold=st.sampled_from([0.0, 0.5, 0.9]),
+)
+def test_one_stream_is_sorted_by_the_answers_whatever_the_block(
+    block: int, counts: list[int], threshold: float
+) -> None:
+    stream = Stream()
+    expected, answered = stream.sorted_by_hand(counts, threshold)
+    pieces = list(
+        draw_pseudo_labelled(
+            stream.draw, stream.judge, counts, threshold=threshold, limit=stream.N, block=block
+        )
+    )
+    index, labels = joined(pieces, "index"), joined(pieces, "labels")
+    assert list(zip(index.tolist(), labels.tolist(), strict=True)) == expected
+    assert np.bincount(labels, minlength=K).tolist() == counts
+    assert index.dtype == labels.dtype == np.int64
+    images = joined(pieces, "images")
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, stream.draw(0, stream.N)[index])
+    confidence = joined(pieces, "confidence")
+    np.testing.assert_array_equal(confidence, stream.probabilities[index, labels])
+    assert (confidence >= threshold).all()
+    assert pieces[-1].answered.tolist() == answered
+    assert pieces[-1].drawn == expected[-1][0] + 1
+    assert all(len(piece.images) for piece in pieces)
+
+
+def test_more_of_a_class_begin_with_the_fewer_and_leave_the_others_alone() -> None:
+    stream = Stream()
+    of_class: list[list[int]] = []
+    for counts in ([5, 3, 0, 5], [60, 3, 9, 5]):
+        pieces = list(
+            draw_pseudo_labelled(stream.draw, stream.judge, counts, threshold=0.5, limit=stream.N)
+        )
+        index, labels = joined(pieces, "index"), joined(pieces, "labels")
+        of_class.append([index[labels == label].tolist() for label in range(K)])
+    few, many = of_class
+    assert many[0][:5] == few[0]
+    assert (many[1], many[3]) == (few[1], few[3])
+
+
+def test_a_stream_is_drawn_no_further_than_needed() -> None:
+    stream = Stream()
+    counts = [3, 0, 3, 0]
+    expected, _ = stream.sorted_by_hand(counts, 0.0)
+    last = expected[-1][0]
+    list(
+        draw_pseudo_labelled(
+            stream.draw, stream.judge, counts, threshold=0.0, limit=stream.N, block=last + 1
+        )
+    )
+    assert stream.asked == [(0, last + 1)]
+    stream.asked.clear()
+    nothing = draw_pseudo_labelled(stream.draw, stream.judge, [0] * K, threshold=0.0, limit=9)
+    assert list(nothing) == []
+    assert stream.asked == []
+
+
+def test_a_class_that_does_not_come_is_given_up_in_one_line() -> None:
+    stream = Stream()
+    answers = stream.probabilities[:300].argmax(axis=1)
+    sure = stream.probabilities[:300].max(axis=1) >= 0.9
+    found, found_sure = int((answers == 1).sum()), int(((answers == 1) & sure).sum())
+    assert 0 < found_sure < found < 50
+    for threshold, number, said in ((0.0, found, ""), (0.9, found_sure, " with confidence 0.9")):
+        pieces = draw_pseudo_labelled(
+            stream.draw,
+            stream.judge,
+            [10, 50, 10, 10],
+            threshold=threshold,
+            limit=300,
+            block=70,
+            names=("hat", "boot", "coat", "shoe"),
+            advice="do less",
+        )
+        with pytest.raises(AcceptanceError) as caught:
+            list(pieces)
+        assert str(caught.value) == (
+            f"class boot is the judge's answer{said} to {number} of 300 images drawn without "
+            f"labels ({number / 300:.1%}), 50 were asked for; do less"
+        )
+    assert stream.asked[-1] == (280, 300)
+    # Of several it is the one that is furthest from what was asked for; without names its number.
+    pieces = draw_pseudo_labelled(
+        stream.draw, stream.judge, [0, 400, 400, 400], threshold=0.0, limit=300
+    )
+    with pytest.raises(AcceptanceError, match="class 1 is the judge's answer to"):
+        list(pieces)
+    with pytest.raises(AcceptanceError, match=r"class 0 .* to 0 of 0 images"):
+        list(draw_pseudo_labelled(stream.draw, stream.judge, [1], threshold=0.0, limit=0))
+
+
+def test_a_stream_that_is_just_long_enough() -> None:
+    stream = Stream()
+    counts = [2, 2, 2, 2]
+    last = stream.sorted_by_hand(counts, 0.5)[0][-1][0]
+    for limit in (last, last + 1):
+        pieces = draw_pseudo_labelled(
+            stream.draw, stream.judge, counts, threshold=0.5, limit=limit, block=7
+        )
+        if limit > last:
+            assert sum(len(piece.index) for piece in pieces) == 8
+        else:
+            with pytest.raises(AcceptanceError):
+                list(pieces)
+
+
+def test_an_image_without_a_probability_is_never_kept() -> None:
+    probabilities = np.array([[np.nan, np.nan], [0.3, 0.7], [0.8, 0.2]])
+    (piece,) = draw_pseudo_labelled(
+        lambda start, stop: np.arange(start, stop, dtype=np.uint8).reshape(-1, 1, 1, 1),
+        lambda images: probabilities[images.ravel()],
+        [1, 1],
+        threshold=0.0,
+        limit=3,
+    )
+    assert piece.index.tolist() == [1, 2]
+    assert piece.labels.tolist() == [1, 0]
 
 
 def test_acceptance_by_class_and_threshold() -> None:

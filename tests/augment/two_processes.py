@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from augment import gan_training
+from augment.adversaries import Adversaries, build_adversaries
 from augment.gan_training import Budget, WeightAverage, train_gan
 from augment.image_rows import all_rows
 from augment.image_sets import ImageSet
-from augment.networks import Discriminator
 from augment.systems import get_system
 
 NETWORKS: dict[str, nn.Module] = {}
@@ -24,27 +25,34 @@ START: dict[str, Tensor] = {}
 
 
 class SeenAverage(WeightAverage):
-    """Keeps hold of the networks, of which the loop hands back one, from the first process."""
+    """Keeps hold of the average, which the loop does not hand back."""
 
     def __init__(self, generator: Any, decay: float) -> None:
         super().__init__(generator, decay)
-        START["generator.first.weight"] = generator.first.weight.detach().clone()
-
-    def update(self, generator: nn.Module, step: int) -> None:
-        super().update(generator, step)
-        NETWORKS["generator"], NETWORKS["average"] = generator, self.generator
+        NETWORKS["average"] = self.generator
 
 
-class SeenDiscriminator(Discriminator):
-    """Keeps hold of itself."""
+def seen_adversaries(*args: Any, **options: Any) -> Adversaries:
+    """Keep hold of the networks, of which the loop hands back one, from the first process."""
+    made = build_adversaries(*args, **options)
+    NETWORKS.update({k: part for k, part in made.parts.items() if isinstance(part, nn.Module)})
+    START.update(parameters())
+    return made
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        NETWORKS["discriminator"] = self
+
+def parameters() -> dict[str, Tensor]:
+    return {
+        f"{network}.{key}": value.detach().contiguous().clone()
+        for network, module in NETWORKS.items()
+        for key, value in module.named_parameters()
+    }
 
 
-class NoStore:
-    """Has nothing, and is asked for nothing in so short a run."""
+class WeightsOnly:
+    """Has no state, and is asked to keep none in so short a run."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Tensor] = {}
 
     def load(self) -> None:
         return None
@@ -52,12 +60,12 @@ class NoStore:
     def save(self, state: dict[str, Any]) -> None:
         raise AssertionError("nothing asked for a save")
 
+    def keep(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        self.kept |= {f"{name}.{key}": value.contiguous() for key, value in weights.items()}
 
-def make_images() -> ImageSet:
-    rng = np.random.default_rng(0)
-    images = 120 + rng.integers(-20, 21, (40, 28, 28, 1))
-    images[::2, :14] += 40
-    return ImageSet(images.astype(np.uint8), np.arange(40) % 2, ("top", "bottom"))
+
+def brightness(images: Tensor, labels: Tensor) -> Tensor:
+    return images.mean()
 
 
 def main(folder: Path, name: str) -> None:
@@ -65,29 +73,29 @@ def main(folder: Path, name: str) -> None:
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
     gan_training.WeightAverage = SeenAverage  # type: ignore[misc]
-    gan_training.Discriminator = SeenDiscriminator  # type: ignore[misc]
-    system = get_system(name, batch_size=8)
+    gan_training.build_adversaries = seen_adversaries
+    rng = np.random.default_rng(0)
+    images = 120 + rng.integers(-20, 21, (40, 28, 28, 1))
+    images[::2, :14] += 40
+    system, store = get_system(name, batch_size=8), WeightsOnly()
     trained = train_gan(
-        all_rows(make_images()),
-        system.architecture(2, 1, 28, base_channels=8),
+        all_rows(ImageSet(images.astype(np.uint8), np.arange(40) % 2, ("top", "bottom"))),
+        system.architecture(2, 1, 28, width=0.05),
         system,
-        Budget(images=None, epochs=2, evaluate=16, keep="last"),
+        Budget(images=None, epochs=2, evaluate=16, keep="last", checkpoints=1),
         seed=3,
         fabric=fabric,
-        store=NoStore(),
+        store=store,
         evaluate=lambda drawn, labels: {},
+        feedback=brightness if system.feedback else None,
     )
-    assert bool(trained.weights) == fabric.is_global_zero
-    ended = {
-        f"{network}.{key}": value.detach().contiguous().clone()
-        for network, module in NETWORKS.items()
-        for key, value in module.named_parameters()
-    }
-    save_file(ended, folder / f"rank{fabric.global_rank}.safetensors")
+    assert bool(trained.weights) == bool(store.kept) == fabric.is_global_zero
+    save_file(parameters(), folder / f"rank{fabric.global_rank}.safetensors")
     if fabric.is_global_zero:
-        save_file({k: v.contiguous() for k, v in START.items()}, folder / "start.safetensors")
-        kept = {k: v.contiguous() for k, v in trained.weights.items()}
-        save_file(kept, folder / "kept.safetensors")
+        save_file(START, folder / "start.safetensors")
+        save_file(store.kept, folder / "stored.safetensors")
+        handed_back = {key: value.contiguous() for key, value in trained.weights.items()}
+        save_file(handed_back, folder / "kept.safetensors")
 
 
 if __name__ == "__main__":

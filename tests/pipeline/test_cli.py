@@ -12,7 +12,7 @@ from pipeline.errors import Interrupted, PipelineError
 from reports.errors import ReportError
 
 STAGES = ("fetch", "train-examiner", "subset", "train-judge", "train-gan", "filter", "mix")
-STAGES += ("train-classifiers", "score", "report")
+STAGES += ("train-classifiers", "score", "score-checkpoints", "report")
 
 
 def test_help_loads_nothing_slow() -> None:
@@ -26,7 +26,7 @@ def test_help_loads_nothing_slow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "0 []"
-    for stage in (*STAGES, "generate", "check"):
+    for stage in (*STAGES, "generate", "check", "record"):
         assert stage in done.stdout
 
 
@@ -53,7 +53,7 @@ def test_without_a_command_the_help_is_shown(augment, bare: Path) -> None:
     assert run.err == ""
 
 
-@pytest.mark.parametrize("stage", [*STAGES, "generate", "check"])
+@pytest.mark.parametrize("stage", [*STAGES, "generate", "check", "record"])
 def test_every_command_has_help_of_its_own(augment, bare: Path, stage: str) -> None:
     run = augment(bare, stage, "--help")
     assert run.code == 0
@@ -90,6 +90,7 @@ def test_wrong_commands_are_one_line(
         ("subset", "data/real/train is missing; `dvc repro fetch`"),
         ("train-judge", "data/real/train is missing; `dvc repro fetch`"),
         ("train-gan", "data/real/train is missing; `dvc repro fetch`"),
+        ("score-checkpoints", "data/real/test is missing; `dvc repro fetch`"),
         ("generate --unit all-0", "generator is missing; `dvc repro train-gan`"),
         ("filter", "models/units/all-0/judge is missing; `dvc repro train-judge`"),
         ("mix", "data/real/train is missing; `dvc repro fetch`"),
@@ -206,8 +207,8 @@ def test_check_says_what_is_wrong_and_exits_with_2(augment, bare: Path, paramete
 def test_a_finished_stage_logs_its_time(study) -> None:
     rows = [json.loads(line) for line in (study.root / "logs/stages.jsonl").open()]
     assert [row["stage"].split()[0] for row in rows] == [
-        "fetch", "train-examiner", "subset", "train-judge", "train-gan", "generate", "filter",
-        "mix", "train-classifiers", "score", "report",
+        "fetch", "train-examiner", "subset", "train-judge", "train-gan", "score-checkpoints",
+        "generate", "filter", "mix", "train-classifiers", "score", "report",
     ]  # fmt: skip
     assert all(row["seconds"] >= 0 for row in rows)
 

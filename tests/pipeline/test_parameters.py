@@ -206,7 +206,7 @@ def test_no_content_makes_a_traceback(
         (
             "generate",
             [1],
-            "generate is [1]; allowed: a section with the keys per_class",
+            "generate is [1]; allowed: a section with the keys per_class, max_draws",
         ),
     ],
 )
@@ -249,8 +249,12 @@ def test_lists_of_no_entry_or_too_many() -> None:
         ("data", "image_sise", "data.image_sise is not a known key; did you mean data.image_size?"),
         ("", "image_size", "image_size is not a known key; did you mean data.image_size?"),
         ("", "mixx", "mixx is not a known key; did you mean mix?"),
-        ("generate", "zzz", "generate.zzz is not a known key; allowed: per_class"),
-        ("generate", "a\nb", "generate.a\\nb is not a known key; allowed: per_class"),
+        ("generate", "zzz", "generate.zzz is not a known key; allowed: per_class, max_draws"),
+        (
+            "generate",
+            "a\nb",
+            "generate.a\\nb is not a known key; allowed: per_class, max_draws",
+        ),
     ],
 )
 def test_an_unknown_key(section: str, name: str, said: str) -> None:
@@ -300,7 +304,10 @@ def test_any_value_is_taken_or_refused_in_one_short_line(key: str, value: object
         assert text.isprintable()
 
 
-@given(st.integers(), st.sampled_from(["generate.per_class", "filter.max_draws", "score.n"]))
+@given(
+    st.integers(),
+    st.sampled_from(["generate.per_class", "generate.max_draws", "filter.max_draws", "score.n"]),
+)
 def test_ranges_in_words_are_the_ranges_in_force(value: int, key: str) -> None:
     words = {known.key: known.allowed for known in describe_parameters()}[key]
     low, high = (int(word) for word in re.findall(r"\d+", words))

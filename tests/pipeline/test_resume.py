@@ -61,7 +61,11 @@ def project(study, tmp_path: Path, parameters) -> Path:
     return copy_inputs(study.root, tmp_path / "project", parameters)
 
 
-OUTPUTS = ("models/units/all-0/generator", "results/units/all-0/training")
+OUTPUTS = (
+    "models/units/all-0/generator",
+    "models/units/all-0/checkpoints",
+    "results/units/all-0/training",
+)
 
 
 @pytest.fixture(scope="module")
