@@ -261,12 +261,12 @@ class _Autoencoder(_Game):
     ) -> None:
         super().__init__(architecture, system, batch_size, seed, fabric)
         self.generator, self._encoder, self._plain_discriminator = networks
-        both = nn.ModuleList([self._encoder, self.generator])
+        self._plain_autoencoder = _EncodeDecode(self._encoder, self.generator)
         optimizer = self._adam(
             chain(self._encoder.parameters(), self.generator.parameters()), system.generator_rate
         )
         # Encoder and decoder are one module to the fabric, with one optimiser.
-        self._autoencoder, self._g_optimizer = fabric.setup(_EncodeDecode(both), optimizer)
+        self._autoencoder, self._g_optimizer = fabric.setup(self._plain_autoencoder, optimizer)
         self._discriminator, self._d_optimizer = fabric.setup(
             self._plain_discriminator,
             self._adam(self._plain_discriminator.parameters(), system.discriminator_rate),
@@ -288,11 +288,11 @@ class _Autoencoder(_Game):
 
     @torch.no_grad()
     def reconstruct(self, real: Tensor) -> Tensor | None:
-        self._encoder.eval()
-        self.generator.eval()
-        reconstructed: Tensor = self._autoencoder(real)[1]
-        self._encoder.train()
-        self.generator.train()
+        # Only the first process asks, so the module that waits for the others cannot be used.
+        self._plain_autoencoder.eval()
+        with self.fabric.autocast():
+            reconstructed: Tensor = self._plain_autoencoder(real)[1]
+        self._plain_autoencoder.train()
         return reconstructed.float()
 
     def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
@@ -326,9 +326,9 @@ class _Autoencoder(_Game):
 class _EncodeDecode(nn.Module):
     """Images to (codes, reconstructions)."""
 
-    def __init__(self, parts: nn.ModuleList) -> None:
+    def __init__(self, encoder: Encoder, decoder: Generator) -> None:
         super().__init__()
-        self.encoder, self.decoder = parts
+        self.encoder, self.decoder = encoder, decoder
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         codes = self.encoder(images)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
 GeneratorNorm = Literal["none", "batch", "batch-after"]
@@ -27,7 +27,7 @@ PROJECTION_FEATURES = 256
 def _exact_whole(value: object) -> object:
     """Refuse 28.0 and true, which equal a whole number in Python, where a choice of numbers is."""
     if type(value) is not int:
-        raise ValueError("a whole number is needed")
+        raise ValueError("a whole number")
     return value
 
 
@@ -190,14 +190,18 @@ def read_architecture(values: object) -> Architecture:
     """Return the architecture that JSON values of a checkpoint from anywhere stand for.
 
     Raises:
-        ValueError: unknown, missing, out of bounds, or not of the image's size.
+        ValueError: in one line, for what is unknown, missing, out of bounds, or not of the
+            image's size.
     """
     # JSON, because strict Python values would have to be tuples.
     try:
         text = json.dumps(values)
     except (RecursionError, TypeError) as error:
         raise ValueError(f"not JSON: {error}") from None
-    a: Architecture = _ADAPTER.validate_json(text, strict=True)
+    try:
+        a: Architecture = _ADAPTER.validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from None
     side = a.first_side * 2 ** (len(a.generator) - 1 + (a.output == "double"))
     fits = side < a.image_size if a.output == "grow" else side == a.image_size
     if a.kind == "convolutional" and not fits:
@@ -206,6 +210,17 @@ def read_architecture(values: object) -> Architecture:
 
 
 _ADAPTER = TypeAdapter(Architecture)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "the architecture"
+    if problem["type"].startswith("missing"):
+        return f"{place} is missing"
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"{place!r:.80} is unknown"
+    allowed = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{place} is {problem['input']!r:.80}; allowed: {allowed:.200}"
 
 
 def _dense_multiply_adds(widths: list[int]) -> int:

@@ -60,7 +60,9 @@ class Budget:
     images: int | None  # Real images shown to the discriminator; None where ``epochs`` is given.
     epochs: int | None  # Passes over the training images; None where ``images`` is given.
     evaluate: int = 1000  # Images drawn from fixed noise for the scores after every epoch.
-    keep: Literal["best", "last"] = "best"  # Lowest FID on validation features, or the last epoch.
+    # "best": lowest FID on validation features; collapse ends the training. "last": the last epoch,
+    # whatever it is, as the published studies do.
+    keep: Literal["best", "last"] = "best"
     checkpoints: int = 0  # Epochs, evenly spaced and the last among them, whose weights are kept.
     save_seconds: float = 20.0  # Least time between two saves of the state; never changes results.
 
@@ -87,6 +89,7 @@ class TrainedGan:
     epoch: int  # The kept epoch.
     history: list[Epoch]
     stopped: str | None = None  # Why training ended early (not finite, collapse), or None.
+    collapsed: int = 0  # Last epochs in a row whose images are all alike.
     precision: str = "32-true"
 
 
@@ -324,12 +327,12 @@ def train_gan(
                         store.keep(f"epoch-{epoch.epoch:04d}-average", _weights(other_copy))
                 history.append(epoch)
                 on_epoch(epoch)
-                good = collapsed == 0
                 fid = metrics.get("fid", math.inf)
-                if good and (budget.keep == "last" or fid < best.fid):
+                if budget.keep == "last" or (collapsed == 0 and fid < best.fid):
                     best = _Best(epoch.epoch, fid, _weights(kept_copy))
             seconds = 0.0
-            if not _agree(fabric, collapsed < _COLLAPSED_EPOCHS):
+            going_on = budget.keep == "last" or collapsed < _COLLAPSED_EPOCHS
+            if not _agree(fabric, going_on):
                 stopped = (
                     f"the images of epochs {epoch_index + 2 - _COLLAPSED_EPOCHS} to "
                     f"{epoch_index + 1} are all alike (collapse)"
@@ -358,7 +361,7 @@ def train_gan(
             "and train_gan.discriminator_rate"
         )
     precision = str(fabric._precision.precision)
-    return TrainedGan(best.weights, best.epoch, history, stopped, precision)
+    return TrainedGan(best.weights, best.epoch, history, stopped, collapsed, precision)
 
 
 def checkpoint_epochs(n_epochs: int, every: int, n: int) -> set[int]:

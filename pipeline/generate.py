@@ -205,7 +205,8 @@ class Source:
     judge: LeNet | None  # asked for a least confidence, and for labels where there are none
 
 
-Batch = tuple[int, np.ndarray]
+Batch = tuple[np.ndarray, np.ndarray]
+"""uint8 images N x H x W x C and their labels, int64 N."""
 
 
 def _batches(
@@ -215,7 +216,7 @@ def _batches(
     progress: Progress,
     lines: list[str],
 ) -> Iterator[Batch]:
-    """Yield (label, uint8 images), label by label; add a line on acceptance where one is due."""
+    """Yield images label by label; add a line on acceptance where one is due."""
     judge = source.judge
     total = request.n * len(labels)
     done = 0
@@ -241,7 +242,7 @@ def _batches(
         for block in blocks:
             done += len(block)
             progress.update(done, total, source.names[label])
-            yield label, block
+            yield block, np.full(len(block), label, dtype=np.int64)
 
 
 def _batches_by_answer(
@@ -251,7 +252,7 @@ def _batches_by_answer(
     progress: Progress,
     lines: list[str],
 ) -> Iterator[Batch]:
-    """Yield (label, uint8 images) as the judge finds them; add lines on what the labels are."""
+    """Yield images in the order drawn; add lines on what their labels are."""
     assert source.judge is not None, "a generator without labels has no others"
     counts = [request.n if label in labels else 0 for label in range(len(source.names))]
     threshold = request.min_confidence or 0.0
@@ -269,12 +270,9 @@ def _batches_by_answer(
         advice=f"{lower}raise --max-draws",
     ):
         drawn, answered = found.drawn, found.answered
-        for label in labels:
-            images = found.images[found.labels == label]
-            if len(images):
-                done += len(images)
-                progress.update(done, request.n * len(labels), source.names[label])
-                yield label, images
+        done += len(found.images)
+        progress.update(done, request.n * len(labels))
+        yield found.images, found.labels
     if request.min_confidence is not None:
         lines += [
             f"class {source.names[label]}: {request.n / answered[label]:.1%} of "
@@ -289,9 +287,10 @@ def _batches_by_answer(
 def _write_set(writer: ImageSetWriter, batches: Iterator[Batch]) -> dict[int, np.ndarray]:
     """Write one image set; return the first images of each label."""
     previews: dict[int, np.ndarray] = {}
-    for label, images in batches:
-        writer.append(images, np.full(len(images), label, dtype=np.int64))
-        _add_preview(previews, label, images)
+    for images, labels in batches:
+        writer.append(images, labels)
+        for label in np.unique(labels).tolist():
+            _add_preview(previews, label, images[labels == label])
     return previews
 
 
@@ -301,15 +300,17 @@ def _write_pictures(
     """Write PNG files, a folder a label; return the first images of each label."""
     previews: dict[int, np.ndarray] = {}
     written: dict[int, int] = {}
-    for label, images in batches:
-        place = folder / file_name(names[label], label)
-        place.mkdir(exist_ok=True)
-        start = written.get(label, 0)
-        for i, image in enumerate(images, start):
-            picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-            picture.save(place / f"{i:07d}.png")
-        written[label] = start + len(images)
-        _add_preview(previews, label, images)
+    for images, labels in batches:
+        for label in np.unique(labels).tolist():
+            mine = images[labels == label]
+            place = folder / file_name(names[label], label)
+            place.mkdir(exist_ok=True)
+            start = written.get(label, 0)
+            for i, image in enumerate(mine, start):
+                picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+                picture.save(place / f"{i:07d}.png")
+            written[label] = start + len(mine)
+            _add_preview(previews, label, mine)
     return previews
 
 

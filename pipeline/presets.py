@@ -39,6 +39,7 @@ from pipeline.parameters import (
 FOLDER = Path(__file__).parents[1] / "presets"
 """One file a study, in the checkout of this code."""
 
+_KEYS = tuple(entry.key for entry in describe_parameters())
 _MISSING = object()
 _WIDTH = 100
 _SYSTEM_SETTINGS = {
@@ -65,10 +66,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def _overlay(values: object) -> object:
     if not isinstance(values, dict):
         return values
-    known = {entry.key for entry in describe_parameters()}
     flat = dict(_flat(values))
     for key in flat:
-        if key not in known:
+        if key not in _KEYS:
             raise PydanticCustomError("overlay", "{key} is no key of params.yaml", {"key": key})
     return flat
 
@@ -154,8 +154,11 @@ class Edit:
 
 
 def preset_names() -> list[str]:
-    """Return the names of all presets, sorted."""
-    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+    """Return the names of all presets, sorted; raises :class:`PresetError` where there is none."""
+    names = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+    if not names:
+        raise PresetError(f"{FOLDER} holds no presets; install the project from its checkout")
+    return names
 
 
 def load_preset(name: str) -> Preset:
@@ -294,8 +297,8 @@ def describe_preset(preset: Preset, path: Path) -> list[str]:
         PipelineError: the file cannot be read, or what the preset makes of it is not valid.
     """
     _, values = _read(path)
-    lines = [f"{preset.name}: {preset.title}", *_paragraph("data", preset.data)]
-    lines += _paragraph("it says", preset.says)
+    lines = textwrap.wrap(f"{preset.name}: {preset.title}", _WIDTH, subsequent_indent="  ")
+    lines += _paragraph("data", preset.data) + _paragraph("it says", preset.says)
     for index, (name, system) in enumerate(preset.systems.items()):
         default = ", the default" if len(preset.systems) > 1 and not index else ""
         lines += _paragraph("" if index else "systems", f"{name}{default}: {system.says}")
@@ -304,9 +307,6 @@ def describe_preset(preset: Preset, path: Path) -> list[str]:
         if SYSTEMS[name].chosen:
             lines += _paragraph("", f"  chosen: {SYSTEMS[name].chosen}")
     return [*lines, *_paragraph("open", preset.open)]
-
-
-_KEYS = tuple(entry.key for entry in describe_parameters())
 
 
 def _times(preset: Preset, choice: Choice, values: Mapping[str, Any]) -> str:
@@ -331,6 +331,7 @@ def _paragraph(topic: str, text: str) -> list[str]:
         _WIDTH,
         initial_indent=f"  {topic:9}{margin}",
         subsequent_indent=f"  {'':9}{margin}",
+        break_on_hyphens=False,
     )
 
 

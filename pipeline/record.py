@@ -62,6 +62,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "images_seen": int(history["images"].iloc[-1]),
         "epochs": int(history["epoch"].iloc[-1]),
         "stopped": meta["stopped"],
+        "collapsed_epochs": meta.get("collapsed", 0),  # the last ones, whose images are all alike
         "seed": meta["seed"],
         "command": _command(p),
         "machine": _machine(meta),
@@ -81,12 +82,23 @@ def run(project: Project, name: str, unit: str) -> list[str]:
 
 def _command(parameters: Parameters) -> str:
     """Return the command that trains and scores this generator again, without the user's paths."""
-    data = parameters.data.model_dump(include={"source", "image_size", "channels", "validation"})
-    gan = parameters.train_gan.model_dump(exclude={"device", "processes", "evaluate"})
-    settings = [f"data.{key}={value}" for key, value in data.items()]
-    settings += [f"train_gan.{key}={value}" for key, value in gan.items() if value is not None]
-    given = " ".join(f"-S {setting}" for setting in settings)
-    return f"dvc exp run {given} score-checkpoints"
+    settings = {
+        "data": parameters.data.model_dump(exclude={"path", "test"}),
+        "lenet": parameters.lenet.model_dump(),
+        "train_examiner": parameters.train_examiner.model_dump(),
+        "train_judge": parameters.train_judge.model_dump(),
+        "train_gan": parameters.train_gan.model_dump(exclude={"device", "processes"}),
+        # No classifier is trained, and a grid for other data must not stand in the way.
+        "mix": {"synthetic": [0]},
+    }
+    either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
+    given = [
+        f"-S {section}.{key}={'null' if value is None else value}"
+        for section, values in settings.items()
+        for key, value in values.items()
+        if value is not None or key in either
+    ]
+    return f"dvc exp run {' '.join(given)} score-checkpoints"
 
 
 def _machine(meta: dict[str, Any]) -> dict[str, Any]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from augment.checkpoints import read_meta
 from augment.files import atomic_file, atomic_folder, read_json, write_json
+from augment.grids import untile
 from augment.image_sets import ImageSet, open_image_set
 from pipeline.project import Project, UnitPaths, read_array
 from reports import figures
-from reports.page import PageContent, PageFigure, page_figure, render_page
+from reports.image_figures import chosen_epochs
+from reports.page import PageContent, page_figure, render_page
 from reports.statistics import class_table, gain_table, headline, summarise_cells
-from reports.wording import answer
+from reports.wording import COPY_NAMES, UNASKED_NOTE, answer, checkpoint_facts
 
 _VERSIONS = ("synthaug", "torch", "torchvision", "lightning-fabric", "numpy", "pandas", "scipy")
 _METRICS = (
@@ -27,6 +31,8 @@ _METRICS = (
     "accuracy_synthetic_only",
 )
 _SAMPLES_PER_CLASS = 8
+_COLLAGE_IMAGES = 12
+_SHOWN_AS_PNG = {"accuracy_surface", "epoch_collage", "reconstructions", "sample_grid"}
 
 
 def run(project: Project) -> list[str]:
@@ -36,7 +42,7 @@ def run(project: Project) -> list[str]:
     results = project.results
     tables = [results / name for name in ("cells.parquet", "predictions.npy", "scores.json")]
     project.require(project.train, project.test, *tables, paths.generated, paths.training)
-    project.require(paths.filtering, paths.generator)
+    project.require(paths.filtering, paths.generator, paths.checkpoint_scores)
     cells = project.read(tables[0], pd.read_parquet)
     predictions = project.read(tables[1], read_array)
     scores = pd.DataFrame(project.read(tables[2], read_json))
@@ -45,15 +51,21 @@ def run(project: Project) -> list[str]:
     summary = summarise_cells(cells)
     gains = gain_table(cells, predictions, test.labels)
     meta = read_meta(paths.generator, "generator")
+    asked = meta["architecture"]["label"] != "none"
+    checkpoints = project.read(paths.checkpoint_scores, _read_by_epoch)
+    facts = {"checkpoint_scores": checkpoint_facts(checkpoints)}
 
     pages = []
-    drawn = _figures(summary, gains, paths, meta, train, open_image_set(paths.generated), project)
+    pool = open_image_set(paths.generated)
+    drawn = _figures(summary, gains, paths, meta, train, pool, checkpoints, project)
     with atomic_folder(results / "figures") as folder:
         for name, figure in drawn:
             png, svg = figures.figure_bytes(figure)
             (folder / f"{name}.png").write_bytes(png)
             (folder / f"{name}.svg").write_bytes(svg)
-            pages.append(_page_figure(name, png, svg))
+            # Pictures of pixels and of thousands of faces are smaller as PNG than as SVG.
+            small = svg if name not in _SHOWN_AS_PNG else None
+            pages.append(page_figure(name, png, small, facts=facts.get(name, ()), asked=asked))
 
     write_json(results / "metrics.json", _metrics(head, scores, p.units[0]))
     content = PageContent(
@@ -65,6 +77,7 @@ def run(project: Project) -> list[str]:
         gains=gains,
         classes=class_table(cells, predictions, test.labels, test.class_names),
         acceptance=_read_acceptance(paths),
+        checkpoints=checkpoints,
         parameters=_shown_parameters(project),
         versions={name: version(name) for name in _VERSIONS},
         reproduce=["git checkout <this version>", "make study"],
@@ -82,6 +95,7 @@ def _figures(
     meta: Mapping[str, Any],
     train: ImageSet,
     pool: ImageSet,
+    checkpoints: pd.DataFrame,
     project: Project,
 ) -> Iterator[tuple[str, Figure]]:
     """Yield every figure with the name of the function that draws it."""
@@ -93,6 +107,12 @@ def _figures(
         for name, rows in confidence.groupby("group", sort=False)["confidence"]
     }
     names = train.class_names
+    kept = meta["epoch"]
+    history = project.read(paths.training / "history.csv", _read_by_epoch)
+    fids = dict(zip(history["epoch"], history["fid"], strict=True)) if "fid" in history else {}
+    grids = _Grids(project, paths, train.images.shape[1:3])
+    collage = {k: grids.drawn(k) for k in chosen_epochs(history["epoch"].tolist(), kept)}
+    pairs = grids.pairs(kept)
     yield "accuracy_contour", figures.accuracy_contour(summary)
     if len(gains):
         yield "gain_chart", figures.gain_chart(gains)
@@ -101,8 +121,12 @@ def _figures(
     yield "accuracy_surface", figures.accuracy_surface(summary)
     samples = {"Generated": _samples(pool), "Real": _samples(train)}
     yield "sample_grid", figures.sample_grid(samples, names, per_class=_SAMPLES_PER_CLASS)
-    history = pd.read_csv(paths.training / "history.csv")
-    yield "training_curves", figures.training_curves(history, best_epoch=meta["epoch"])
+    yield "epoch_collage", figures.epoch_collage(collage, fids, kept)
+    if pairs is not None:
+        yield "reconstructions", figures.reconstructions(pairs, collage[kept])
+    yield "training_curves", figures.training_curves(history, kept)
+    if len(checkpoints):
+        yield "checkpoint_scores", figures.checkpoint_scores(checkpoints, kept)
     threshold = filtering.threshold
     yield "confidence_histogram", figures.confidence_histogram(groups, threshold=threshold)
     yield "acceptance_chart", figures.acceptance_chart(acceptance, threshold=threshold)
@@ -115,11 +139,44 @@ def _read_acceptance(paths: UnitPaths) -> pd.DataFrame:
     )
 
 
-def _page_figure(name: str, png: bytes, svg: bytes) -> PageFigure:
-    # Pictures of pixels and of thousands of faces are smaller as PNG than as SVG.
-    if name in {"sample_grid", "accuracy_surface"}:
-        return page_figure(name, png)
-    return page_figure(name, png, svg)
+def _read_by_epoch(path: Path) -> pd.DataFrame:
+    """Read a table of scores by epoch; raises ``ValueError`` for another one."""
+    table = pd.read_csv(path)
+    if "epoch" not in table:
+        raise ValueError("it has no column epoch")
+    return table
+
+
+class _Grids:
+    """The pictures that the training wrote after every epoch, cut back into images."""
+
+    def __init__(self, project: Project, paths: UnitPaths, size: tuple[int, ...]) -> None:
+        self.project = project
+        self.folder = paths.training / "plots" / "images"
+        self.size = size
+
+    def drawn(self, epoch: int) -> np.ndarray:
+        """Images of one epoch from the fixed noise, neighbours of different classes."""
+        # A row a class in the picture; one image of each, then the next of each.
+        rows = self._read(self.folder / f"grid-{epoch:04d}.png")
+        images = np.concatenate(list(rows.swapaxes(0, 1)))
+        n = min(len(rows), _COLLAGE_IMAGES)
+        return images[: n * (_COLLAGE_IMAGES // n)]
+
+    def pairs(self, epoch: int) -> np.ndarray | None:
+        """Real images and their reconstructions at one epoch; None without an autoencoder."""
+        path = self.folder / f"reconstructions-{epoch:04d}.png"
+        return self._read(path) if path.exists() else None
+
+    def _read(self, path: Path) -> np.ndarray:
+        def cut(path: Path) -> np.ndarray:
+            try:
+                with Image.open(path) as picture:
+                    return untile(np.asarray(picture), *self.size)
+            except SyntaxError as error:  # Pillow's word for some damaged files.
+                raise ValueError(error) from None
+
+        return self.project.read(path, cut)
 
 
 def _samples(images: ImageSet) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +194,7 @@ def _metrics(head: Mapping[str, Any], scores: pd.DataFrame, unit: str) -> dict[s
     """Return the headline numbers; what could not be measured is left out."""
     metrics = {name: head[name] for name in _METRICS if head[name] is not None}
     mine = scores[(scores["unit"] == unit) & (scores["pool"] == "generated")]
+    mine = mine[mine["value"].notna()]
     metrics |= dict(zip(mine["score"], mine["value"], strict=True))
     return {name: round(float(value), 6) for name, value in metrics.items()}
 
@@ -170,8 +228,11 @@ def _notes(train: ImageSet, meta: Mapping[str, Any]) -> list[str]:
             f"The generator's training ended early ({meta['stopped']}); "
             f"epoch {meta['epoch']} is kept."
         )
+    copy_of = COPY_NAMES[meta["system"]["weights"]]
     notes.append(
-        f"Generator {meta['system']['name']}, epoch {meta['epoch']} kept, trained on "
+        f"Generator {meta['system']['name']}, epoch {meta['epoch']} kept ({copy_of}), trained on "
         f"{meta['device']} in {meta['precision']}."
     )
+    if meta["architecture"]["label"] == "none":
+        notes.append(UNASKED_NOTE)
     return notes

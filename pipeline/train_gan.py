@@ -133,6 +133,8 @@ def run(project: Project, unit: str) -> list[str]:
     lines = [f"generator of unit {unit}: epoch {trained.epoch} of {len(trained.history)} is kept"]
     if trained.stopped:
         lines.append(f"training ended early: {trained.stopped}; epoch {trained.epoch} is kept")
+    elif trained.collapsed:
+        lines.append(f"the images of the last {trained.collapsed} epochs are all alike (collapse)")
     return lines
 
 
@@ -258,7 +260,7 @@ def _finished(paths: UnitPaths, key: str) -> bool:
 
 def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths, store: ResumeStore) -> None:
     """Write the curves as a table, the checkpoints of kept epochs, and the chosen generator."""
-    kept = {"epoch": trained.epoch, "stopped": trained.stopped}
+    kept = {"epoch": trained.epoch, "stopped": trained.stopped, "collapsed": trained.collapsed}
     rows = [{"epoch": e.epoch, "images": e.images, **e.metrics} for e in trained.history]
     # Written anew and whole: another run may have cleared the folder in the meantime.
     with atomic_folder(paths.training) as folder:

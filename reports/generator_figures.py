@@ -37,6 +37,8 @@ _BINS = 20
 _MOST_CLASSES = 30
 # FIDs that differ by more are drawn on a logarithmic axis.
 _LARGEST_PLAIN_RATIO = 10
+# The averaged copy's place in the palette.
+_AVERAGE = 2
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
         raise ReportError("training curves: the history has no epochs or no scores")
 
     def both_copies(name: str) -> list[_Line]:
-        average = _line(history, f"average_{name}", AVERAGED, 1)
+        average = _line(history, f"average_{name}", AVERAGED, _AVERAGE)
         return _line(history, name, PLAIN if average else "") + average
 
     panels = [
@@ -108,7 +110,7 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
 
 @house_style
 def checkpoint_scores(table: pd.DataFrame, best_epoch: int | None = None) -> Figure:
-    """Scores of the kept epochs' generators, plain and averaged, over the epochs.
+    """Scores of the checkpoints, plain and averaged, over their epochs.
 
     Args:
         table: one row a generator: epoch, weights ('plain' or 'average'), fid_examiner, and any of
@@ -123,39 +125,43 @@ def checkpoint_scores(table: pd.DataFrame, best_epoch: int | None = None) -> Fig
         ReportError: no rows or nothing to draw.
     """
     if table.empty or not {"epoch", "weights"} <= set(table.columns):
-        raise ReportError("scores of kept epochs: no epochs were kept and scored")
+        raise ReportError("scores of the checkpoints: there are none")
     copies = [name for name in ("plain", "average") if (table["weights"] == name).any()]
 
     def lines(name: str) -> list[_Line]:
         labels = [PLAIN if copy_of == "plain" else AVERAGED for copy_of in copies]
         found = []
-        for index, (copy_of, label) in enumerate(zip(copies, labels, strict=True)):
+        for place, (copy_of, label) in enumerate(zip(copies, labels, strict=True)):
             mine = table[table["weights"] == copy_of]
-            found += _line(mine, name, label if len(copies) > 1 else "", index)
+            found += _line(mine, name, label if len(copies) > 1 else "", place * _AVERAGE)
         return found
 
     panels = [
         _Panel("FID, examiner", lines("fid_examiner"), LOWER),
         _Panel("FID, InceptionV3", lines("fid_inception"), LOWER),
-        _Panel("IS, examiner", lines("inception_score"), HIGHER),
-        _Panel("IS, InceptionV3", lines("inception_score_inception"), HIGHER),
-        _Panel("Label match", lines("label_match"), HIGHER),
+        _Panel("Inception score, examiner", lines("inception_score"), HIGHER),
+        _Panel("Inception score, InceptionV3", lines("inception_score_inception"), HIGHER),
+        _Panel("Label match, examiner", lines("label_match"), HIGHER),
     ]
     panels = [panel for panel in panels if panel.lines]
     if not panels:
-        raise ReportError("scores of kept epochs: no epochs were kept and scored")
+        raise ReportError("scores of the checkpoints: there are none")
     figure, drawn = _panels_over_epochs(panels, best_epoch)
     for axes, panel in zip(drawn, panels, strict=True):
-        axes.margins(x=0.06, y=0.18)
-        for line in panel.lines:
-            low = panel.hint == LOWER
-            best = int(line.values.argmin() if low else line.values.argmax())
-            value = float(line.values[best])
+        axes.margins(x=0.06, y=0.2)
+        low = panel.hint == LOWER
+        bests = [int(v.argmin() if low else v.argmax()) for v in (x.values for x in panel.lines)]
+        values = [float(line.values[k]) for line, k in zip(panel.lines, bests, strict=True)]
+        upper = values.index(max(values))
+        for index, (line, best, value) in enumerate(zip(panel.lines, bests, values, strict=True)):
             _mark(axes, line, best)
+            # Of two numbers the larger is above, so that they never cover one another.
+            below = low if len(values) == 1 else index != upper
             axes.annotate(
-                percent(value) if panel.title == "Label match" else f"{value:.2f}",
-                (line.epochs[best], value), xytext=(0, -7 if low else 7), ha="center",
-                textcoords="offset points", va="top" if low else "bottom", fontsize=9, color=INK,
+                percent(value) if panel.title.startswith("Label match") else f"{value:.2f}",
+                (line.epochs[best], value), xytext=(0, -7 if below else 7), ha="center",
+                textcoords="offset points", va="top" if below else "bottom", fontsize=9, color=INK,
+                bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
             )  # fmt: skip
     return figure
 
@@ -174,13 +180,16 @@ def _panels_over_epochs(panels: list[_Panel], best_epoch: int | None) -> tuple[F
     rows = -(-len(panels) // 2)
     figure = new_figure(WIDTH, 0.3 + 2.55 * rows)
     grid = figure.subplots(rows, 2, squeeze=False, sharex=True)
+    copies = None
+    epochs = {float(epoch) for p in panels for line in p.lines for epoch in line.epochs}
+    epochs |= set() if best_epoch is None else {best_epoch}
     for axes, panel in zip(grid.flat, panels, strict=False):
         for line in panel.lines:
             axes.plot(
                 line.epochs,
                 line.values,
                 color=SERIES[line.index],
-                linestyle=("-", "--")[line.index],
+                linestyle="--" if line.index else "-",
                 marker="o" if len(line.values) <= 12 else "",
                 markersize=4,
                 label=line.label,
@@ -190,14 +199,21 @@ def _panels_over_epochs(panels: list[_Panel], best_epoch: int | None) -> tuple[F
         axes.set_title(panel.title)
         if panel.hint:
             axes.set_ylabel(panel.hint, fontsize=9, color=MUTED)
-        if panel.title == "Label match":
+        if panel.title.startswith("Label match"):
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick_percent(value)))
         if panel.title.startswith("FID"):
             _spread_low_values(axes, np.concatenate([line.values for line in panel.lines]))
-        if len(panel.lines) > 1:
+        if len(panel.lines) > 1 and panel.lines[1].label != AVERAGED:
             axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.98), ncols=2, borderaxespad=0)
+        elif len(panel.lines) > 1:
+            copies = axes.get_legend_handles_labels()
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.margins(x=0.03)
+        if len(epochs) == 1:
+            axes.set_xlim(min(epochs) - 1, max(epochs) + 1)
+    if copies is not None:
+        # Once for all panels: beside their titles there is no room.
+        figure.legend(*copies, loc="outside upper right", ncols=2)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for column in range(2):

@@ -20,7 +20,7 @@ _MOST_EPOCHS = 8
 _COLLAGE_COLUMNS = 12
 _PAIR_COLUMNS = 16
 # In pixels of the PNG: room for the rows' labels, and the widest that an image is drawn.
-_LABEL_WIDTH = 180
+_LABEL_WIDTH = 156
 _IMAGE_WIDTH = 128
 
 
@@ -219,6 +219,7 @@ def _picture_rows(what: str, rows: Sequence[_Row], most: int) -> Figure:
     down, across = scale * sheet.shape[0], scale * sheet.shape[1]
     total = max(across + _LABEL_WIDTH, 4 * DPI)
     figure = new_figure(total / DPI, down / DPI)
+    figure.set_layout_engine("none")
     axes = figure.add_axes((_LABEL_WIDTH / total, 0, across / total, 1))
     axes.imshow(sheet, interpolation="none", aspect="auto")
     axes.set_axis_off()

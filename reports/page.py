@@ -59,7 +59,7 @@ class PageContent:
     acceptance: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Columns class_name, threshold, drawn, accepted, rate."""
     checkpoints: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Scores of the generator's kept epochs, as in `reports.figures.checkpoint_scores`."""
+    """Scores of the generator's checkpoints, as in `reports.figures.checkpoint_scores`."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """The parameters, nested by section."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -211,7 +211,7 @@ def _score_text(name: str, value: float) -> str:
 
 
 def _checkpoint_table(table: pd.DataFrame) -> _Table:
-    """One row a kept epoch and copy; columns that were not scored are left out."""
+    """One row a checkpoint; columns that were not scored are left out."""
     wanted = (
         "fid_examiner",
         "inception_score",
@@ -231,12 +231,12 @@ def _checkpoint_table(table: pd.DataFrame) -> _Table:
         )
     ]
     note = (
-        "Every row is as many images from the same noise against the test images. The number of "
-        "images is not that of the scores above, and FID depends on it: compare within this table "
-        "only."
+        "Every row is the same number of images from the same noise, against the test images. That "
+        "number differs from the one of the scores above, and FID depends on it: compare within "
+        "this table only."
     )
     head = ["Epoch", "Weights", *(wording.SCORE_NAMES[name] for name in names)]
-    return _Table(f"Scores of the kept epochs ({len(rows)})", head, rows, note)
+    return _Table(f"Scores of the checkpoints ({len(rows)})", head, rows, note)
 
 
 def _scores_table(scores: pd.DataFrame) -> _Table | None:

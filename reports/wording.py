@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -64,13 +65,13 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "Curves of losses and scores over epochs.",
     ),
     "checkpoint_scores": (
-        "Quality of the kept epochs",
-        "Scores on the test images by the examiner, which had no part in training; they chose "
-        "nothing. Marks with a number: the best of each line. The dotted line is the epoch that "
-        "the study's images are from. This is the course of one training: another seed may turn at "
-        "another epoch.",
-        "Curves of scores over the kept epochs; the table of kept epochs below holds the same "
-        "numbers.",
+        "Quality of the checkpoints",
+        "Scores against the test images, which chose nothing, by the examiner, which had no part "
+        "in training. Marks with a number: the best of each line. The dotted line is the epoch "
+        "whose weights made the study's images. This is the course of one training: another seed "
+        "may turn at another epoch.",
+        "Curves of scores over the checkpoints' epochs; the table of checkpoints below holds the "
+        "same numbers.",
     ),
     "confidence_histogram": (
         "Confidence of the judge",
@@ -95,9 +96,9 @@ UNASKED_CAPTIONS = {
     "confidence_histogram": "How sure the judge is: of the known class of a real image, and of its "
     "own answer to a generated one. Left: share of images by confidence (log). Right: share that "
     "each threshold would keep.",
-    "acceptance_chart": "Share of the generated images with each answer of the judge that it gives "
-    "with at least this confidence. The generator has no labels, so no image can be of another "
-    "class than asked for.",
+    "acceptance_chart": "Of the generated images with each answer of the judge, the share whose "
+    "answer has at least this confidence. At confidence 0 all are kept: nothing was asked for that "
+    "an image could fail.",
 }
 """Captions that differ where the generator has no labels and the judge's answers stand in."""
 
@@ -234,7 +235,7 @@ def basis(headline: Mapping[str, Any]) -> list[str]:
 
 
 def checkpoint_facts(table: pd.DataFrame) -> list[str]:
-    """What the scores of the kept epochs say about the course of the training.
+    """What the scores of the checkpoints say about the course of the training.
 
     Args:
         table: one row a generator, as in `reports.figures.checkpoint_scores`.
@@ -255,8 +256,8 @@ def checkpoint_facts(table: pd.DataFrame) -> list[str]:
         both = [epoch for epoch in fids if epoch in average]
         better = sum(average[epoch] < fids[epoch] for epoch in both)
         facts.append(
-            f"FID of the averaged copy is lowest at epoch {best} ({average[best]:.2f}); it is below "
-            f"that of the plain weights at {better} of {len(both)} kept epochs."
+            f"FID of the averaged copy is lowest at epoch {best} ({average[best]:.2f}); it is "
+            f"below that of the plain weights at {better} of {len(both)} checkpoints."
         )
     if len(fids) > 1:
         for name in ("inception_score", "label_match"):
@@ -280,33 +281,30 @@ def checkpoint_facts(table: pd.DataFrame) -> list[str]:
 
 
 def _course(fids: Mapping[int, float], whose: str) -> list[str]:
-    """How FID went from the first kept epoch to the last; epochs in order."""
+    """How FID went from the first checkpoint to the last; epochs in order."""
     epochs = list(fids)
     first, last = epochs[0], epochs[-1]
     best = min(epochs, key=fids.__getitem__)
     if len(epochs) == 1:
-        return [f"One epoch was kept and scored: epoch {last}, FID{whose} {fids[last]:.2f}."]
-    start = f"Of the {len(epochs)} kept epochs, FID{whose} is lowest at epoch {best}"
+        return [f"The one checkpoint is of epoch {last}: FID{whose} {fids[last]:.2f}."]
+    start = f"Of {len(epochs)} checkpoints, FID{whose} is lowest at epoch {best}"
     if best == last:
         sentence = f"{start}, the last ({fids[best]:.2f}; {fids[first]:.2f} at epoch {first})."
     else:
         worse = f"; the last, epoch {last}, has {fids[last]:.2f}"
-        if fids[best] > 0:
+        if fids[last] > fids[best] > 0:
             worse += f", {_share(fids[last] / fids[best] - 1)} more"
         sentence = f"{start} ({fids[best]:.2f}){worse}."
-    steps = [fids[b] - fids[a] for a, b in zip(epochs, epochs[1:], strict=False)]
+    steps = [fids[b] - fids[a] for a, b in pairwise(epochs)]
     after = steps[epochs.index(best) :]
-    rises = sum(step > 0 for step in steps)
-    if best == last and rises == 0:
-        shape = (
-            "It never rose from one kept epoch to the next: quality was still rising at the end."
-        )
+    if best == last and all(step < 0 for step in steps):
+        shape = "It fell from each checkpoint to the next: quality was still rising at the end."
     elif best == last:
-        shape = f"It rose {_times(rises)} on the way there."
+        shape = "It did not fall at every step on the way."
     elif len(after) == 1:
-        shape = "It is the last but one, so whether quality would have come back is not known."
+        shape = "That is the last but one: one more point says little of the course after it."
     elif all(step > 0 for step in after):
-        shape = "From there on it rose at every kept epoch: quality fell."
+        shape = "From there on it rose from each checkpoint to the next: quality fell."
     else:
         later = [fids[epoch] for epoch in epochs[epochs.index(best) + 1 :]]
         shape = f"From there on it went up and down between {min(later):.2f} and {max(later):.2f}."
@@ -329,7 +327,3 @@ def _plain_score(name: str, value: float) -> str:
 
 def _share(fraction: float) -> str:
     return f"{100 * fraction:.{0 if fraction >= 0.1 else 1}f} %"
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"

@@ -22,7 +22,7 @@ from augment.networks import Generator
 from augment.sampling import load_generator
 from augment.systems import get_system
 
-ARCHITECTURE = get_system("cdcgan-smooth", base_channels=4).architecture(3, 1, 28)
+ARCHITECTURE = get_system("cdcgan-smooth").architecture(3, 1, 28, width=1 / 32)  # 8 and 4
 
 
 @pytest.fixture
@@ -156,19 +156,34 @@ def test_no_architecture(folder: Path, architecture: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("base_channels", 10**9),
-        ("base_channels", 10**400),
-        ("base_channels", 0),
-        ("base_channels", -4),
-        ("base_channels", 4.0),
-        ("base_channels", True),
-        ("base_channels", "4"),
+        ("generator", [[10**9], [4]]),
+        ("generator", [[10**400], [4]]),
+        ("generator", [[0], [4]]),
+        ("generator", [[8], [-4]]),
+        ("generator", [[8], [4.0]]),
+        ("generator", [[8], [True]]),
+        ("generator", [[8], ["4"]]),
+        ("generator", [8, 4]),
+        ("generator", "8"),
+        ("generator", [[4096] * 10**6]),
+        ("discriminator", []),
+        ("discriminator", [[]]),
+        ("first_side", 0),
+        ("first_side", 7.0),
+        ("dropout", [1.5]),
+        ("code_discriminator", [True]),
+        ("first_activation", 1),
+        ("label", "projektion"),
+        ("kind", "x" * 10**6),
+        ("n_classes", 0),
+        ("n_classes", "3"),
         ("n_classes", 10**12),
         ("latent_dim", 2**62),
         ("latent_dim", None),
-        ("kernel_size", 4096),
-        ("kernel_size", [5]),
+        ("generator_kernel", 4096),
+        ("output_kernel", [5]),
         ("channels", 2**31),
+        ("channels", True),
         ("image_size", 30),
         ("image_size", 28.0),
         ("image_size", [28]),
@@ -184,10 +199,51 @@ def test_an_architecture_out_of_bounds_is_refused(folder: Path, key: str, value:
     assert "allowed" in message
 
 
+@pytest.mark.parametrize(
+    ("changes", "makes"),
+    [
+        ({"generator": [[8], [4], [4]]}, 56),
+        ({"generator": [[8]]}, 14),
+        ({"first_side": 8}, 32),
+        ({"image_size": 64}, 28),
+        ({"output": "same"}, 14),
+    ],
+)
+def test_a_table_that_does_not_make_the_image_is_refused(
+    folder: Path, changes: dict[str, Any], makes: int
+) -> None:
+    change_architecture(folder, **changes)
+    side = changes.get("image_size", 28)
+    assert f"the generator's table makes {makes} pixels, not {side}" in refused(folder)
+
+
+@pytest.mark.parametrize("depth", [150, 400, 600, 900, 100_000])
+@pytest.mark.parametrize("place", ["architecture", "dropout"])
+def test_a_nested_architecture_is_refused(folder: Path, depth: int, place: str) -> None:
+    change_architecture(folder, dropout=0) if place == "dropout" else change(folder, architecture=0)
+    meta = (folder / "meta.json").read_text()
+    assert f'"{place}": 0' in meta
+    nested = "[" * depth + "]" * depth
+    (folder / "meta.json").write_text(meta.replace(f'"{place}": 0', f'"{place}": {nested}'))
+    message = refused(folder)
+    assert "no valid architecture" in message or "cannot be read" in message
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(folder: Path) -> None:
+    # Before there were tables.
+    before = {"n_classes": 3, "channels": 1, "image_size": 28, "base_channels": 4}
+    change(folder, architecture=before | {"kernel_size": 5, "label": "concatenate"})
+    assert "no valid architecture" in refused(folder)
+
+
 def test_a_huge_architecture_within_bounds_takes_no_memory(folder: Path) -> None:
-    """60 GB of weights would be made before they are found not to fit the file."""
+    """Terabytes of weights would be made before they are found not to fit the file."""
     change_architecture(
-        folder, base_channels=1024, latent_dim=4096, n_classes=10_000, image_size=128
+        folder,
+        generator=[[4096] * 8, [4096] * 8],
+        generator_kernel=17,
+        latent_dim=4096,
+        n_classes=10_000,
     )
     message = refused(folder)
     assert "weights.safetensors has" in message
@@ -195,8 +251,21 @@ def test_a_huge_architecture_within_bounds_takes_no_memory(folder: Path) -> None
 
 
 def test_an_unknown_argument_is_refused(folder: Path) -> None:
-    change_architecture(folder, depth=3)
-    assert "depth" in refused(folder)
+    for key in ("depth", "base_channels", "", "a\nb\x1b", "x" * 10**6):
+        change_architecture(folder, **{key: 3})
+        message = refused(folder)
+        assert "is unknown" in message
+        assert message.isprintable()
+        if key.isalpha():
+            assert key[:20] in message
+
+
+@pytest.mark.parametrize("key", ["n_classes", "channels", "image_size", "generator", "first_side"])
+def test_a_missing_argument_is_named(folder: Path, key: str) -> None:
+    values = ARCHITECTURE.to_dict()
+    del values[key]
+    change(folder, architecture=values)
+    assert f"no valid architecture: {key} is missing" in refused(folder)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, 1000, -1])
@@ -217,7 +286,20 @@ def test_damaged_weights_are_refused(folder: Path) -> None:
 
 
 def test_weights_of_another_network_are_refused(folder: Path) -> None:
-    for change_to in ({"base_channels": 5}, {"n_classes": 2}, {"channels": 3}, {"image_size": 32}):
+    for change_to in (
+        {"generator": [[8], [5]]},
+        {"generator": [[8], [4, 4]]},
+        {"n_classes": 2},
+        {"channels": 3},
+        {"output_kernel": 3},
+        {"output": "grow"},
+        {"label": "none"},
+        {"label": "convolution"},
+        {"generator_norm": "none"},
+        {"first_layer": "dense"},
+        {"kind": "dense"},
+        {"image_size": 32, "first_side": 8},
+    ):
         change_architecture(folder, **change_to)
         message = refused(folder)
         assert "weights.safetensors" in message

@@ -130,11 +130,11 @@ def test_exactly_at_the_limit_is_enough() -> None:
 class Stream:
     """One stream of images that carry their index; class 1 comes seldom."""
 
-    N = 3000
+    N = 6000
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
-        weights = np.random.default_rng(3).gamma([0.5, 0.1, 0.4, 0.5], size=(self.N, K))
+        weights = np.random.default_rng(3).gamma([0.5, 0.15, 0.4, 0.5], size=(self.N, K))
         self.probabilities = weights / weights.sum(axis=1, keepdims=True)
 
     def draw(self, start: int, stop: int) -> np.ndarray:

@@ -4,8 +4,9 @@ import io
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,13 +14,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from augment import gan_training
+from augment.adversaries import Adversaries, build_adversaries
+from augment.architectures import Architecture
 from augment.errors import AugmentError
 from augment.gan_training import (
+    AVERAGE,
     GRID_PER_CLASS,
     Budget,
     Epoch,
@@ -27,13 +33,17 @@ from augment.gan_training import (
     TrainedGan,
     TrainingStopped,
     WeightAverage,
+    checkpoint_epochs,
+    phase_at,
     rate_share,
+    spread_within_classes,
     train_gan,
 )
 from augment.image_rows import ImageRows, all_rows
 from augment.image_sets import ImageSet
 from augment.networks import Generator
-from augment.systems import System, get_system
+from augment.splits import spread_rows
+from augment.systems import SYSTEMS, System, get_system
 
 N_CLASSES = 3
 STEPS = 12  # Epochs of 5, 5 and 2 steps of 8 of 40 images.
@@ -51,10 +61,17 @@ def make_images() -> ImageRows:
 
 
 IMAGES = make_images()
+PROJECTION, SMOOTH = "cdcgan-projection", "cdcgan-smooth"  # Keeps the average; the plain weights.
 
 
-def tiny(name: str = "cdcgan-projection", **overrides: Any) -> System:
-    return get_system(name, **({"base_channels": 8, "batch_size": 8} | overrides))
+def tiny(name: str = PROJECTION, **overrides: Any) -> System:
+    return get_system(name, **({"batch_size": 8} | overrides))
+
+
+def narrow(system: System) -> Architecture:
+    """The system's networks with 8 channels at the widest."""
+    widest = max(c for stage in system.networks.generator for c in stage)
+    return system.architecture(N_CLASSES, 1, 28, width=8 / widest)
 
 
 CONSTANT = tiny(decay_start=1.0)
@@ -67,6 +84,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.content: bytes | None = None
         self.saves = 0
+        self.kept: dict[str, dict[str, Tensor]] = {}
 
     def load(self) -> dict[str, Any] | None:
         if self.content is None:
@@ -79,6 +97,9 @@ class MemoryStore:
         torch.save(state, buffer)
         self.content = buffer.getvalue()
         self.saves += 1
+
+    def keep(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        self.kept[name] = dict(weights)
 
 
 def brightness(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -105,7 +126,7 @@ def train(
     system = system or tiny()
     return train_gan(
         images,
-        system.architecture(N_CLASSES, 1, 28, base_channels=8),
+        narrow(system),
         system,
         budget,
         seed=seed,
@@ -119,13 +140,14 @@ def train(
 class StopAt:
     """Asks to stop when the given numbers of steps were done, once each."""
 
-    def __init__(self, *steps: int) -> None:
+    def __init__(self, *steps: int, total: int = STEPS) -> None:
         self.steps = set(steps)
         self.done = 0
+        self.total = total
 
     def on_step(self, done: int, total: int) -> None:
         assert done == self.done + 1 or self.done == 0
-        assert total == STEPS
+        assert total == self.total
         self.done = done
 
     def __call__(self) -> bool:
@@ -134,10 +156,16 @@ class StopAt:
         return stop
 
 
-def train_with_stops(system: System, *steps: int, **options: Any) -> tuple[TrainedGan, int]:
+def train_with_stops(
+    system: System,
+    *steps: int,
+    total: int = STEPS,
+    store: MemoryStore | None = None,
+    **options: Any,
+) -> tuple[TrainedGan, int]:
     """Train, going on after every stop; return the result and how often it stopped."""
-    store = MemoryStore()
-    ask = StopAt(*steps)
+    store = store or MemoryStore()
+    ask = StopAt(*steps, total=total)
     stopped_at: list[str] = []
     while True:
         ask.done = 0
@@ -148,7 +176,7 @@ def train_with_stops(system: System, *steps: int, **options: Any) -> tuple[Train
         else:
             break
     assert stopped_at == [
-        f"training stopped at step {step} of {STEPS}; run it again to go on from there"
+        f"training stopped at step {step} of {total}; run it again to go on from there"
         for step in steps[: len(stopped_at)]
     ]
     return trained, len(stopped_at)
@@ -167,7 +195,11 @@ def assert_same(a: TrainedGan, b: TrainedGan) -> None:
     assert len(a.history) == len(b.history)
     for x, y in zip(a.history, b.history, strict=True):
         assert (x.epoch, x.images, x.metrics) == (y.epoch, y.images, y.metrics)
+        assert x.kept == y.kept
         np.testing.assert_array_equal(x.grid, y.grid)
+        assert (x.reconstructions is None) == (y.reconstructions is None)
+        if x.reconstructions is not None and y.reconstructions is not None:
+            np.testing.assert_array_equal(x.reconstructions, y.reconstructions)
 
 
 _WHOLE: dict[str, TrainedGan] = {}
@@ -178,9 +210,6 @@ def whole(name: str) -> TrainedGan:
     if name not in _WHOLE:
         _WHOLE[name] = train(tiny(name))
     return _WHOLE[name]
-
-
-PROJECTION, SMOOTH = "cdcgan-projection", "cdcgan-smooth"
 
 
 def test_what_a_run_gives() -> None:
@@ -201,7 +230,7 @@ def test_what_a_run_gives() -> None:
     assert trained.stopped is None
     assert trained.precision == "32-true"
     assert not np.array_equal(trained.history[0].grid, trained.history[2].grid)
-    rebuilt = Generator(tiny().architecture(N_CLASSES, 1, 28))
+    rebuilt = Generator(narrow(tiny()))
     rebuilt.load_state_dict(trained.weights)
 
 
@@ -351,7 +380,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused() -> None:
     with pytest.raises(AugmentError, match="batch_size is 8; allowed: a multiple of"):
         train_gan(
             IMAGES,
-            system.architecture(N_CLASSES, 1, 28),
+            narrow(system),
             system,
             BUDGET,
             seed=3,
@@ -375,7 +404,8 @@ class PoisonedRows(ImageRows):
 
 def poisoned_after(steps: int) -> PoisonedRows:
     PoisonedRows.reads = 0
-    PoisonedRows.good = steps + 1  # One read measures the spread of the real images.
+    # One read measures the spread of the real images, one is for reconstructions.
+    PoisonedRows.good = steps + 2
     return PoisonedRows(IMAGES.sets, IMAGES.indices)
 
 
@@ -402,7 +432,9 @@ def test_nan_in_the_first_epoch_is_an_error_in_one_line() -> None:
 
 @pytest.mark.parametrize("name", [PROJECTION, SMOOTH])
 def test_an_absurd_learning_rate_never_gives_a_generator(name: str) -> None:
-    system = tiny(name, generator_rate=1e30, discriminator_rate=1e30, ema_decay=0.0)
+    system = tiny(
+        name, generator_rate=1e30, discriminator_rate=1e30, ema_decay=0.0, weights="plain"
+    )
     with pytest.raises(AugmentError, match="training failed before one good epoch"):
         train(system)
 
@@ -424,7 +456,8 @@ def collapsing_after(good_epochs: int, monkeypatch: pytest.MonkeyPatch) -> dict[
 
     monkeypatch.setattr(gan_training, "WeightAverage", Seen)
     # With a generator that learns nothing it stays as it is left; no average delays what it shows.
-    return {"system": tiny(generator_rate=0.0, ema_decay=0.0), "on_epoch": blacken}
+    system = tiny(generator_rate=0.0, ema_decay=0.0, weights="plain")
+    return {"system": system, "on_epoch": blacken}
 
 
 def test_collapse_is_noticed_and_the_epoch_before_it_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,16 +497,18 @@ def test_no_decay_is_the_generator_itself(monkeypatch: pytest.MonkeyPatch) -> No
             held.append(generator)
 
     monkeypatch.setattr(gan_training, "WeightAverage", Seen)
-    trained = train(tiny(ema_decay=0.0))
+    trained = train(tiny(ema_decay=0.0, weights="plain"))
     assert len(held) == STEPS
     assert same_weights(trained.weights, dict(held[-1].state_dict()))
+    # So are the plain weights of a system that has an average beside them.
+    plain = train(tiny(ema_decay=0.999, weights="plain"))
+    assert same_weights(plain.weights, trained.weights)
     averaged = train(tiny(ema_decay=0.999))
     assert not same_weights(averaged.weights, dict(held[-1].state_dict()))
 
 
 def test_the_average_follows_its_closed_form() -> None:
-    architecture = tiny().architecture(N_CLASSES, 1, 28)
-    generator = Generator(architecture)
+    generator = Generator(narrow(tiny()))
     average = WeightAverage(generator, decay=0.3)
     name, buffer, counter = (
         "upsample.0.weight",
@@ -497,8 +532,421 @@ def test_the_average_follows_its_closed_form() -> None:
     assert not any(p.requires_grad for p in average.generator.parameters())
 
 
+# ------------------------------------------------------------------ every system
+
+
+def bright(images: Tensor, labels: Tensor) -> Tensor:
+    """A judge's score."""
+    return images.mean()
+
+
+# Images that are all alike, so that no start of a generator counts as collapsed.
+ALIKE = all_rows(ImageSet(np.full((40, 28, 28, 1), 90, np.uint8), IMAGES.labels, ("a", "b", "c")))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_takes_steps_and_goes_on_after_a_stop(name: str) -> None:
+    system = tiny(name)
+    options: dict[str, Any] = {
+        "images": ALIKE,
+        "budget": Budget(images=8 * 7, epochs=None, evaluate=12, keep="last", checkpoints=1),
+        "feedback": bright if system.feedback else None,
+    }
+    store, resumed_store = MemoryStore(), MemoryStore()
+    trained = train(system, store=store, **options)
+    assert [epoch.images for epoch in trained.history] == [40, 56]
+    assert trained.stopped is None
+    assert all(value.isfinite().all() for value in trained.weights.values())
+    for epoch in trained.history:
+        assert all(math.isfinite(value) for value in epoch.metrics.values())
+    # Seven steps, stopped within each of both epochs.
+    resumed, stops = train_with_stops(system, 3, 6, total=7, store=resumed_store, **options)
+    assert stops == 2
+    assert_same(resumed, trained)
+    assert resumed_store.kept.keys() == store.kept.keys()
+    for key, weights in store.kept.items():
+        assert same_weights(resumed_store.kept[key], weights)
+
+
+def test_an_autoencoder_tells_its_reconstructions() -> None:
+    trained = train(tiny("padova-aae", generator_rate=2e-3))
+    shown = IMAGES[spread_rows(len(IMAGES), 16)]
+    errors = []
+    for epoch in trained.history:
+        pairs = epoch.reconstructions
+        assert pairs is not None
+        assert pairs.shape == (2, 16, 28, 28, 1)
+        assert pairs.dtype == np.uint8
+        np.testing.assert_array_equal(pairs[0], shown)
+        errors.append(epoch.metrics["reconstruction_loss"])
+    assert errors[-1] < errors[0]
+    first, last = (e.reconstructions for e in (trained.history[0], trained.history[-1]))
+    assert first is not None
+    assert last is not None
+    assert not np.array_equal(first[1], last[1])
+    assert all(epoch.reconstructions is None for epoch in whole(SMOOTH).history)
+
+
+def test_a_generator_without_labels() -> None:
+    asked: list[np.ndarray] = []
+
+    def evaluate(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        asked.append(labels)
+        return {"fid": float(images.mean())}
+
+    trained = train(tiny("dcgan-compact"), evaluate=evaluate, images=ALIKE)
+    # What is told is what `evaluate` told: no label match.
+    assert trained.history[0].metrics.keys() == {
+        "generator_loss",
+        "discriminator_loss",
+        "fid",
+        "average_fid",
+    }
+    # Labels as in the training set are handed over all the same.
+    assert np.bincount(asked[0]).tolist() == [4, 4, 4]
+    # They do nothing: other labels of the training images give the same generator.
+    others = all_rows(ImageSet(ALIKE.sets[0].images, ALIKE.labels[::-1].copy(), ("a", "b", "c")))
+    again = train(tiny("dcgan-compact"), evaluate=evaluate, images=others)
+    assert same_weights(trained.weights, again.weights)
+    conditional = [train(tiny("cdcgan"), images=images) for images in (ALIKE, others)]
+    assert not same_weights(conditional[0].weights, conditional[1].weights)
+
+
+def test_without_labels_all_images_are_of_one_kind() -> None:
+    # One picture a class: with labels nothing varies, without them three pictures do.
+    labels = np.arange(40) // 14
+    pictures = (100 * labels).astype(np.uint8)[:, None, None, None]
+    images = np.broadcast_to(pictures, (40, 28, 28, 1)).copy()
+    assert spread_within_classes(images, labels) == 0
+    spread = spread_within_classes(images, np.zeros(40, dtype=np.int64))
+    assert spread == pytest.approx(images.astype(float).std(axis=0).mean())
+    rows = all_rows(ImageSet(images, labels, ("a", "b", "c")))
+    # A generator that learns nothing and hardly varies, beside images that vary by class alone.
+    frozen: dict[str, Any] = {"generator_rate": 0.0, "init_std": 1e-3}
+    budget = Budget(images=None, epochs=3, evaluate=12, keep="last")
+    assert train(tiny("cdcgan", **frozen), budget, images=rows).stopped is None
+    with pytest.raises(AugmentError, match="are all alike \\(collapse\\)"):
+        train(tiny("dcgan-no-bn", **frozen), budget, images=rows)
+
+
+# ------------------------------------------------------------------ rates and phases
+
+
+class Watched:
+    """Adversaries that note each step's rates and slope before they make it."""
+
+    def __init__(self, made: Adversaries, notes: list[tuple[float, float, float]]) -> None:
+        self.made = made
+        self.notes = notes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.made, name)
+
+    def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        g, d = (
+            self.made.parts[f"{name}_optimizer"].param_groups[0]["lr"]
+            for name in ("generator", "discriminator")
+        )
+        (slope,) = {
+            module.negative_slope
+            for module in self.made.parts["discriminator"].modules()
+            if isinstance(module, nn.LeakyReLU)
+        }
+        self.notes.append((g, d, slope))
+        return self.made.update(real, labels, step)
+
+
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float, float]]:
+    """Of every step made: both rates and the discriminator's slope."""
+    noted: list[tuple[float, float, float]] = []
+    monkeypatch.setattr(
+        gan_training,
+        "build_adversaries",
+        lambda *args, **options: Watched(build_adversaries(*args, **options), noted),
+    )
+    return noted
+
+
+PHASES = ((0.0, 1.0, 0.2), (0.25, 0.5, 0.1), (0.7, 0.2, 0.03))
+"""Of 12 steps: from 0, from 3, and from 9, the first behind 8.4."""
+
+
+def phased(**overrides: Any) -> System:
+    # The networks' own slope is 0: every phase sets its own.
+    rates = {"generator_rate": 4e-3, "discriminator_rate": 2e-3}
+    return tiny(SMOOTH, **(rates | {"phases": PHASES} | overrides))
+
+
+def test_phases_change_rates_and_slope(notes: list[tuple[float, float, float]]) -> None:
+    train(phased())
+    expected = [
+        *[(4e-3, 2e-3, 0.2)] * 3,
+        *[(2e-3, 1e-3, 0.1)] * 6,
+        *[(8e-4, 4e-4, 0.03)] * 3,
+    ]
+    np.testing.assert_allclose(notes, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("stop", [2, 3, 5, 9, 10])
+def test_phases_go_on_where_they_were(notes: list[tuple[float, float, float]], stop: int) -> None:
+    expected = train(phased())
+    unstopped = list(notes)
+    notes.clear()
+    trained, stops = train_with_stops(phased(), stop)
+    assert stops == 1
+    assert notes == unstopped
+    assert_same(trained, expected)
+    # And they matter.
+    assert not same_weights(trained.weights, train(phased(phases=())).weights)
+
+
+def test_the_phase_at_a_point() -> None:
+    system = phased()
+    points = {0.0: 0, 0.2499: 0, 0.25: 1, 0.69: 1, 0.7: 2, 0.9999: 2}
+    assert {done: phase_at(done, system) for done in points} == points
+
+
+def test_exponential_decay_is_smooth(notes: list[tuple[float, float, float]]) -> None:
+    system = tiny(SMOOTH, decay_factor=0.5, decay_steps=4, generator_rate=1e-3)
+    trained, stops = train_with_stops(system, 5)
+    assert stops == 1
+    own = system.generator_rate, system.discriminator_rate
+    shares = [0.5 ** (step / 4) for step in range(STEPS)]
+    assert shares[4] == 0.5
+    np.testing.assert_allclose(
+        notes, [(own[0] * share, own[1] * share, 0.0) for share in shares], rtol=1e-12
+    )
+    assert_same(trained, train(system))
+
+
+def test_decays_and_phases_multiply(notes: list[tuple[float, float, float]]) -> None:
+    train(phased(decay_factor=0.9, decay_steps=2, decay_start=0.5))
+    for step, (g, d, _) in enumerate(notes):
+        done = step / STEPS
+        share = PHASES[0 if step < 3 else 1 if step < 9 else 2][1]
+        share *= 0.9 ** (step / 2) * (1.0 if done < 0.5 else (1 - done) / 0.5)
+        assert (g, d) == pytest.approx((4e-3 * share, 2e-3 * share), rel=1e-9)
+
+
+def test_without_decay_or_phases_nothing_changes(notes: list[tuple[float, float, float]]) -> None:
+    train(tiny(SMOOTH))
+    assert notes == [(2e-4, 2e-4, 0.0)] * STEPS
+
+
+# ------------------------------------------------------------------ the average, beside
+
+
+def test_the_average_is_scored_beside_the_plain_weights() -> None:
+    assert tiny(SMOOTH).weights == "plain"
+    plain = whole(SMOOTH)
+    averaged = train(tiny(SMOOTH, weights="average"))
+    without = train(tiny(SMOOTH, ema_decay=0.0))
+    losses = ("generator_loss", "discriminator_loss")
+    scores = ("fid", "brightness")
+    for x, y, z in zip(plain.history, averaged.history, without.history, strict=True):
+        assert x.metrics.keys() == {*losses, *scores, *(AVERAGE + name for name in scores)}
+        assert y.metrics.keys() == z.metrics.keys() == {*losses, *scores}
+        # The same training: what is kept of it changes what its scores are called.
+        assert {k: x.metrics[k] for k in losses} == {k: y.metrics[k] for k in losses}
+        assert [x.metrics[AVERAGE + k] for k in scores] == [y.metrics[k] for k in scores]
+        assert {k: x.metrics[k] for k in (*losses, *scores)} == z.metrics
+        assert all(type(value) is float for value in x.metrics.values())
+    assert plain.history[-1].metrics["fid"] != averaged.history[-1].metrics["fid"]
+    assert same_weights(plain.weights, without.weights)
+
+
+def test_the_best_epoch_is_the_kept_copys() -> None:
+    # Plain, average, plain, average, ...
+    fids = iter([3.0, 0.1, 1.0, 9.0, 2.0, 0.0])
+    trained = train(
+        tiny(SMOOTH),
+        replace(BUDGET, keep="best"),
+        evaluate=lambda images, labels: {"fid": next(fids)},
+    )
+    assert trained.epoch == 2
+    assert [e.metrics["average_fid"] for e in trained.history] == [0.1, 9.0, 0.0]
+
+
+# ------------------------------------------------------------------ kept epochs
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "every", "n", "expected"),
+    [
+        (10, 1, 0, set()),
+        (10, 1, 1, {10}),
+        (10, 1, 2, {5, 10}),
+        (10, 1, 3, {4, 7, 10}),
+        (10, 1, 5, {2, 4, 6, 8, 10}),
+        (3, 1, 3, {1, 2, 3}),
+        (3, 1, 200, {1, 2, 3}),
+        (1, 1, 4, {1}),
+        # Not every epoch is scored: the second, the fourth, and the last.
+        (5, 2, 2, {4, 5}),
+        (5, 2, 3, {2, 4, 5}),
+        (400, 2, 6, {68, 134, 200, 268, 334, 400}),
+        (400, 2, 4, {100, 200, 300, 400}),
+    ],
+)
+def test_which_epochs_are_kept(n_epochs: int, every: int, n: int, expected: set[int]) -> None:
+    assert checkpoint_epochs(n_epochs, every, n) == expected
+
+
+@given(n_epochs=st.integers(1, 500), every=st.integers(1, 9), n=st.integers(1, 200))
+def test_kept_epochs_are_evenly_spaced(n_epochs: int, every: int, n: int) -> None:
+    kept = sorted(checkpoint_epochs(n_epochs, every, n))
+    scored = sorted({e for e in range(1, n_epochs + 1) if e % every == 0} | {n_epochs})
+    assert len(kept) == min(n, len(scored))
+    assert kept[-1] == n_epochs
+    places = [-1, *(scored.index(epoch) for epoch in kept)]
+    gaps = {b - a for a, b in pairwise(places)}
+    assert max(gaps) - min(gaps) <= 1
+
+
+def epoch_names(store: MemoryStore) -> list[str]:
+    return sorted(store.kept)
+
+
+def test_weights_of_some_epochs_are_kept() -> None:
+    store = MemoryStore()
+    budget = Budget(images=None, epochs=4, evaluate=12, keep="last", checkpoints=2)
+    # Without decay a shorter training is the beginning of a longer one.
+    trained = train(tiny(SMOOTH), budget, store=store)
+    assert epoch_names(store) == [
+        "epoch-0002", "epoch-0002-average", "epoch-0004", "epoch-0004-average",
+    ]  # fmt: skip
+    assert [epoch.kept for epoch in trained.history] == [False, True, False, True]
+    assert same_weights(store.kept["epoch-0004"], trained.weights)
+    shorter = replace(budget, epochs=2)
+    plain, average = (train(tiny(SMOOTH, weights=w), shorter) for w in ("plain", "average"))
+    assert same_weights(store.kept["epoch-0002"], plain.weights)
+    assert same_weights(store.kept["epoch-0002-average"], average.weights)
+    assert not same_weights(plain.weights, average.weights)
+    # Keeping changes nothing else.
+    without = train(tiny(SMOOTH), replace(budget, checkpoints=0))
+    assert not any(epoch.kept for epoch in without.history)
+    assert same_weights(without.weights, trained.weights)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [tiny(PROJECTION), tiny(SMOOTH, ema_decay=0.0), tiny(SMOOTH, weights="average")],
+)
+def test_one_copy_is_kept_where_there_is_one(system: System) -> None:
+    store = MemoryStore()
+    trained = train(system, replace(BUDGET, checkpoints=3), store=store)
+    assert epoch_names(store) == ["epoch-0001", "epoch-0002", "epoch-0003"]
+    assert same_weights(store.kept["epoch-0003"], trained.weights)
+
+
+def test_no_epoch_is_kept_where_none_is_asked_for() -> None:
+    store = MemoryStore()
+    train(tiny(SMOOTH), store=store)
+    assert store.kept == {}
+
+
+def test_a_killed_training_ends_with_the_same_kept_epochs() -> None:
+    budget = replace(BUDGET, checkpoints=3, save_seconds=0)
+    expected, store = MemoryStore(), MemoryStore()
+    train(tiny(SMOOTH), budget, store=expected)
+
+    def die(done: int, total: int) -> None:
+        if done == 11:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(SMOOTH), budget, store=store, on_step=die)
+    assert epoch_names(store) == [
+        "epoch-0001", "epoch-0001-average", "epoch-0002", "epoch-0002-average",
+    ]  # fmt: skip
+    # As if it had died behind its last save: the second epoch ends once more.
+    assert store.content is not None
+    early, ask = MemoryStore(), StopAt(9)
+    with pytest.raises(TrainingStopped):
+        train(tiny(SMOOTH), budget, store=early, on_step=ask.on_step, should_stop=ask)
+    store.content = early.content
+    train(tiny(SMOOTH), budget, store=store)
+    assert store.kept.keys() == expected.kept.keys()
+    for name, weights in expected.kept.items():
+        assert same_weights(store.kept[name], weights)
+
+
+# ------------------------------------------------------------------ scored epochs, seconds
+
+
+@pytest.mark.parametrize(
+    ("epochs", "scored"), [(4, [1, 2, 3, 4]), (5, [2, 4, 5]), (9, [3, 6, 9]), (10, [3, 6, 9, 10])]
+)
+def test_many_short_epochs_are_not_all_scored(
+    monkeypatch: pytest.MonkeyPatch, epochs: int, scored: list[int]
+) -> None:
+    monkeypatch.setattr(gan_training, "_MOST_SCORED_EPOCHS", 4)
+    budget = Budget(images=None, epochs=epochs, evaluate=12, keep="last", checkpoints=1)
+    store = MemoryStore()
+    trained = train(tiny(SMOOTH, batch_size=40), budget, store=store)
+    assert [epoch.epoch for epoch in trained.history] == scored
+    assert [epoch.images for epoch in trained.history] == [40 * epoch for epoch in scored]
+    assert epoch_names(store) == [f"epoch-{epochs:04d}", f"epoch-{epochs:04d}-average"]
+
+
+def test_losses_are_means_over_the_steps_since_the_last_scores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Tensor] = []
+
+    class Telling(Watched):
+        def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+            told.append(self.made.update(real, labels, step))
+            return told[-1]
+
+    monkeypatch.setattr(
+        gan_training,
+        "build_adversaries",
+        lambda *args, **options: Telling(build_adversaries(*args, **options), []),
+    )
+    trained, stops = train_with_stops(tiny(SMOOTH), 7)
+    assert stops == 1
+    for epoch, steps in zip(trained.history, ((0, 5), (5, 10), (10, 12)), strict=True):
+        means = torch.stack(told[slice(*steps)]).double().mean(dim=0)
+        found = [epoch.metrics["generator_loss"], epoch.metrics["discriminator_loss"]]
+        assert found == pytest.approx(means.tolist(), rel=1e-9)
+
+
+def test_seconds_are_those_of_the_steps_and_no_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+
+    class Slow(Watched):
+        def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+            now[0] += 2
+            return self.made.update(real, labels, step)
+
+    def evaluate(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        now[0] += 100  # Scores are not training.
+        return brightness(images, labels)
+
+    monkeypatch.setattr(
+        gan_training,
+        "build_adversaries",
+        lambda *args, **options: Slow(build_adversaries(*args, **options), []),
+    )
+    monkeypatch.setattr(gan_training, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    trained = train(tiny(SMOOTH), evaluate=evaluate)
+    assert [epoch.seconds for epoch in trained.history] == [10, 10, 4]
+    assert all("seconds" not in epoch.metrics for epoch in trained.history)
+    # What an epoch took before a stop counts.
+    now[0] = 50_000
+    resumed, _ = train_with_stops(tiny(SMOOTH), 3, 7, evaluate=evaluate)
+    assert [epoch.seconds for epoch in resumed.history] == [10, 10, 4]
+    # Its clock changes nothing else.
+    assert_same(trained, whole(SMOOTH))
+
+
+# ------------------------------------------------------------------ several processes
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [PROJECTION, SMOOTH])
+@pytest.mark.parametrize("name", [PROJECTION, SMOOTH, "fau-cdcgan", "padova-aae"])
 def test_two_processes_end_with_the_same_weights(tmp_path: Path, name: str) -> None:
     script = Path(__file__).with_name("two_processes.py")
     done = subprocess.run(
@@ -510,12 +958,24 @@ def test_two_processes_end_with_the_same_weights(tmp_path: Path, name: str) -> N
     )
     assert done.returncode == 0, done.stderr
     first, second = (load_file(tmp_path / f"rank{rank}.safetensors") for rank in (0, 1))
-    assert {key.split(".")[0] for key in first} == {"generator", "discriminator", "average"}
+    networks = {"generator", "discriminator", "average"}
+    networks |= {"encoder"} if name == "padova-aae" else set()
+    assert {key.split(".")[0] for key in first} == networks
     assert same_weights(first, second)
     start = load_file(tmp_path / "start.safetensors")
-    assert not torch.equal(first["generator.first.weight"], start["generator.first.weight"])
-    # What the first process hands back is its average.
+    moved = {key.split(".")[0] for key in start if not torch.equal(first[key], start[key])}
+    assert moved == networks - {"average"}
+    # What the first process hands back is its average, or its generator.
+    copy = "average" if SYSTEMS[name].weights == "average" else "generator"
     kept = load_file(tmp_path / "kept.safetensors")
+    stored = load_file(tmp_path / "stored.safetensors")
+    n_compared = 0
     for key, value in kept.items():
-        if f"average.{key}" in first:
-            assert torch.equal(first[f"average.{key}"], value)
+        assert torch.equal(stored[f"epoch-0002.{key}"], value)
+        if f"{copy}.{key}" in first:
+            assert torch.equal(first[f"{copy}.{key}"], value)
+            n_compared += 1
+    assert n_compared == sum(key.startswith(f"{copy}.") for key in first)
+    # An average beside the kept copy is stored too.
+    beside = {key.partition(".")[0] for key in stored}
+    assert beside == {"epoch-0002"} | ({"epoch-0002-average"} if copy == "generator" else set())

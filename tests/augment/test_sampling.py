@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from augment.checkpoints import save_checkpoint
 from augment.networks import Generator
-from augment.sampling import CHUNK, draw, draw_blocks, to_uint8
-from augment.systems import get_system
+from augment.sampling import CHUNK, draw, draw_blocks, load_generator, to_uint8
+from augment.systems import SYSTEMS, get_system
 
 SEED = 11
 MOST = 3 * CHUNK
 
 
-def make_generator(channels: int = 1, image_size: int = 28) -> Generator:
-    architecture = get_system("cdcgan-projection", base_channels=4).architecture(
-        3, channels, image_size
-    )
+def make_generator(
+    channels: int = 1, image_size: int = 28, name: str = "cdcgan-projection"
+) -> Generator:
+    architecture = get_system(name).architecture(3, channels, image_size, width=0.08)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
         generator = Generator(architecture)
@@ -117,3 +121,61 @@ def test_to_uint8_moves_channels_last_and_undoes_the_scaling() -> None:
     assert back.flags.c_contiguous
     all_values = torch.arange(256).reshape(1, 1, 16, 16).float().div(127.5).sub(1)
     assert to_uint8(all_values).flatten().tolist() == list(range(256))
+
+
+def test_a_generator_without_labels_has_one_stream_of_images_a_label_asked_for() -> None:
+    generator = make_generator(name="dcgan-compact")
+    images = draw(generator, 0, 0, 12, SEED)
+    assert len({image.tobytes() for image in images}) == 12
+    np.testing.assert_array_equal(images[5:], draw(generator, 0, 5, 12, SEED))
+
+
+def test_noise_is_drawn_by_the_architectures_law() -> None:
+    generator = make_generator(name="cdcgan")
+    uniform = Generator(replace(generator.architecture, latent="uniform"))
+    uniform.load_state_dict(generator.state_dict())
+    seen: list[torch.Tensor] = []
+    for network in (generator, uniform):
+        network.eval().register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        draw(network, 1, 0, 2, SEED)
+    normal, flat = seen
+    assert normal.shape == flat.shape == (CHUNK, 100)
+    assert normal.abs().max() > 3
+    assert 0.99 < float(flat.abs().max()) <= 1
+
+
+def test_from_a_checkpoint_the_same_bytes_are_drawn(
+    tmp_path: Path, whole: dict[int, np.ndarray]
+) -> None:
+    meta = {"architecture": GENERATOR.architecture.to_dict(), "epoch": 7}
+    save_checkpoint(tmp_path / "generator", "generator", GENERATOR.state_dict(), meta)
+    loaded, read = load_generator(tmp_path / "generator")
+    assert read["epoch"] == 7
+    np.testing.assert_array_equal(draw(loaded, 1, 0, 20, SEED), whole[1][:20])
+
+
+def test_what_only_training_needs_does_not_matter_to_a_checkpoint(tmp_path: Path) -> None:
+    a = GENERATOR.architecture
+    others = (
+        replace(a, discriminator=((9,),)),
+        replace(a, dropout=(0.5,), discriminator_norm="none"),
+        replace(a, discriminator_slope=0.3, code_discriminator=(8,)),
+    )
+    for other in others:
+        meta = {"architecture": other.to_dict()}
+        save_checkpoint(tmp_path / "generator", "generator", GENERATOR.state_dict(), meta)
+        loaded, _ = load_generator(tmp_path / "generator")
+        assert loaded.architecture == other
+        np.testing.assert_array_equal(draw(loaded, 0, 0, 2, SEED), draw(GENERATOR, 0, 0, 2, SEED))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_systems_checkpoint_is_the_same_generator(tmp_path: Path, name: str) -> None:
+    architecture = get_system(name).architecture(3, 1, 28, width=0.02)
+    generator = Generator(architecture).eval()
+    meta = {"architecture": architecture.to_dict()}
+    save_checkpoint(tmp_path / "generator", "generator", generator.state_dict(), meta)
+    loaded, _ = load_generator(tmp_path / "generator")
+    assert loaded.architecture == architecture
+    assert not loaded.training
+    np.testing.assert_array_equal(draw(loaded, 2, 0, 3, SEED), draw(generator, 2, 0, 3, SEED))

@@ -258,6 +258,93 @@ def test_a_failed_save_keeps_the_last_state(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
+WEIGHTS = {
+    "layer.weight": torch.arange(24.0).reshape(1, 2, 3, 4).to(memory_format=torch.channels_last),
+    "layer.half": torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
+    "norm.num_batches_tracked": torch.tensor(7),
+}
+
+
+def same_weights(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(
+        torch.equal(a[key], b[key]) and a[key].dtype == b[key].dtype for key in a
+    )
+
+
+def test_kept_weights_come_back_by_name(tmp_path: Path) -> None:
+    store = ResumeStore(tmp_path / "key")
+    assert list(store.kept()) == []
+    for name in ("epoch-0010", "epoch-0002-average", "epoch-0002"):
+        store.keep(name, {key: value + len(name) for key, value in WEIGHTS.items()})
+    # In order, whatever else is there: the state, and what a killed process left half-written.
+    store.save(STATE)
+    (store.folder / ".epoch-0003.safetensors.x1y2z3").write_bytes(b"half")
+    kept = dict(ResumeStore(tmp_path / "key").kept())
+    assert list(kept) == ["epoch-0002", "epoch-0002-average", "epoch-0010"]
+    for name, weights in kept.items():
+        assert same_weights(weights, {key: value + len(name) for key, value in WEIGHTS.items()})
+    state = store.load()
+    assert state is not None
+    assert equal(state, STATE)
+
+
+def test_weights_kept_again_replace_those_of_before(tmp_path: Path) -> None:
+    store = ResumeStore(tmp_path)
+    store.keep("epoch-0001", {"a": torch.zeros(1000)})
+    store.keep("epoch-0001", WEIGHTS)
+    ((name, weights),) = store.kept()
+    assert name == "epoch-0001"
+    assert same_weights(weights, WEIGHTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch-0001.safetensors"]
+
+
+@pytest.mark.parametrize("before", [None, WEIGHTS])
+@pytest.mark.parametrize("at", ["write", "replace"])
+def test_kept_weights_are_whole_or_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: dict[str, torch.Tensor] | None, at: str
+) -> None:
+    store = ResumeStore(tmp_path)
+    if before is not None:
+        store.keep("epoch-0001", before)
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        if at == "write":
+            patch.setattr("os.fsync", fail)  # What a full disk says when all is flushed.
+        else:
+            patch.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="no space left"):
+            store.keep("epoch-0001", {"a": torch.zeros(1000)})
+    kept = dict(store.kept())
+    assert kept.keys() == (set() if before is None else {"epoch-0001"})
+    assert before is None or same_weights(kept["epoch-0001"], before)
+    assert len(list(tmp_path.iterdir())) == len(kept)
+
+
+def test_what_is_kept_goes_with_the_state(tmp_path: Path) -> None:
+    store = ResumeStore(tmp_path / "key")
+    store.keep("epoch-0001", WEIGHTS)
+    store.save(STATE)
+    other = ResumeStore(tmp_path / "other")
+    other.keep("epoch-0001", WEIGHTS)
+    store.clear()
+    assert list(store.kept()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+    assert [name for name, _ in other.kept()] == ["epoch-0001"]
+
+
+def test_a_damaged_state_leaves_what_is_kept(tmp_path: Path) -> None:
+    # The training starts over and keeps the same weights again.
+    store = ResumeStore(tmp_path)
+    store.keep("epoch-0001", WEIGHTS)
+    store.save(STATE)
+    store.path.write_bytes(b"damaged")
+    assert store.load() is None
+    assert [name for name, _ in store.kept()] == ["epoch-0001"]
+
+
 def test_one_process_at_a_time_holds_the_store(tmp_path: Path) -> None:
     said: list[str] = []
     waiting, order = threading.Event(), []

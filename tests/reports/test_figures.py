@@ -8,10 +8,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from reports import figures
 from reports.errors import ReportError
+from reports.image_figures import chosen_epochs
 from reports.statistics import gain_table, summarise_cells
 from reports.style import ORDERED, AccuracyScale, percent, plain
 
@@ -40,6 +43,37 @@ def history(epochs=5):
             "fid": 60 / epoch,
         }
     )
+
+
+def with_average(table):
+    """The same scores of an averaged copy, all a little better."""
+    return table.assign(
+        average_label_match=table["label_match"] + 0.01,
+        average_inception_score=table["inception_score"] + 0.1,
+        average_fid=0.9 * table["fid"],
+    )
+
+
+def checkpoints(fids=(60.0, 20.0, 14.0, 17.0), copies=("plain",), **columns):
+    """Scores every five epochs; the averaged copy's are a tenth lower."""
+    rows = [
+        {"epoch": 5 * k, "weights": copy, "fid_examiner": (0.9 if copy == "average" else 1) * fid}
+        | {"inception_score": 9 - fid / 20, "label_match": 1 - fid / 300}
+        for k, fid in enumerate(fids, 1)
+        for copy in copies
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def panel_titles(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes if axes.get_visible()]
+
+
+def lines_of(figure, title):
+    """Lines of a panel, without marks and the kept epoch's."""
+    axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == title)
+    return [line for line in axes.get_lines() if len(line.get_xdata()) > 1 and
+            line.get_linestyle() in ("-", "--")]  # fmt: skip
 
 
 def acceptance(names, thresholds):
@@ -155,6 +189,230 @@ def test_training_curves_of_a_part_of_the_scores():
     assert "Inception" not in text
 
 
+def test_an_averaged_copy_is_a_second_dashed_line_with_its_own_values():
+    table = with_average(history())
+    figure = figures.training_curves(table, best_epoch=3)
+    for title, name in (("Label match", "label_match"), ("Inception score", "inception_score"),
+                        ("FID", "fid")):  # fmt: skip
+        plain_line, averaged = lines_of(figure, title)
+        np.testing.assert_allclose(plain_line.get_ydata(), table[name])
+        np.testing.assert_allclose(averaged.get_ydata(), table[f"average_{name}"])
+        assert (plain_line.get_linestyle(), averaged.get_linestyle()) == ("-", "--")
+        assert averaged.get_label() == "averaged copy"
+        assert averaged.get_color() != plain_line.get_color()
+    text = parsed(figure)
+    assert text.count("averaged copy") == text.count("plain weights") == 1
+    assert "averaged copy" not in parsed(figures.training_curves(history()))
+
+
+def test_the_kept_epoch_is_marked_on_the_copy_that_is_kept():
+    axes = figures.training_curves(with_average(history()), best_epoch=3).axes[-1]
+    marks = [line for line in axes.get_lines() if line.get_markersize() == 8]
+    assert [(*mark.get_xdata(), *mark.get_ydata()) for mark in marks] == [(3, 20)]
+
+
+@pytest.mark.parametrize("optional", [[], ["label_match"], ["label_match", "inception_score"]])
+@pytest.mark.parametrize("average", [False, True])
+def test_curves_have_a_panel_for_each_score_there_is(optional, average):
+    table = with_average(history()) if average else history()
+    absent = [name for name in table if name.removeprefix("average_") in optional]
+    titles = panel_titles(figures.training_curves(table.drop(columns=absent), best_epoch=2))
+    assert ("Label match" in titles) == ("label_match" not in optional)
+    assert ("Inception score" in titles) == ("inception_score" not in optional)
+    assert {"Losses", "FID"} <= set(titles)
+
+
+def test_an_autoencoders_reconstruction_has_a_panel_of_its_own():
+    table = history().drop(columns="label_match").assign(reconstruction_loss=0.4 - 0.01)
+    figure = figures.training_curves(table, best_epoch=1)
+    assert panel_titles(figure) == ["Losses", "Reconstruction error", "Inception score", "FID"]
+    np.testing.assert_allclose(lines_of(figure, "Reconstruction error")[0].get_ydata(), 0.39)
+    assert "Reconstruction error" not in panel_titles(figures.training_curves(history()))
+
+
+def test_a_bad_start_does_not_flatten_the_rest_of_fid():
+    wide = history().assign(fid=[400.0, 50, 12, 11, 12])
+    assert figures.training_curves(wide).axes[-1].get_yscale() == "log"
+    assert figures.training_curves(history()).axes[-1].get_yscale() == "linear"
+    zero = history().assign(fid=[400.0, 50, 0, 0, 0])
+    assert figures.training_curves(zero).axes[-1].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize("best", [None, 1])
+def test_one_epoch_is_drawn_on_an_axis_of_whole_epochs(best):
+    figure = figures.training_curves(history(1), best_epoch=best)
+    figures.figure_bytes(figure)
+    for axes in figure.axes:
+        low, high = axes.get_xlim()
+        assert all(tick == int(tick) for tick in axes.get_xticks() if low <= tick <= high)
+
+
+def test_checkpoint_scores_draw_both_copies_and_print_the_best():
+    table = checkpoints(copies=("plain", "average"))
+    figure = figures.checkpoint_scores(table.sample(frac=1, random_state=0), best_epoch=14)
+    plain_line, averaged = lines_of(figure, "FID, examiner")
+    assert plain_line.get_xdata().tolist() == [5, 10, 15, 20]
+    np.testing.assert_allclose(plain_line.get_ydata(), [60, 20, 14, 17])
+    np.testing.assert_allclose(averaged.get_ydata(), [54, 18, 12.6, 15.3])
+    text = parsed(figure)
+    for words in ("14.00", "12.60", "8.30", "95.3%", "averaged copy", "kept: 14"):
+        assert words in text
+
+
+@pytest.mark.parametrize("copies", [("plain",), ("average",), ("plain", "average")])
+@pytest.mark.parametrize("absent", [[], ["label_match"], ["label_match", "inception_score"]])
+@pytest.mark.parametrize("inception", [False, True])
+def test_checkpoint_scores_have_a_panel_for_each_score_there_is(copies, absent, inception):
+    table = checkpoints(copies=copies).drop(columns=absent)
+    if inception:
+        table = table.assign(fid_inception=[30.0 + k for k in range(len(table))],
+                             inception_score_inception=np.nan)  # fmt: skip
+    titles = panel_titles(figures.checkpoint_scores(table))
+    assert ("FID, InceptionV3" in titles) == inception
+    assert "Inception score, InceptionV3" not in titles
+    assert ("Label match, examiner" in titles) == ("label_match" not in absent)
+    assert titles[0] == "FID, examiner"
+
+
+def test_one_checkpoint_is_drawn():
+    assert "60.00" in parsed(figures.checkpoint_scores(checkpoints((60.0,)), best_epoch=3))
+
+
+@given(
+    st.sets(st.integers(1, 500), min_size=1, max_size=60).flatmap(
+        lambda epochs: st.tuples(
+            st.permutations(sorted(epochs)), st.sampled_from([None, 501, *sorted(epochs)])
+        )
+    ),
+    st.integers(3, 12),
+)
+@settings(deadline=None)
+def test_chosen_epochs_are_spread_with_the_first_the_best_and_the_last(given_epochs, most):
+    epochs, best = given_epochs
+    chosen = chosen_epochs(epochs, best, most)
+    assert chosen == sorted(set(chosen))
+    assert set(chosen) <= set(epochs)
+    assert len(chosen) == min(most, len(epochs))
+    assert {min(epochs), max(epochs)} <= set(chosen)
+    assert best in chosen or best not in epochs
+    places = [sorted(epochs).index(epoch) for epoch in chosen_epochs(epochs, None, most)]
+    assert np.ptp(np.diff(places)) <= 1 if len(places) > 1 else True
+
+
+def noise(n, side, channels, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, side, side, channels), dtype=np.uint8)
+
+
+def shown(figure):
+    """The picture in the PNG, and the sheet of image pixels that it was made from."""
+    axes = figure.axes[0]
+    sheet = np.asarray(axes.images[0].get_array())
+    png, _ = figures.figure_bytes(figure)
+    with Image.open(BytesIO(png)) as image:
+        page = np.asarray(image.convert("RGB"))
+    left, width = (axes.get_position().x0, axes.get_position().width)
+    left, width = round(left * page.shape[1]), round(width * page.shape[1])
+    return page[:, left : left + width], sheet
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [28, 32, 64, 128])
+@pytest.mark.parametrize("n", [1, 12])
+def test_every_pixel_of_a_collage_is_a_square_of_whole_pixels(side, channels, n):
+    grids = {epoch: noise(n, side, channels, epoch) for epoch in (1, 2)}
+    page, sheet = shown(figures.epoch_collage(grids, {}))
+    scale = page.shape[0] // sheet.shape[0]
+    assert page.shape == (scale * sheet.shape[0], scale * sheet.shape[1], 3)
+    assert scale >= 1
+    ground = np.array([255, 255, 254], dtype=np.uint8)
+    pixels = np.where(sheet[..., 3:] == 255, sheet[..., :3], ground)
+    np.testing.assert_array_equal(page, pixels.repeat(scale, 0).repeat(scale, 1))
+
+
+def cut(sheet, side, row, column):
+    """One image of a sheet."""
+    gap = max(2, side // 16)
+    top, left = gap + row * (side + gap), gap + column * (side + gap)
+    image = sheet[top : top + side, left : left + side]
+    assert (image[..., 3] == 255).all()
+    return image[..., :3]
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 8, 9, 40])
+def test_a_collage_shows_the_same_noise_in_every_row(n_epochs):
+    epochs = list(range(2, 2 * n_epochs + 1, 2))
+    grids = {epoch: noise(20, 28, 1, epoch) for epoch in epochs}
+    best = epochs[n_epochs // 3]
+    figure = figures.epoch_collage(grids, {e: 100 / e for e in epochs}, best)
+    sheet = np.asarray(figure.axes[0].images[0].get_array())
+    rows = chosen_epochs(epochs, best)
+    assert sheet.shape[:2] == (30 * len(rows) + 2, 12 * 30 + 2)
+    for row, epoch in enumerate(rows):
+        for column in range(12):
+            image = cut(sheet, 28, row, column)
+            np.testing.assert_array_equal(image, grids[epoch][column].repeat(3, -1))
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    wanted = [f"epoch {e}\nFID {100 / e:.1f}" + "\nkept" * (e == best) for e in rows]
+    assert labels == wanted
+    # The frame is around the kept epoch's row.
+    (frame,) = figure.axes[0].patches
+    middle = frame.get_y() + frame.get_height() / 2
+    assert int(middle // 30) == rows.index(best)
+
+
+def test_a_collage_says_no_score_it_does_not_know():
+    grids = {epoch: noise(3, 28, 1) for epoch in (1, 2, 3)}
+    text = parsed(figures.epoch_collage(grids, {1: 12.34, 2: np.nan}, best_epoch=9))
+    assert text.count("FID") == 1
+    assert "FID 12.3" in text
+    assert "kept" not in text
+    assert "nan" not in text
+
+
+def test_reconstructions_stand_under_what_they_are_of():
+    pairs, drawn = np.stack([noise(16, 64, 3, 1), noise(16, 64, 3, 2)]), noise(40, 64, 3, 3)
+    figure = figures.reconstructions(pairs, drawn)
+    sheet = np.asarray(figure.axes[0].images[0].get_array())
+    for column in range(16):
+        np.testing.assert_array_equal(cut(sheet, 64, 0, column), pairs[0, column])
+        np.testing.assert_array_equal(cut(sheet, 64, 1, column), pairs[1, column])
+        np.testing.assert_array_equal(cut(sheet, 64, 2, column), drawn[column])
+    text = parsed(figure)
+    for label in ("Real", "Reconstructed", "From noise"):
+        assert label in text
+    assert "kept" not in text
+
+
+def test_large_reconstructions_are_fewer_and_still_pairs():
+    pairs = np.stack([noise(16, 128, 1, 1), noise(16, 128, 1, 2)])
+    page, sheet = shown(figures.reconstructions(pairs, noise(3, 128, 1)))
+    assert page.shape[:2] == sheet.shape[:2]
+    for column, index in enumerate(range(0, 16, 2)):
+        for row in (0, 1):
+            image = cut(sheet, 128, row, column)
+            np.testing.assert_array_equal(image, pairs[row, index].repeat(3, -1))
+    assert (sheet[-130:-10, 3 * 136 + 8 :, 3] == 0).all()  # three images of noise only
+
+
+@pytest.mark.parametrize("draw", [figures.epoch_collage, figures.checkpoint_scores])
+def test_equal_pictures_have_equal_bytes(draw):
+    if draw is figures.checkpoint_scores:
+        drawn = [draw(checkpoints()) for _ in range(2)]
+    else:
+        drawn = [draw({1: noise(4, 28, 3), 7: noise(4, 28, 3)}, {1: 3.0}, 7) for _ in range(2)]
+    first, second = map(figures.figure_bytes, drawn)
+    assert first == second
+    assert b"<dc:date>" not in first[1]
+
+
+def test_pictures_are_drawn_without_a_warning(recwarn):
+    figures.figure_bytes(figures.epoch_collage({1: noise(4, 28, 3)}, {}))
+    figures.figure_bytes(figures.reconstructions(noise(8, 28, 1).reshape(2, 4, 28, 28, 1),
+                                                 noise(4, 28, 1)))  # fmt: skip
+    assert [str(warning.message) for warning in recwarn] == []
+
+
 def test_confidence_histogram_of_certain_images():
     text = parsed(
         figures.confidence_histogram({"Real": np.ones(10), "Generated": np.zeros(5)}, 0.9)
@@ -204,6 +462,22 @@ def test_drawing_leaves_the_users_style_alone(summary):
         lambda: figures.sample_grid({}, ["a"]),
         lambda: figures.sample_grid({"x": (np.zeros((1, 8, 8, 1)), np.zeros(1, int))}, ["a"]),
         lambda: figures.training_curves(pd.DataFrame({"epoch": [1]})),
+        lambda: figures.training_curves(pd.DataFrame({"fid": [1.0]})),
+        lambda: figures.checkpoint_scores(pd.DataFrame({"epoch": [], "weights": []})),
+        lambda: figures.checkpoint_scores(pd.DataFrame({"epoch": [1], "weights": ["plain"]})),
+        lambda: figures.epoch_collage({}, {}),
+        lambda: figures.epoch_collage({1: np.zeros((0, 28, 28, 1), np.uint8)}, {}),
+        lambda: figures.epoch_collage({1: np.zeros((1, 28, 28, 2), np.uint8)}, {}),
+        lambda: figures.epoch_collage({1: np.zeros((1, 28, 28, 1), np.float32)}, {}),
+        lambda: figures.epoch_collage(
+            {1: np.zeros((1, 28, 28, 1), np.uint8), 2: np.zeros((1, 32, 32, 1), np.uint8)}, {}
+        ),
+        lambda: figures.reconstructions(
+            np.zeros((3, 2, 28, 28, 1), np.uint8), np.zeros((2, 28, 28, 1), np.uint8)
+        ),
+        lambda: figures.reconstructions(
+            np.zeros((2, 0, 28, 28, 1), np.uint8), np.zeros((2, 28, 28, 1), np.uint8)
+        ),
         lambda: figures.confidence_histogram({"a": np.array([])}),
         lambda: figures.confidence_histogram({"a": np.array([1.5])}),
         lambda: figures.acceptance_chart(pd.DataFrame()),

@@ -158,6 +158,108 @@ def test_a_file_name_that_is_no_utf8_can_be_written(content):
     page.encode("utf-8")
 
 
+CHECKPOINTS = pd.DataFrame(
+    {
+        "epoch": [10, 5, 5],
+        "weights": ["plain", "average", "plain"],
+        "fid_examiner": [11.125, 21.5, 31.75],
+        "inception_score": [8.5, 7.5, 6.5],
+        "label_match": [0.975, 0.5, 0.25],
+    }
+)
+
+
+class Tables(HTMLParser):
+    """The cells of every table, by caption."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tables, self.into = {}, None
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("caption", "th", "td"):
+            self.into = tag
+            if tag != "caption":
+                self.rows[-1].append("")
+        elif tag == "table":
+            self.rows, self.caption = [], ""
+        elif tag == "tr":
+            self.rows.append([])
+
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self.tables[self.caption] = self.rows
+        if tag == self.into:
+            self.into = None
+
+    def handle_data(self, data):
+        if self.into == "caption":
+            self.caption += data
+        elif self.into:
+            self.rows[-1][-1] += data
+
+
+def test_checkpoints_are_a_table_in_order(content):
+    page = render_page(replace(content, checkpoints=CHECKPOINTS))
+    read(page)
+    assert Tables(page).tables["Scores of the checkpoints (3)"] == [
+        ["Epoch", "Weights", "FID (examiner's features)", "Inception score", "Label match"],
+        ["5", "plain weights", "31.75", "6.50", "25.0%"],
+        ["5", "averaged copy", "21.50", "7.50", "50.0%"],
+        ["10", "plain weights", "11.12", "8.50", "97.5%"],
+    ]
+
+
+@pytest.mark.parametrize("how", ["column", "values"])
+def test_what_checkpoints_were_not_scored_by_is_no_column(content, how):
+    table = CHECKPOINTS.assign(fid_inception=[1.0, 2.0, np.nan], label_match=np.nan)
+    table = table.drop(columns="label_match") if how == "column" else table
+    page = render_page(replace(content, checkpoints=table, scores=pd.DataFrame()))
+    assert "Label match" not in page
+    assert "nan" not in " ".join(read(page).text).split()
+    head, first, *_ = Tables(page).tables["Scores of the checkpoints (3)"]
+    assert head[-1] == "FID (InceptionV3 pool3)"
+    assert first[-1] == "\N{EN DASH}"
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(), CHECKPOINTS[:0][["epoch", "weights"]]])
+def test_without_checkpoints_there_is_no_table(content, table):
+    assert "checkpoints" not in render_page(replace(content, checkpoints=table))
+
+
+def test_hostile_checkpoints_are_escaped(content):
+    read(page := render_page(replace(content, checkpoints=CHECKPOINTS.assign(weights=EVIL))))
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize("how", ["row", "value"])
+def test_an_undefined_label_match_breaks_nothing(content, how):
+    scores = content.scores
+    match = scores["score"] == "label_match"
+    undefined = scores.assign(value=scores["value"].mask(match))
+    scores = scores[~match] if how == "row" else undefined
+    page = render_page(replace(content, scores=scores))
+    tiles = page[page.index('class="tiles"') : page.index("</dl>")]
+    assert "Label match" not in tiles
+    assert "FID (examiner" in tiles
+    assert "nan" not in " ".join(read(page).text).split()
+
+
+def test_captions_say_nothing_of_asked_labels_where_none_were():
+    for name in wording.UNASKED_CAPTIONS:
+        asked, unasked = (page_figure(name, b"", asked=value).caption for value in (True, False))
+        assert asked == wording.FIGURE_TEXTS[name][1] != unasked
+        assert "asked class" not in unasked
+    same = page_figure("gain_chart", b"", asked=False)
+    assert same == page_figure("gain_chart", b"")
+
+
+def test_facts_come_before_the_caption():
+    caption = page_figure("checkpoint_scores", b"", facts=["One.", "Two."]).caption
+    assert caption == "One. Two. " + wording.FIGURE_TEXTS["checkpoint_scores"][1]
+
+
 def test_a_page_of_the_least(study):
     cells, predictions, labels = study
     rows = (cells["strategy"] == "none").to_numpy()

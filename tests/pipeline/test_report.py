@@ -1,0 +1,271 @@
+"""Stage report on artefacts made by hand: every kind of generator, and damaged ones."""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from augment.checkpoints import save_checkpoint
+from augment.files import write_json
+from augment.grids import tile
+from augment.image_sets import write_image_set
+from pipeline.project import Project
+from pipeline.report import run
+
+NAMES = ("NA", "circle", "square & co")
+EPOCHS = 10
+KEPT = 7
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _other_figures_are_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that have tests of their own take most of the time."""
+    from reports import figures
+    from reports.style import new_figure
+
+    for name in (
+        "accuracy_contour",
+        "accuracy_over_real",
+        "accuracy_over_synthetic",
+        "accuracy_surface",
+        "acceptance_chart",
+        "confidence_histogram",
+        "gain_chart",
+        "sample_grid",
+    ):
+        monkeypatch.setattr(figures, name, lambda *_, **__: new_figure(1, 1))
+
+
+def grid(epoch: int, side: int, channels: int) -> np.ndarray:
+    """Eight images of each class; an image's pixels are 60 x class + its number, then the epoch."""
+    images = np.empty((24, side, side, channels), np.uint8)
+    images[:] = (60 * (np.arange(24) // 8) + np.arange(24) % 8).reshape(-1, 1, 1, 1)
+    images[:, 0, 0] = epoch
+    return images
+
+
+def make_project(
+    root: Path,
+    *,
+    label: str = "projection",
+    autoencoder: bool = False,
+    average: bool = False,
+    checkpoints: int = 3,
+    side: int = 28,
+    channels: int = 1,
+) -> Project:
+    """Write all that the stage reads; its params.yaml is there."""
+    project = Project(root)
+    paths = project.unit("all-0")
+    images = rng.integers(0, 256, (60, side, side, channels), np.uint8)
+    labels = np.arange(60) % 3
+    for folder in (project.train, project.test, paths.generated):
+        write_image_set(folder, images, labels, NAMES, source="drawn shapes")
+
+    # Cells: real images alone, a mix, and generated images alone.
+    rows = [
+        {"protocol": "paper", "unit": "all-0", "generator": "x", "strategy": strategy}
+        | {"n_real": n_real, "n_synthetic": n_synthetic, "seed": seed, "steps": 1}
+        | {"images_seen": 1, "validation_accuracy": 0.9, "test_accuracy": 0.9}
+        | {"balanced_accuracy": 0.9, "class_accuracy": [0.9, 0.9, 0.9]}
+        for strategy, n_real, n_synthetic in (("none", 60, 0), ("mix", 60, 60), ("mix", 0, 60))
+        for seed in (0, 1)
+    ]
+    project.results.mkdir(parents=True)
+    pd.DataFrame(rows).to_parquet(project.results / "cells.parquet")
+    predictions = np.where(rng.random((6, 60)) < 0.9, labels, (labels + 1) % 3)
+    np.save(project.results / "predictions.npy", predictions.astype(np.uint8))
+    names = ["fid_examiner", "inception_score", *["label_match"] * (label != "none")]
+    scores = [
+        {"score": name, "unit": "all-0", "pool": pool, "value": 0.5, "floor": 0.25, "n": 10}
+        | {"split": "test", "n_reference": 10}
+        for name in names
+        for pool in ("generated", "filtered")
+    ]
+    write_json(project.results / "scores.json", scores)
+
+    # The filter's tables.
+    paths.filtering.mkdir(parents=True)
+    pd.DataFrame(
+        {"class_name": NAMES, "threshold": 0.0, "drawn": 20, "accepted": 15, "rate": 0.75}
+    ).to_csv(paths.filtering / "acceptance.csv", index=False)
+    confidence = pd.DataFrame({"group": "generated", "confidence": [0.5, 0.9]})
+    confidence.to_csv(paths.filtering / "confidence.csv", index=False)
+
+    # The generator and its training.
+    meta = {
+        "system": {"name": "some-system", "weights": "plain"},
+        "architecture": {"label": label},
+        "epoch": KEPT,
+        "stopped": None,
+        "device": "cpu",
+        "precision": "32-true",
+    }
+    save_checkpoint(paths.generator, "generator", {"x": torch.zeros(1)}, meta)
+    epochs = np.arange(1, EPOCHS + 1)
+    history = pd.DataFrame({"epoch": epochs, "images": 60 * epochs, "generator_loss": 1.0})
+    history = history.assign(discriminator_loss=0.5, inception_score=2.0, fid=100.0 + epochs)
+    if label != "none":
+        history["label_match"] = 0.5
+    if autoencoder:
+        history["reconstruction_loss"] = 0.25
+    if average:
+        history = history.assign(average_inception_score=2.5, average_fid=90.0)
+    pictures = paths.training / "plots" / "images"
+    pictures.mkdir(parents=True)
+    history.to_csv(paths.training / "history.csv", index=False)
+    for epoch in range(1, EPOCHS + 1):
+        made = grid(epoch, side, channels)
+        Image.fromarray(tile(made)).save(pictures / f"grid-{epoch:04d}.png")
+        if autoencoder:
+            pairs = tile(made[:12], columns=6)
+            Image.fromarray(pairs).save(pictures / f"reconstructions-{epoch:04d}.png")
+    kept = [
+        {"epoch": epoch, "weights": copy_of, "fid_examiner": 9.0 + epoch, "inception_score": 2.0}
+        | ({} if label == "none" else {"label_match": 0.875})
+        for epoch in range(4, 4 + checkpoints)
+        for copy_of in ("plain", *["average"] * average)
+    ]
+    table = pd.DataFrame(kept, columns=None if kept else ["epoch", "weights"])
+    table.to_csv(paths.checkpoint_scores, index=False)
+    return project
+
+
+def text_of(project: Project) -> str:
+    """What the page says, without its markup and pictures."""
+    page = (project.results / "report.html").read_text()
+    return " ".join(unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.S)).split())
+
+
+def figure_names(project: Project) -> set[str]:
+    return {path.stem for path in (project.results / "figures").glob("*.png")}
+
+
+def drawn_arguments(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
+    """Catch what a drawing function is given."""
+    from reports import figures
+
+    given: list[Any] = []
+    draw: Callable[..., Any] = getattr(figures, name)
+
+    def catch(*arguments: Any) -> Any:
+        given.extend(arguments)
+        return draw(*arguments)
+
+    monkeypatch.setattr(figures, name, catch)
+    return given
+
+
+def test_a_generator_with_labels(bare: Path) -> None:
+    project = make_project(bare)
+    run(project)
+    text = text_of(project)
+    assert "reconstructions" not in figure_names(project)
+    assert {"epoch_collage", "checkpoint_scores", "training_curves"} <= figure_names(project)
+    assert "Label match" in text
+    assert "without labels" not in text
+    assert "has no labels" not in text
+    assert "Of 3 checkpoints, FID is lowest at epoch 4 (13.00); the last, epoch 6" in text
+    assert "Scores of the checkpoints (3)" in text
+    assert "epoch 7 kept (plain weights)" in text
+    metrics = json.loads((project.results / "metrics.json").read_text())
+    assert metrics["label_match"] == 0.5
+
+
+@pytest.mark.parametrize("autoencoder", [False, True])
+@pytest.mark.parametrize("average", [False, True])
+def test_a_generator_without_labels(bare: Path, autoencoder: bool, average: bool) -> None:
+    project = make_project(bare, label="none", autoencoder=autoencoder, average=average)
+    run(project)
+    text = text_of(project)
+    assert "The generator has no labels: its images carry the judge's answers" in text
+    assert "label match is not defined" in text
+    assert "Label match" not in text
+    assert "asked class" not in text
+    assert "nan" not in text.split()
+    assert "label_match" not in json.loads((project.results / "metrics.json").read_text())
+    assert ("reconstructions" in figure_names(project)) == autoencoder
+    assert ("averaged copy" in text) == average
+
+
+def test_the_collage_shows_different_classes_at_the_epochs_scores(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = drawn_arguments(monkeypatch, "epoch_collage")
+    run(make_project(bare))
+    grids, scores, kept = given
+    assert kept == KEPT
+    assert {1, KEPT, EPOCHS} <= set(grids)
+    assert len(grids) == 8
+    for epoch, images in grids.items():
+        assert scores[epoch] == 100 + epoch
+        assert images.shape == (12, 28, 28, 1)
+        assert (images[:, 0, 0, 0] == epoch).all()
+        # One of each class, then the next of each.
+        assert (images[:, 1, 1, 0] // 60).tolist() == [0, 1, 2] * 4
+        assert (images[:, 1, 1, 0] % 60).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_reconstructions_are_of_the_kept_epoch(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = drawn_arguments(monkeypatch, "reconstructions")
+    project = make_project(bare, label="none", autoencoder=True, side=64, channels=3)
+    run(project)
+    pairs, drawn = given
+    assert pairs.shape == (2, 6, 64, 64, 3)
+    np.testing.assert_array_equal(pairs.reshape(12, 64, 64, 3), grid(KEPT, 64, 3)[:12])
+    assert (drawn[:, 0, 0] == KEPT).all()
+
+
+def test_without_checkpoints_there_is_no_figure_of_them(bare: Path) -> None:
+    project = make_project(bare, checkpoints=0)
+    run(project)
+    assert "checkpoint_scores" not in figure_names(project)
+    assert "Scores of the checkpoints" not in text_of(project)
+
+
+def test_the_report_is_the_same_again(bare: Path, files_of) -> None:
+    project = make_project(bare, average=True)
+    run(project)
+    before = files_of(project.results)
+    run(project)
+    assert files_of(project.results) == before
+
+
+@pytest.mark.parametrize(
+    ("artefact", "stage"),
+    [
+        ("training/history.csv", "train-gan"),
+        ("training/plots/images/grid-0007.png", "train-gan"),
+        ("training/plots/images/reconstructions-0007.png", "train-gan"),
+        ("checkpoints.csv", "score-checkpoints"),
+    ],
+)
+def test_a_damaged_artefact_is_one_line(bare: Path, augment, artefact: str, stage: str) -> None:
+    project = make_project(bare, label="none", autoencoder=True)
+    path = project.results / "units/all-0" / artefact
+    whole = path.read_bytes()
+    other = tile(np.zeros((4, 9, 9, 1), np.uint8))
+    damages = [b"", b"nonsense", whole[: len(whole) // 2]]
+    if path.suffix == ".png":
+        Image.fromarray(other).save(path)
+        damages += [path.read_bytes(), whole[:40] + b"\0" * 9 + whole[49:]]
+    else:
+        damages.pop()
+    for damage in damages:
+        path.write_bytes(damage)
+        error = augment(bare, "report").error
+        assert path.name in error
+        assert f"dvc repro {stage}" in error
+    path.unlink()
+    if not artefact.endswith("reconstructions-0007.png"):
+        assert f"{path.name} is missing" in augment(bare, "report").error
