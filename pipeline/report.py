@@ -32,7 +32,7 @@ _METRICS = (
 )
 _SAMPLES_PER_CLASS = 8
 _COLLAGE_IMAGES = 12
-_SHOWN_AS_PNG = {"accuracy_surface", "epoch_collage", "reconstructions", "sample_grid"}
+_SHOWN_AS_PNG = {"accuracy_surface", "sample_grid"}
 
 
 def run(project: Project) -> list[str]:
@@ -123,7 +123,7 @@ def _figures(
     yield "sample_grid", figures.sample_grid(samples, names, per_class=_SAMPLES_PER_CLASS)
     yield "epoch_collage", figures.epoch_collage(collage, fids, kept)
     if pairs is not None:
-        yield "reconstructions", figures.reconstructions(pairs, collage[kept])
+        yield "reconstructions", figures.reconstructions(pairs, grids.drawn(kept))
     yield "training_curves", figures.training_curves(history, kept)
     if len(checkpoints):
         yield "checkpoint_scores", figures.checkpoint_scores(checkpoints, kept)

@@ -37,6 +37,8 @@ class PageFigure:
     alt: str
     png: bytes
     svg: bytes | None = None
+    facts: Sequence[str] = ()
+    """Sentences on what this very figure shows; they stand above it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def page_figure(
         name: name of the drawing function in `reports.figures`, such as 'accuracy_contour'.
         png: the PNG file.
         svg: the SVG file from `reports.figures.figure_bytes`, preferred where it is small.
-        facts: sentences on what this very figure shows, put before the caption.
+        facts: sentences on what this very figure shows.
         asked: whether the generator was asked for the labels of its images.
 
     Returns:
@@ -109,7 +111,7 @@ def page_figure(
     title, caption, alt = wording.FIGURE_TEXTS[name]
     if not asked:
         caption = wording.UNASKED_CAPTIONS.get(name, caption)
-    return PageFigure(title, " ".join([*facts, caption]), alt, png, svg)
+    return PageFigure(title, caption, alt, png, svg, facts)
 
 
 def render_page(content: PageContent) -> str:
@@ -370,7 +372,12 @@ def _figure(index: int, figure: PageFigure) -> dict[str, Any]:
     else:
         source = base64.b64encode(figure.png).decode("ascii")
         markup = Markup('<img src="data:image/png;base64,{}" alt="{}">').format(source, figure.alt)
-    return {"title": figure.title, "caption": figure.caption, "markup": markup}
+    return {
+        "title": figure.title,
+        "facts": " ".join(figure.facts),
+        "caption": figure.caption,
+        "markup": markup,
+    }
 
 
 def _inline_svg(svg: bytes, prefix: str, alt: str) -> Markup:

@@ -220,33 +220,36 @@ def test_multiply_adds_by_hand() -> None:
     assert judged == 16 * (196 * 128 + 49 * 128 * 256 + 9 * 256 * 512) + 9 * 512
 
 
+def cases(key: str, *values: Any) -> list[tuple[str, Any]]:
+    return [(key, value) for value in values]
+
+
 HOSTILE: list[tuple[str, Any]] = [
-    *[("n_classes", v) for v in (True, 0, -1, 10_001, 10**30, 10**400, "10", 10.0, None, [10])],
-    *[("channels", v) for v in (True, 1.0, "1", 0, 2, None)],
-    *[("image_size", v) for v in (28.0, "28", True, 27, 29, 10**20)],
-    *[("first_side", v) for v in (0, -7, 129, 7.0, "7", True)],
-    *[("latent_dim", v) for v in (0, 4097, "100", 100.0, True)],
-    *[("generator", v) for v in ([], [[]], [[256], []], [256, 128], [["256"], [128]], "ab", None)],
-    *[("generator", v) for v in ([[256.0], [128]], [[True], [128]], [[0], [128]], [[4097], [9]])],
-    *[("generator", v) for v in ({"0": [256]}, [[4] * 9, [4]], [[10**400], [128]])],
-    ("discriminator", [[4]] * 9),
-    ("discriminator", [[-1]]),
-    *[("generator_kernel", v) for v in (0, 18, 5.0, "5", True)],
-    *[("output_kernel", v) for v in (0, 18, None)],
-    *[("discriminator_kernel", v) for v in (0, 18, 10**9)],
-    *[("kind", v) for v in ("recurrent", 1, None, "x" * 10**6)],
-    *[("output", v) for v in ("", "DOUBLE", True)],
-    *[("label", v) for v in ("planes", 0, None)],
-    *[("latent", v) for v in ("cauchy", 1)],
-    *[("first_layer", v) for v in ("Dense", False)],
-    *[("first_activation", v) for v in (1, 0, "true", None)],
-    *[("discriminator_norms_first", v) for v in (1, "")],
-    *[("generator_norm", v) for v in ("spectral", "layer")],
-    *[("discriminator_norm", v) for v in ("instance", True)],
-    *[("generator_slope", v) for v in (True, "0.1", -0.1, 1.1, float("nan"), float("inf"))],
-    *[("discriminator_slope", v) for v in (True, None, 10**400)],
-    *[("dropout", v) for v in ([1.0], [-0.1], [True], ["0.1"], 0.3, [float("nan")], [0.1] * 65)],
-    *[("code_discriminator", v) for v in ([0], [4097], [1.0], ["1"], 512, [4] * 9)],
+    *cases("n_classes", True, 0, -1, 10_001, 10**30, 10**400, "10", 10.0, None, [10]),
+    *cases("channels", True, 1.0, "1", 0, 2, None),
+    *cases("image_size", 28.0, "28", True, 27, 29, 10**20),
+    *cases("first_side", 0, -7, 129, 7.0, "7", True),
+    *cases("latent_dim", 0, 4097, "100", 100.0, True),
+    *cases("generator", [], [[]], [[256], []], [256, 128], [["256"], [128]], "ab", None),
+    *cases("generator", [[256.0], [128]], [[True], [128]], [[0], [128]], [[4097], [9]]),
+    *cases("generator", {"0": [256]}, [[4] * 9, [4]], [[10**400], [128]]),
+    *cases("discriminator", [[4]] * 9, [[-1]]),
+    *cases("generator_kernel", 0, 18, 5.0, "5", True),
+    *cases("output_kernel", 0, 18, None),
+    *cases("discriminator_kernel", 0, 18, 10**9),
+    *cases("kind", "recurrent", 1, None, "x" * 300),
+    *cases("output", "", "DOUBLE", True),
+    *cases("label", "planes", 0, None),
+    *cases("latent", "cauchy", 1),
+    *cases("first_layer", "Dense", False),
+    *cases("first_activation", 1, 0, "true", None),
+    *cases("discriminator_norms_first", 1, ""),
+    *cases("generator_norm", "spectral", "layer"),
+    *cases("discriminator_norm", "instance", True),
+    *cases("generator_slope", True, "0.1", -0.1, 1.1, float("nan"), float("inf")),
+    *cases("discriminator_slope", True, None, 10**400),
+    *cases("dropout", [1.0], [-0.1], [True], ["0.1"], 0.3, [float("nan")], [0.1] * 65),
+    *cases("code_discriminator", [0], [4097], [1.0], ["1"], 512, [4] * 9),
 ]
 
 

@@ -109,7 +109,8 @@ def brightness(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def fabric(**options: Any) -> Fabric:
-    return Fabric(**({"accelerator": "cpu", "devices": 1} | options))
+    settings: dict[str, Any] = {"accelerator": "cpu", "devices": 1} | options
+    return Fabric(**settings)
 
 
 def train(

@@ -820,7 +820,8 @@ def test_concatenated_the_label_is_beside_the_pixels_of_dense_networks() -> None
 
 def test_the_labels_own_convolution_makes_half_of_the_first_maps() -> None:
     a = small("cdcgan-label-conv", width=0.125)  # 32 and 16 maps
-    generator, discriminator = seeded(Generator, a).eval(), seeded(Discriminator, a).eval()
+    generator: Any = seeded(Generator, a).eval()
+    discriminator: Any = seeded(Discriminator, a).eval()
     maps, joined = seen_by(generator.first_norm), seen_by(discriminator.downsample)
     latent, labels = inputs(a, 2)
     generator(latent, labels)
@@ -846,7 +847,8 @@ def test_the_labels_own_convolution_makes_half_of_the_first_maps() -> None:
 
 def test_through_a_dense_layer_the_label_is_one_more_map() -> None:
     a = small("fau-cdcgan")
-    generator, discriminator = seeded(Generator, a).eval(), seeded(Discriminator, a).eval()
+    generator: Any = seeded(Generator, a).eval()
+    discriminator: Any = seeded(Discriminator, a).eval()
     maps, joined = seen_by(generator.upsample), seen_by(discriminator.downsample)
     latent, labels = inputs(a, 2)
     generator(latent, labels)
@@ -865,7 +867,7 @@ def test_through_a_dense_layer_the_label_is_one_more_map() -> None:
 
 
 def test_projection_is_a_linear_score_plus_the_inner_product() -> None:
-    network = seeded(Discriminator, small("cdcgan-projection")).eval()
+    network: Any = seeded(Discriminator, small("cdcgan-projection")).eval()
     images, labels = torch.randn(4, 1, 28, 28), torch.tensor([0, 3, 3, 9])
     features = network.downsample(images).flatten(1)
     features = F.leaky_relu(network.hidden(features), 0.1)

@@ -73,7 +73,7 @@ def main(folder: Path, name: str) -> None:
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
     gan_training.WeightAverage = SeenAverage  # type: ignore[misc]
-    gan_training.build_adversaries = seen_adversaries
+    gan_training.build_adversaries = seen_adversaries  # type: ignore[attr-defined]
     rng = np.random.default_rng(0)
     images = 120 + rng.integers(-20, 21, (40, 28, 28, 1))
     images[::2, :14] += 40

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
@@ -15,6 +17,10 @@ import torch
 from pipeline.errors import PipelineError
 from pipeline.progress import Progress
 from pipeline.resume import ResumeStore, code_digest, digest_of, locked_store, make_cache
+
+Augment = Callable[..., Any]  # runs the command; see conftest.py
+Parameters = Callable[..., None]
+FilesOf = Callable[[Path], dict[str, bytes]]
 
 STATE = {"step": 3, "weights": {"a": torch.arange(5.0)}, "history": [{"fid": 1.5}], "why": None}
 
@@ -40,11 +46,11 @@ TOTAL = 30
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(one_thread) -> None:
+def _one_thread(one_thread: None) -> None:
     """Bytes depend on the number of threads."""
 
 
-def copy_inputs(source: Path, root: Path, parameters) -> Path:
+def copy_inputs(source: Path, root: Path, parameters: Parameters) -> Path:
     """Make a project that is ready for train-gan, with a training of 30 steps."""
     unit = "data/units/all-0/subset.npy"
     (root / unit).parent.mkdir(parents=True)
@@ -57,7 +63,7 @@ def copy_inputs(source: Path, root: Path, parameters) -> Path:
 
 
 @pytest.fixture
-def project(study, tmp_path: Path, parameters) -> Path:
+def project(study: Any, tmp_path: Path, parameters: Parameters) -> Path:
     return copy_inputs(study.root, tmp_path / "project", parameters)
 
 
@@ -69,7 +75,12 @@ OUTPUTS = (
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(study, augment, parameters, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted(
+    study: Any,
+    augment: Augment,
+    parameters: Parameters,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The same training, never stopped: a project with its outputs."""
     root = tmp_path_factory.mktemp("uninterrupted") / "project"
     copy_inputs(study.root, root, parameters)
@@ -78,7 +89,7 @@ def uninterrupted(study, augment, parameters, tmp_path_factory: pytest.TempPathF
     return root
 
 
-def assert_same_outputs(project: Path, uninterrupted: Path, files_of) -> None:
+def assert_same_outputs(project: Path, uninterrupted: Path, files_of: FilesOf) -> None:
     for output in OUTPUTS:
         expected, found = files_of(uninterrupted / output), files_of(project / output)
         assert found.keys() == expected.keys()
@@ -113,7 +124,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     ("signal_name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)]
 )
 def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
-    augment, project: Path, uninterrupted: Path, files_of, steps: list[int],
+    augment: Augment, project: Path, uninterrupted: Path, files_of: FilesOf, steps: list[int],
     signal_name: str, code: int
 ) -> None:  # fmt: skip
     killed = kill(project, signal_name, 13)
@@ -139,7 +150,8 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
 def test_a_damaged_state_starts_over(
-    augment, project: Path, uninterrupted: Path, files_of, steps: list[int], damage: str
+    augment: Augment, project: Path, uninterrupted: Path, files_of: FilesOf, steps: list[int],
+    damage: str,
 ) -> None:  # fmt: skip
     assert kill(project, "SIGTERM", 13).returncode == 143
     (path,) = states(project)
@@ -155,7 +167,7 @@ def test_a_damaged_state_starts_over(
 
 
 def test_other_parameters_do_not_go_on_from_there(
-    augment, project: Path, parameters, steps: list[int]
+    augment: Augment, project: Path, parameters: Parameters, steps: list[int]
 ) -> None:
     assert kill(project, "SIGTERM", 13).returncode == 143
     parameters(project, {"train_gan.ema_decay": 0.8, "train_gan.images": 12 * 4})
@@ -165,7 +177,7 @@ def test_other_parameters_do_not_go_on_from_there(
 
 
 def test_a_second_process_waits_and_takes_the_finished_model(
-    augment, project: Path, uninterrupted: Path, files_of, steps: list[int],
+    augment: Augment, project: Path, uninterrupted: Path, files_of: FilesOf, steps: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     meta = json.loads((uninterrupted / OUTPUTS[0] / "meta.json").read_text())
@@ -194,7 +206,12 @@ def test_a_second_process_waits_and_takes_the_finished_model(
 
 @pytest.mark.parametrize("missing", ["models/units/all-0/generator/weights.safetensors", *OUTPUTS])
 def test_half_a_model_is_not_finished(
-    augment, project: Path, uninterrupted: Path, files_of, steps: list[int], missing: str
+    augment: Augment,
+    project: Path,
+    uninterrupted: Path,
+    files_of: FilesOf,
+    steps: list[int],
+    missing: str,
 ) -> None:
     for output in OUTPUTS:
         shutil.copytree(uninterrupted / output, project / output)
@@ -205,9 +222,11 @@ def test_half_a_model_is_not_finished(
     assert_same_outputs(project, uninterrupted, files_of)
 
 
-def equal(a: dict, b: dict) -> bool:
-    return a.keys() == b.keys() and all(
-        torch.equal(a[k]["a"], b[k]["a"]) if k == "weights" else a[k] == b[k] for k in a
+def equal(a: dict[str, Any] | None, b: dict[str, Any]) -> bool:
+    return (
+        a is not None
+        and a.keys() == b.keys()
+        and all(torch.equal(a[k]["a"], b[k]["a"]) if k == "weights" else a[k] == b[k] for k in a)
     )
 
 
@@ -240,7 +259,7 @@ def test_no_damage_to_a_state_goes_unnoticed(tmp_path: Path) -> None:
 
 def test_a_state_is_never_unpickled(tmp_path: Path) -> None:
     class Evil:
-        def __reduce__(self) -> tuple:
+        def __reduce__(self) -> tuple[Any, ...]:
             return (os.mkdir, (str(tmp_path / "evil"),))
 
     store = ResumeStore(tmp_path / "key")
@@ -283,9 +302,7 @@ def test_kept_weights_come_back_by_name(tmp_path: Path) -> None:
     assert list(kept) == ["epoch-0002", "epoch-0002-average", "epoch-0010"]
     for name, weights in kept.items():
         assert same_weights(weights, {key: value + len(name) for key, value in WEIGHTS.items()})
-    state = store.load()
-    assert state is not None
-    assert equal(state, STATE)
+    assert equal(store.load(), STATE)
 
 
 def test_weights_kept_again_replace_those_of_before(tmp_path: Path) -> None:

@@ -255,9 +255,14 @@ def test_captions_say_nothing_of_asked_labels_where_none_were():
     assert same == page_figure("gain_chart", b"")
 
 
-def test_facts_come_before_the_caption():
-    caption = page_figure("checkpoint_scores", b"", facts=["One.", "Two."]).caption
-    assert caption == "One. Two. " + wording.FIGURE_TEXTS["checkpoint_scores"][1]
+def test_facts_stand_between_the_title_and_the_figure(content):
+    title, caption, _ = wording.FIGURE_TEXTS["checkpoint_scores"]
+    figure = page_figure("checkpoint_scores", b"", facts=["One.", f"Two {EVIL}"])
+    page = render_page(replace(content, figures=[figure]))
+    assert "<script" not in page
+    text = " ".join(" ".join(read(page).text).split())
+    assert text.index(title) < text.index(f"One. Two {EVIL}") < text.index(caption)
+    assert 'class="facts"' not in render_page(content)
 
 
 def test_a_page_of_the_least(study):
