@@ -32,7 +32,10 @@ _METRICS = (
 )
 _SAMPLES_PER_CLASS = 8
 _COLLAGE_IMAGES = 12
+# Pictures of pixels and of thousands of faces are smaller as PNG than as SVG.
 _SHOWN_AS_PNG = {"accuracy_surface", "sample_grid"}
+# A vector page skips pixels of images that it draws smaller than they are.
+_LARGEST_SHARP = 64
 
 
 def run(project: Project) -> list[str]:
@@ -56,6 +59,8 @@ def run(project: Project) -> list[str]:
     facts = {"checkpoint_scores": checkpoint_facts(checkpoints)}
 
     pages = []
+    large = train.images.shape[2] > _LARGEST_SHARP
+    raster = _SHOWN_AS_PNG | ({"epoch_collage", "reconstructions"} if large else set())
     pool = open_image_set(paths.generated)
     drawn = _figures(summary, gains, paths, meta, train, pool, checkpoints, project)
     with atomic_folder(results / "figures") as folder:
@@ -63,8 +68,7 @@ def run(project: Project) -> list[str]:
             png, svg = figures.figure_bytes(figure)
             (folder / f"{name}.png").write_bytes(png)
             (folder / f"{name}.svg").write_bytes(svg)
-            # Pictures of pixels and of thousands of faces are smaller as PNG than as SVG.
-            small = svg if name not in _SHOWN_AS_PNG else None
+            small = svg if name not in raster else None
             pages.append(page_figure(name, png, small, facts=facts.get(name, ()), asked=asked))
 
     write_json(results / "metrics.json", _metrics(head, scores, p.units[0]))

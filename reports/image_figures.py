@@ -19,6 +19,7 @@ _MOST_CLASSES = 24
 _MOST_EPOCHS = 8
 _COLLAGE_COLUMNS = 12
 _PAIR_COLUMNS = 16
+_ENOUGH_COLUMNS = 8
 # In pixels of the PNG: room for the rows' labels, and the widest that an image is drawn.
 _LABEL_WIDTH = 156
 _IMAGE_WIDTH = 128
@@ -185,10 +186,11 @@ def _gap_of(side: int) -> int:
 
 
 def _fitting(side: int, most: int) -> int:
-    """How many images fit side by side without being made smaller."""
+    """How many images fit side by side: at twice their size if those are enough."""
     gap = _gap_of(side)
-    room = round(WIDTH * DPI) - _LABEL_WIDTH - gap
-    return max(1, min(most, room // (side + gap)))
+    room = round(WIDTH * DPI) - _LABEL_WIDTH
+    twice, once = ((room // scale - gap) // (side + gap) for scale in (2, 1))
+    return max(1, min(most, twice if twice >= min(most, _ENOUGH_COLUMNS) else once))
 
 
 def _picture_rows(what: str, rows: Sequence[_Row], most: int) -> Figure:
