@@ -33,6 +33,7 @@ _MOST_GRID_CLASSES = 20
 _MOST_SCORED_EPOCHS = 200
 _COLLAPSED_EPOCHS = 3
 _COLLAPSED_SHARE = 0.1
+_SLOW_START = 0.25
 _RECONSTRUCTIONS = 16
 
 
@@ -331,7 +332,10 @@ def train_gan(
                 if budget.keep == "last" or (collapsed == 0 and fid < best.fid):
                     best = _Best(epoch.epoch, fid, _weights(kept_copy))
             seconds = 0.0
-            going_on = budget.keep == "last" or collapsed < _COLLAPSED_EPOCHS
+            # Small sets have short epochs: one that has not begun to draw is not collapsed yet.
+            begun = collapsed < len(history) or step >= _SLOW_START * total
+            collapse = collapsed >= _COLLAPSED_EPOCHS and begun
+            going_on = budget.keep == "last" or not collapse
             if not _agree(fabric, going_on):
                 stopped = (
                     f"the images of epochs {epoch_index + 2 - _COLLAPSED_EPOCHS} to "

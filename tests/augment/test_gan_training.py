@@ -193,6 +193,7 @@ def assert_same(a: TrainedGan, b: TrainedGan) -> None:
     """Bit for bit: weights, history, grids, choice."""
     assert same_weights(a.weights, b.weights)
     assert (a.epoch, a.stopped, a.precision) == (b.epoch, b.stopped, b.precision)
+    assert a.collapsed == b.collapsed
     assert len(a.history) == len(b.history)
     for x, y in zip(a.history, b.history, strict=True):
         assert (x.epoch, x.images, x.metrics) == (y.epoch, y.images, y.metrics)
@@ -437,7 +438,7 @@ def test_an_absurd_learning_rate_never_gives_a_generator(name: str) -> None:
         name, generator_rate=1e30, discriminator_rate=1e30, ema_decay=0.0, weights="plain"
     )
     with pytest.raises(AugmentError, match="training failed before one good epoch"):
-        train(system)
+        train(system, replace(BUDGET, keep="best"))
 
 
 def collapsing_after(good_epochs: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
@@ -461,12 +462,19 @@ def collapsing_after(good_epochs: int, monkeypatch: pytest.MonkeyPatch) -> dict[
     return {"system": system, "on_epoch": blacken}
 
 
+def falling() -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
+    """Scores that are better after every epoch, whatever the images."""
+    fids = iter(range(100, 0, -1))
+    return lambda images, labels: {"fid": next(fids)}
+
+
 def test_collapse_is_noticed_and_the_epoch_before_it_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     options = collapsing_after(2, monkeypatch)
-    budget = Budget(images=None, epochs=9, evaluate=12, keep="last")
-    trained = train(budget=budget, **options)
+    budget = Budget(images=None, epochs=9, evaluate=12, keep="best")
+    trained = train(budget=budget, evaluate=falling(), **options)
     assert trained.stopped == "the images of epochs 3 to 5 are all alike (collapse)"
     assert trained.epoch == 2
+    assert trained.collapsed == 3
     assert len(trained.history) == 5
     assert np.ptp(trained.history[4].grid, axis=0).max() == 0
     assert np.ptp(trained.history[1].grid, axis=0).max() > 0
@@ -474,19 +482,53 @@ def test_collapse_is_noticed_and_the_epoch_before_it_kept(monkeypatch: pytest.Mo
 
 def test_a_run_that_ends_in_black_keeps_a_good_epoch_too(monkeypatch: pytest.MonkeyPatch) -> None:
     options = collapsing_after(1, monkeypatch)
-    budget = Budget(images=None, epochs=3, evaluate=12, keep="last")
-    trained = train(budget=budget, **options)
+    budget = Budget(images=None, epochs=3, evaluate=12, keep="best")
+    trained = train(budget=budget, evaluate=falling(), **options)
     assert trained.stopped is None
     assert trained.epoch == 1
+    assert trained.collapsed == 2
 
 
-def test_collapse_from_the_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    contrast = np.random.default_rng(1).integers(0, 2, (40, 28, 28, 1), dtype=np.uint8) * 255
-    images = all_rows(ImageSet(contrast, IMAGES.labels, ("a", "b", "c")))
-    system = tiny(generator_rate=0.0)
-    budget = Budget(images=None, epochs=9, evaluate=12, keep="last")
+@pytest.mark.parametrize("good_epochs", [1, 2])
+def test_who_asks_for_the_last_epoch_gets_it_collapsed_or_not(
+    monkeypatch: pytest.MonkeyPatch, good_epochs: int
+) -> None:
+    options = collapsing_after(good_epochs, monkeypatch)
+    budget = Budget(images=None, epochs=7, evaluate=12, keep="last")
+    trained = train(budget=budget, **options)
+    assert trained.stopped is None
+    assert trained.epoch == len(trained.history) == 7
+    assert trained.collapsed == 7 - good_epochs
+    assert np.ptp(trained.history[-1].grid, axis=0).max() == 0
+    assert not trained.weights["upsample.3.weight"].any()
+
+
+CONTRAST = all_rows(
+    ImageSet(
+        np.random.default_rng(1).integers(0, 2, (40, 28, 28, 1), dtype=np.uint8) * 255,
+        IMAGES.labels,
+        ("a", "b", "c"),
+    )
+)
+"""Images beside which those of a fresh generator are all alike."""
+
+
+def test_collapse_from_the_start_is_an_error() -> None:
+    budget = Budget(images=None, epochs=9, evaluate=12, keep="best")
     with pytest.raises(AugmentError, match="epochs 1 to 3 are all alike \\(collapse\\)"):
-        train(system, budget, images=images)
+        train(tiny(generator_rate=0.0), budget, images=CONTRAST)
+
+
+def test_collapsed_epochs_are_counted_over_a_stop() -> None:
+    options: dict[str, Any] = {"images": CONTRAST, "budget": BUDGET}
+    system = tiny(generator_rate=0.0)
+    trained = train(system, **options)
+    assert (trained.epoch, trained.collapsed, trained.stopped) == (3, 3, None)
+    for step in (5, 7, 11):
+        resumed, stops = train_with_stops(system, step, **options)
+        assert stops == 1
+        assert_same(resumed, trained)
+    assert whole(PROJECTION).collapsed == 0
 
 
 def test_no_decay_is_the_generator_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -624,8 +666,9 @@ def test_without_labels_all_images_are_of_one_kind() -> None:
     rows = all_rows(ImageSet(images, labels, ("a", "b", "c")))
     # A generator that learns nothing and hardly varies, beside images that vary by class alone.
     frozen: dict[str, Any] = {"generator_rate": 0.0, "init_std": 1e-3}
-    budget = Budget(images=None, epochs=3, evaluate=12, keep="last")
-    assert train(tiny("cdcgan", **frozen), budget, images=rows).stopped is None
+    budget = Budget(images=None, epochs=3, evaluate=12, keep="best")
+    trained = train(tiny("cdcgan", **frozen), budget, images=rows)
+    assert (trained.stopped, trained.collapsed) == (None, 0)
     with pytest.raises(AugmentError, match="are all alike \\(collapse\\)"):
         train(tiny("dcgan-no-bn", **frozen), budget, images=rows)
 

@@ -322,17 +322,21 @@ DENSE_NO_BN = Published(
 )  # fmt: skip
 FAU_CDCGAN = Published(
     # Noise and label each through dense + reshape, then concatenated; likewise label and image.
+    # Batch norm in G only.
     """
     dense 100-6272 +b
+    bn 128
     dense 10-49 +b
-    up 129-128 k4 s2 > 14 +b
+    up 129-128 k4 s2 > 14
+    bn 128
     leaky 0.2
-    up 128-128 k4 s2 > 28 +b
+    up 128-128 k4 s2 > 28
+    bn 128
     leaky 0.2
     conv 128-1 k7 s1 > 28 +b
     """,
-    (100 * 6272 + 6272) + (10 * 49 + 49) + (129 * 128 * 16 + 128) + (128 * 128 * 16 + 128)
-    + (128 * 49 + 1),
+    (100 * 6272 + 6272) + (10 * 49 + 49) + 129 * 128 * 16 + 128 * 128 * 16 + (128 * 49 + 1)
+    + 2 * 3 * 128,
     ((
         """
         dense 10-784 +b
@@ -348,15 +352,18 @@ FAU_CDCGAN = Published(
 )  # fmt: skip
 FAU_GAN = Published(
     """
-    dense 100-256 +b
+    dense 100-256
+    bn 256
     leaky 0.2
-    dense 256-512 +b
+    dense 256-512
+    bn 512
     leaky 0.2
-    dense 512-1024 +b
+    dense 512-1024
+    bn 1024
     leaky 0.2
     dense 1024-784 +b
     """,
-    (100 * 256 + 256) + (256 * 512 + 512) + (512 * 1024 + 1024) + (1024 * 784 + 784),
+    100 * 256 + 256 * 512 + 512 * 1024 + (1024 * 784 + 784) + 2 * (256 + 512 + 1024),
     ((
         """
         dense 784-512 +b
@@ -853,7 +860,8 @@ def test_through_a_dense_layer_the_label_is_one_more_map() -> None:
     latent, labels = inputs(a, 2)
     generator(latent, labels)
     one_hot = torch.eye(10)[labels]
-    noise = F.leaky_relu(generator.first(latent), 0.2).view(2, -1, 7, 7)
+    noise = generator.first_norm(generator.first(latent).view(2, -1, 7, 7))
+    noise = F.leaky_relu(noise, 0.2)
     # The label's map is its dense layer alone, without an activation.
     plane = (one_hot @ generator.first_label.weight.T + generator.first_label.bias).view(2, 1, 7, 7)
     assert maps[0].shape[1] == a.generator[0][0] + 1

@@ -163,9 +163,19 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "cdcgan-feedback": CONDITIONAL,
     "cgan-dense": CONDITIONAL | {"kind": "dense"},
     "cgan-dense-no-bn": CONDITIONAL | NO_NORM | {"kind": "dense"},
-    "fau-cdcgan": NO_NORM
-    | {"label": "dense", "generator_slope": 0.2, "discriminator_slope": 0.2, "dropout": (0, 0.4)},
-    "fau-gan": NO_NORM | {"kind": "dense", "generator_slope": 0.2, "discriminator_slope": 0.2},
+    "fau-cdcgan": {
+        "label": "dense",
+        "discriminator_norm": "none",
+        "generator_slope": 0.2,
+        "discriminator_slope": 0.2,
+        "dropout": (0, 0.4),
+    },
+    "fau-gan": {
+        "kind": "dense",
+        "discriminator_norm": "none",
+        "generator_slope": 0.2,
+        "discriminator_slope": 0.2,
+    },
     "tribhuvan-fashion": {
         "generator_norm": "batch-after",
         "discriminator_norm": "none",
