@@ -39,6 +39,9 @@ class Adversaries(Protocol):
     generator: Generator
     """The plain module that draws images."""
 
+    discriminator: nn.Module | None
+    """The plain module that scores images; None where only codes are scored."""
+
     loss_names: tuple[str, ...]
     """What `update` returns, in order."""
 
@@ -102,6 +105,7 @@ class _Game:
     """What every kind of adversaries shares: noise by stream, rates, this process's share."""
 
     generator: Generator
+    discriminator: nn.Module | None = None
     parts: dict[str, Any]
 
     def __init__(
@@ -159,6 +163,7 @@ class _Gan(_Game):
     ) -> None:
         super().__init__(architecture, system, batch_size, seed, fabric)
         self.generator, self._plain_discriminator = networks
+        self.discriminator = self._plain_discriminator
         self._feedback = feedback
         self._generator, generator_optimizer = fabric.setup(
             self.generator, self._adam(self.generator.parameters(), system.generator_rate)

@@ -159,7 +159,8 @@ def train_gan(
         fabric: launched Lightning Fabric; device, precision and processes are its own.
         store: where the state is kept between runs, and the weights of ``budget.checkpoints``
             epochs: ``epoch-0005``, and ``epoch-0005-average`` for the averaged copy of a system
-            that keeps the plain weights.
+            that keeps the plain weights; of the last two of them ``epoch-0005-discriminator`` too,
+            where a discriminator scores images.
         evaluate: called after every epoch by the first process with uint8 images N x H x W x C
             and the labels asked for; its result joins the epoch's metrics, for the averaged copy
             under names that start with `AVERAGE`. ``budget.keep="best"`` needs a key ``fid``.
@@ -204,6 +205,7 @@ def train_gan(
     n_epochs = -(-total // epoch_steps)
     every = -(-n_epochs // _MOST_SCORED_EPOCHS)
     kept_epochs = checkpoint_epochs(n_epochs, every, budget.checkpoints)
+    judged_epochs = sorted(kept_epochs)[-2:]
 
     # Construct networks and optimisers.
     adversaries = build_adversaries(
@@ -326,6 +328,9 @@ def train_gan(
                     store.keep(f"epoch-{epoch.epoch:04d}", _weights(kept_copy))
                     if other_copy is not None:
                         store.keep(f"epoch-{epoch.epoch:04d}-average", _weights(other_copy))
+                    if adversaries.discriminator is not None and epoch.epoch in judged_epochs:
+                        weights = _weights(adversaries.discriminator)
+                        store.keep(f"epoch-{epoch.epoch:04d}-discriminator", weights)
                 history.append(epoch)
                 on_epoch(epoch)
                 fid = metrics.get("fid", math.inf)
@@ -412,8 +417,8 @@ def spread_within_classes(images: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(spreads)) if spreads else math.inf
 
 
-def _weights(generator: Generator) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 def _plain_floats(values: Mapping[str, float]) -> dict[str, float]:

@@ -16,10 +16,8 @@ import pandas as pd
 from augment.errors import AugmentError
 from augment.image_sets import ImageSet
 from augment.splits import class_ordering
+from augment.strategies import STRATEGIES
 from augment.streams import numpy_stream
-
-POOLS = {"mix": "generated", "filtered": "filtered"}
-"""The pool that each strategy takes its generated images from."""
 
 
 class MixError(AugmentError):
@@ -32,9 +30,9 @@ class Cell:
 
     protocol: Literal["paper"]
     unit: str  # whose generator and pools are used
-    strategy: str  # none (real images only), mix or filtered
+    strategy: str  # a name in STRATEGIES
     n_real: int
-    n_synthetic: int
+    n_synthetic: int  # images that the strategy adds
     seed: int  # of the classifier: weights and order of the images
     real_per_class: tuple[int, ...]
     synthetic_per_class: tuple[int, ...]
@@ -49,27 +47,32 @@ def build_cells(
 ) -> list[Cell]:
     """Cross real counts, synthetic counts, strategies and seeds.
 
-    Cells without generated images are the same for every strategy: they appear once, as
-    ``none``. The cell with neither does not exist.
+    Real images alone are in every grid, as ``none``. Counts that mean nothing in a strategy are
+    left out of it, such as no real images in ``fine-tune``.
 
     Args:
         unit: whose generator and pools the cells use.
         real: for each grid line, the real images of each class, int64 n_classes.
         synthetic: likewise for generated images.
-        strategies: names in ``POOLS``.
+        strategies: names in ``STRATEGIES`` besides ``none``.
         seeds: of the classifiers.
 
     Returns:
         Cells ordered by strategy, real count, synthetic count and seed.
+
+    Raises:
+        MixError: an unknown strategy, or one in which no count of the grid means anything.
     """
-    unknown = sorted(set(strategies) - POOLS.keys())
+    allowed = [name for name in STRATEGIES if name != "none"]
+    unknown = [name for name in strategies if name not in allowed]
     if unknown:
-        raise MixError(f"strategy {unknown[0]!r} is unknown; allowed: {', '.join(POOLS)}")
-    cells = []
+        raise MixError(f"strategy {unknown[0]!r} is unknown; allowed: {', '.join(allowed)}")
+    cells: list[Cell] = []
     for strategy in ("none", *strategies):
+        before = len(cells)
         for r in real:
             for s in synthetic:
-                if (s.sum() == 0) != (strategy == "none") or r.sum() + s.sum() == 0:
+                if not STRATEGIES[strategy].takes(int(r.sum()), int(s.sum())):
                     continue
                 cells += [
                     Cell(
@@ -84,6 +87,11 @@ def build_cells(
                     )
                     for seed in seeds
                 ]
+        if strategy != "none" and len(cells) == before:
+            raise MixError(
+                f"strategy {strategy} has no cell in this grid; allowed: "
+                f"{STRATEGIES[strategy].needs}"
+            )
     return cells
 
 
@@ -93,7 +101,7 @@ def check_cells(
     pool_counts: Mapping[str, np.ndarray],
     class_names: Sequence[str],
 ) -> None:
-    """Refuse recipes that ask for more images of a class than there are.
+    """Refuse recipes that ask for more images of a class than there are, or lack a side.
 
     Args:
         cells: the recipes.
@@ -105,17 +113,30 @@ def check_cells(
         MixError: naming the first class, count and pool that do not fit.
     """
     for cell in cells:
+        strategy = STRATEGIES[cell.strategy]
+        recipe = (
+            f"a {cell.strategy} recipe with {cell.n_real} real and {cell.n_synthetic} synthetic "
+            "images"
+        )
+        if not strategy.takes(cell.n_real, cell.n_synthetic):
+            raise MixError(f"{recipe} means nothing; allowed: {strategy.needs}")
         demands = [("real", cell.real_per_class, real_counts)]
-        if cell.strategy != "none":
-            pool = POOLS[cell.strategy]
-            demands.append((pool, cell.synthetic_per_class, pool_counts[pool]))
+        if strategy.pool is not None:
+            demands.append((strategy.pool, cell.synthetic_per_class, pool_counts[strategy.pool]))
         for source, wanted, there in demands:
             for name, want, have in zip(class_names, wanted, there, strict=True):
                 if want > have:
                     raise MixError(
-                        f"a {cell.strategy} recipe with {cell.n_real} real and "
-                        f"{cell.n_synthetic} synthetic images needs {want} {source} images of "
-                        f"class {name}; allowed: at most {have}"
+                        f"{recipe} needs {want} {source} images of class {name}; "
+                        f"allowed: at most {have}"
+                    )
+        if strategy.adds == "real":
+            for name, have, want in zip(
+                class_names, cell.real_per_class, cell.synthetic_per_class, strict=True
+            ):
+                if want and not have:
+                    raise MixError(
+                        f"{recipe} has no real image of class {name} to repeat; allowed: at least 1"
                     )
 
 
@@ -149,6 +170,23 @@ def real_indices(train: ImageSet, per_class: Sequence[int], seed: int) -> np.nda
     """
     order = class_ordering(train.labels, train.n_classes, numpy_stream(seed, "subset"))
     return np.concatenate([order[c][:n] for c, n in enumerate(per_class)])
+
+
+def repeated_indices(
+    train: ImageSet, per_class: Sequence[int], more: Sequence[int], seed: int
+) -> np.ndarray:
+    """Return ``more`` further entries of each class from the images of a recipe, int64.
+
+    Args:
+        train: the real training images.
+        per_class: the recipe's real images of each class, as in `real_indices`.
+        more: how many entries to return of each class: its images again and again, in order.
+        seed: of the order.
+    """
+    chosen = real_indices(train, per_class, seed)
+    labels = train.labels[chosen]
+    # np.resize starts over when it comes to the end.
+    return np.concatenate([np.resize(chosen[labels == c], n) for c, n in enumerate(more)])
 
 
 def pool_indices(labels: np.ndarray, per_class: Sequence[int]) -> np.ndarray:

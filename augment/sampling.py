@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from augment.architectures import read_architecture
+from augment.architectures import Architecture, read_architecture
 from augment.checkpoints import CheckpointError, check_size, load_weights, read_meta
 from augment.networks import Generator, draw_latent
 from augment.streams import torch_stream
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 CHUNK = 250
 """Images a forward pass. Fixed: image i depends on which images share its pass (by rounding), so
@@ -26,8 +28,15 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return pixels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
-    """Rebuild a generator from its checkpoint.
+def load_network(
+    folder: Path, kind: str, build: Callable[[Architecture], NetworkT]
+) -> tuple[NetworkT, dict[str, Any]]:
+    """Rebuild a network from its checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+        kind: what it must hold, such as ``generator``.
+        build: makes the network of an architecture.
 
     Returns:
         The network on the CPU in evaluation mode, and its meta.json.
@@ -35,16 +44,21 @@ def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
     Raises:
         CheckpointError: in one line, for anything missing, damaged or out of bounds.
     """
-    meta = read_meta(folder, "generator")
+    meta = read_meta(folder, kind)
     try:
         architecture = read_architecture(meta["architecture"])
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
     with torch.device("meta"):
-        check_size(folder, Generator(architecture))
-    generator = Generator(architecture)
-    load_weights(folder, generator)
-    return generator.eval(), meta
+        check_size(folder, build(architecture))
+    network = build(architecture)
+    load_weights(folder, network)
+    return network.eval(), meta
+
+
+def load_generator(folder: Path) -> tuple[Generator, dict[str, Any]]:
+    """Rebuild a generator from its checkpoint; see `load_network`."""
+    return load_network(folder, "generator", Generator)
 
 
 @torch.inference_mode()

@@ -21,12 +21,13 @@ import torch
 from augment.files import atomic_file, sha256_file
 from augment.image_rows import ImageRows
 from augment.image_sets import open_image_set
+from classifiers.classical import Classical, classical_transform
 from classifiers.errors import ClassifierError
 from classifiers.fitting import FitSettings, fit_lenet
 from classifiers.prediction import predict
 
-_CODE = ("lenet.py", "fitting.py", "prediction.py", "cells.py")
-_CACHE_FORMAT = 1
+_CODE = ("lenet.py", "fitting.py", "prediction.py", "cells.py", "classical.py")
+_CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,17 @@ class Source:
 class CellTask:
     """Everything that one cell's result depends on."""
 
-    sources: tuple[Source, ...]  # training images: real, generated or both
+    sources: tuple[Source, ...]  # training images: real ones, added ones or both
     evaluations: tuple[Source, ...]  # image sets to predict, in order
     n_classes: int
     input_size: int
     settings: FitSettings
     seed: int
+    # Which of the sources each phase trains on, by number; () is one phase on all of them.
+    phases: tuple[tuple[int, ...], ...] = ()
+    # For each source the value of a further input plane; () is a network without it.
+    source_values: tuple[float, ...] = ()
+    classical: Classical | None = None  # transforms of the training images
 
     def key(self, code: str) -> str:
         """Return the digest of everything the result depends on."""
@@ -64,6 +70,9 @@ class CellTask:
             "input_size": self.input_size,
             "settings": asdict(self.settings),
             "seed": self.seed,
+            "phases": self.phases,
+            "source_values": self.source_values,
+            "classical": None if self.classical is None else asdict(self.classical),
             "code": code,
             "torch": torch.__version__,
             "machine": platform.machine(),
@@ -157,12 +166,23 @@ def _train(i: int, task: CellTask) -> tuple[int, CellResult]:
             [open_image_set(source.folder) for source in task.sources],
             [source.indices for source in task.sources],
         )
+        counts = [len(source.indices) for source in task.sources]
+        of_source = np.split(np.arange(len(rows)), np.cumsum(counts)[:-1])
+        # Images larger than the network's input are reduced before they are transformed.
+        side = min(rows.shape[1], task.input_size)
         network = fit_lenet(
             rows,
             task.n_classes,
             input_size=task.input_size,
             settings=task.settings,
             seed=task.seed,
+            phases=[np.concatenate([of_source[k] for k in phase]) for phase in task.phases],
+            source=np.repeat(np.array(task.source_values, dtype=np.float32), counts)
+            if task.source_values
+            else None,
+            transform=None
+            if task.classical is None
+            else classical_transform(task.classical, side),
         )
         dtype = np.uint8 if task.n_classes <= 256 else np.uint16
         predictions = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from augment.image_rows import ImageRows
 from augment.streams import derive_seed, numpy_stream
 from classifiers.errors import ClassifierError
-from classifiers.lenet import LeNet, LeNetArchitecture, to_input
+from classifiers.lenet import LeNet, LeNetArchitecture, to_input, with_source
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,9 @@ def fit_lenet(
     input_size: int,
     settings: FitSettings,
     seed: int,
+    phases: Sequence[np.ndarray] = (),
+    source: np.ndarray | None = None,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> LeNet:
     """Fit a LeNet: Adam, cross-entropy, one-cycle learning rate (Smith & Topin, 2018).
@@ -62,7 +65,14 @@ def fit_lenet(
         n_classes: number of classes.
         input_size: side that LeNet sees, in pixels.
         settings: steps, batch size and rate.
-        seed: root of the streams for the weights and for the order of the images.
+        seed: root of the streams for the weights, the order of the images and the transform.
+        phases: int64 rows that each phase trains on, one after the other, with equal shares of the
+            steps and one schedule over all; none is one phase on all images.
+        source: float32 N, the value of a further input plane for each image, +1 for a real one and
+            -1 for a generated one; None is a network without that plane.
+        transform: what is done to a batch of uint8 N x C x H x W before it is shown, such as
+            `classifiers.classical.classical_transform`. It draws from PyTorch's global state, which
+            is seeded for every step.
         on_step: called with (steps done, steps in all) after every step.
 
     Returns:
@@ -80,10 +90,12 @@ def fit_lenet(
         channels=images.shape[3],
         image_size=images.shape[1],
         input_size=input_size,
+        source_channel=source is not None,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "weights"))
-        network = LeNet(architecture)
+        # Pooling and convolutions of few channels are faster with the channels last.
+        network = LeNet(architecture).to(memory_format=torch.channels_last)
     steps = settings.n_steps(len(images))
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -92,12 +104,21 @@ def fit_lenet(
     # Larger images are reduced once instead of again at every step.
     reduced = _reduce(images, input_size) if images.shape[1] > input_size else None
     targets = torch.from_numpy(images.labels)
-    order = batches(len(images), settings.batch_size, steps, numpy_stream(seed, "order"))
+    planes = None if source is None else torch.from_numpy(source)
+    order = _order(len(images), phases, settings.batch_size, steps, seed)
     network.train()
     for step in range(steps):
         index = order[step]
         pixels = _channels_first(images[index]) if reduced is None else reduced[index]
-        loss = F.cross_entropy(network(to_input(pixels, input_size)), targets[index])
+        if transform is not None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(derive_seed(seed, "transform", step))
+                pixels = transform(pixels)
+        inputs = to_input(pixels, input_size)
+        if planes is not None:
+            inputs = with_source(inputs, planes[index])
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        loss = F.cross_entropy(network(inputs), targets[index])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -110,6 +131,20 @@ def fit_lenet(
             "lower lenet.learning_rate"
         )
     return network.eval()
+
+
+def _order(
+    n_images: int, phases: Sequence[np.ndarray], batch_size: int, steps: int, seed: int
+) -> np.ndarray:
+    """Return the rows of every step, int64 ``steps`` x ``batch_size``."""
+    if not phases:
+        return batches(n_images, batch_size, steps, numpy_stream(seed, "order"))
+    ends = [round(steps * (k + 1) / len(phases)) for k in range(len(phases))]
+    parts = [
+        rows[batches(len(rows), batch_size, end - start, numpy_stream(seed, "order", k))]
+        for k, (rows, start, end) in enumerate(zip(phases, [0, *ends], ends, strict=False))
+    ]
+    return np.concatenate(parts)
 
 
 def _channels_first(images: np.ndarray) -> torch.Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,6 +26,7 @@ class LeNetArchitecture:
     channels: int = 1
     image_size: int = 28
     input_size: int = 32
+    source_channel: bool = False  # one more plane: +1 for a real image, -1 for a generated one
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arguments as plain JSON values."""
@@ -42,7 +44,8 @@ class LeNet(nn.Module):
         super().__init__()
         self.architecture = architecture
         side = ((architecture.input_size - 4) // 2 - 4) // 2
-        self.conv1 = nn.Conv2d(architecture.channels, 6, 5)
+        planes = architecture.channels + architecture.source_channel
+        self.conv1 = nn.Conv2d(planes, 6, 5)
         self.conv2 = nn.Conv2d(6, 16, 5)
         self.fc1 = nn.Linear(16 * side * side, 120)
         self.fc2 = nn.Linear(120, FEATURES)
@@ -52,13 +55,15 @@ class LeNet(nn.Module):
         """Return the penultimate activations.
 
         Args:
-            images: float N x C x ``input_size`` x ``input_size`` in [-1, 1], from ``to_input``.
+            images: float N x C x ``input_size`` x ``input_size`` in [-1, 1], from ``to_input``;
+                with a source channel one more plane, from ``with_source``.
 
         Returns:
             float N x 84, not negative.
         """
-        hidden = F.max_pool2d(F.relu(self.conv1(images)), 2)
-        hidden = F.max_pool2d(F.relu(self.conv2(hidden)), 2)
+        # ReLU after pooling gives the same numbers on a quarter of the values.
+        hidden = F.relu(F.max_pool2d(self.conv1(images), 2))
+        hidden = F.relu(F.max_pool2d(self.conv2(hidden), 2))
         hidden = F.relu(self.fc1(hidden.flatten(1)))
         return F.relu(self.fc2(hidden))
 
@@ -90,3 +95,17 @@ def to_input(images: Tensor, input_size: int) -> Tensor:
     if side > input_size:
         return F.interpolate(pixels, size=(input_size, input_size), mode="bilinear", antialias=True)
     return pixels
+
+
+def with_source(inputs: Tensor, source: Tensor) -> Tensor:
+    """Add the plane that tells where an image comes from.
+
+    Args:
+        inputs: float N x C x H x W, from ``to_input``.
+        source: float N, +1 for a real image and -1 for a generated one.
+
+    Returns:
+        float N x (C + 1) x H x W.
+    """
+    plane = source.view(-1, 1, 1, 1).expand(-1, 1, *inputs.shape[2:])
+    return torch.cat([inputs, plane], dim=1)

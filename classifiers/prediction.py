@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from classifiers.lenet import FEATURES, LeNet, to_input
+from classifiers.lenet import FEATURES, LeNet, to_input, with_source
 
 
 class Predictions(NamedTuple):
@@ -29,7 +29,8 @@ def predict(network: LeNet, images: np.ndarray, batch_size: int = 500) -> Predic
 
     Args:
         network: a fitted LeNet on the CPU.
-        images: uint8 N x H x W x C; a memory-mapped array is read block by block.
+        images: uint8 N x H x W x C; a memory-mapped array is read block by block. To a network
+            with a source channel they are shown as real ones.
         batch_size: images a block; the result does not depend on it beyond rounding.
 
     Returns:
@@ -41,6 +42,8 @@ def predict(network: LeNet, images: np.ndarray, batch_size: int = 500) -> Predic
     for start in range(0, len(images), batch_size):
         block = torch.from_numpy(np.array(images[start : start + batch_size]))
         inputs = to_input(block.permute(0, 3, 1, 2), network.architecture.input_size)
+        if network.architecture.source_channel:
+            inputs = with_source(inputs, torch.ones(len(inputs)))
         hidden = network.features(inputs)
         features[start : start + len(block)] = hidden.numpy()
         probabilities[start : start + len(block)] = network.fc3(hidden).softmax(dim=1).numpy()

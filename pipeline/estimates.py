@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from augment.architectures import multiply_adds
+from augment.strategies import STRATEGIES
 from pipeline.parameters import FitParameters, Parameters, chosen_system, resolve_counts
 
 LENET_SPEED = 10_000.0
@@ -56,15 +57,15 @@ class StudySize:
 def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
     """Return the number of training images of every cell of the grid, seeds counted apart.
 
-    Real images alone make one cell whatever the number of strategies; no image at all makes none.
+    Real images alone are in every grid; counts that mean nothing in a strategy make no cell.
     """
     mix = parameters.mix
     sizes = []
     for n_real in resolve_counts(mix.real, n_train):
         for n_synthetic in resolve_counts(mix.synthetic, n_train):
-            copies = len(mix.strategies) if n_synthetic else 1
-            if n_real + n_synthetic:
-                sizes += [n_real + n_synthetic] * copies * len(mix.seeds)
+            for name in ("none", *mix.strategies):
+                if STRATEGIES[name].takes(n_real, n_synthetic):
+                    sizes += [n_real + n_synthetic] * len(mix.seeds)
     return sizes
 
 

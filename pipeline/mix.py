@@ -6,7 +6,8 @@ import numpy as np
 
 from augment.files import atomic_file
 from augment.image_sets import open_image_set
-from augment.mixing import POOLS, build_cells, cells_table, check_cells
+from augment.mixing import build_cells, cells_table, check_cells
+from augment.strategies import STRATEGIES
 from pipeline.parameters import check_feasible, counts_per_class
 from pipeline.project import Project, read_array
 
@@ -29,8 +30,8 @@ def run(project: Project) -> list[str]:
         p.mix.seeds,
     )
     pools = {"generated": paths.generated, "filtered": paths.filtered}
-    used = {POOLS[strategy] for strategy in p.mix.strategies}
-    counts = {name: open_image_set(pools[name]).counts() for name in sorted(used)}
+    used = {STRATEGIES[strategy].pool for strategy in p.mix.strategies}
+    counts = {name: open_image_set(pools[name]).counts() for name in pools if name in used}
     check_cells(cells, real, counts, train.class_names)
     with atomic_file(project.recipes) as file:
         cells_table(cells).to_parquet(file, index=False)

@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from augment.strategies import STRATEGIES
 from pipeline.errors import PipelineError
 from pipeline.parameter_text import (
     ParameterHelp,
@@ -67,7 +68,10 @@ SystemName = Literal[
     "padova-dcgan",
     "padova-aae",
 ]
-StrategyName = Literal["mix", "filtered"]
+StrategyName = Literal[
+    "mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical"
+]
+TransformName = Literal["affine", "elastic", "crop", "flip"]
 SYSTEM_NAMES: tuple[str, ...] = get_args(SystemName)
 STRATEGY_NAMES: tuple[str, ...] = get_args(StrategyName)
 _SYSTEM_OPTIONS = {
@@ -369,13 +373,44 @@ class MixParameters(_Section):
         "generated training images",
     )
     strategies: Annotated[tuple[StrategyName, ...], _FromList, _Unique] = _list_field(
-        join_or(STRATEGY_NAMES), "which pool: all generated images, or the filtered ones"
+        join_or(STRATEGY_NAMES),
+        "what is done with generated images (mix, filtered, fine-tune, source-channel), and the "
+        "controls without them (duplicated, classical)",
     )
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=_LARGEST_SEED)], ...], _FromList, _Unique
     ] = _list_field(
         f"a whole number from 0 to {_LARGEST_SEED}", "one classifier a cell for each seed"
     )
+
+
+class ClassicalParameters(_Section):
+    """The transforms of strategy classical: each image anew at every step."""
+
+    transforms: (
+        Annotated[tuple[TransformName, ...], _FromList, Field(max_length=4), _Unique] | None
+    ) = Field(
+        description="in order; null = what suits the data: affine for digits, crop and flip for "
+        "everything else",
+        json_schema_extra={
+            "allowed": "a list of distinct entries, each affine, elastic, crop or flip, or null",
+            "entry": "affine, elastic, crop or flip",
+        },
+    )
+    rotation: float = Field(ge=0, le=180, description="affine: degrees, either way")
+    shift: float = Field(ge=0, le=1, description="affine: share of the side, either way")
+    scale: float = Field(ge=0, lt=1, description="affine: share of the size, either way")
+    shear: float = Field(ge=0, le=80, description="affine: degrees, either way")
+    elastic_strength: float = Field(
+        ge=0, le=1000, description="elastic: torchvision's alpha, the larger the stronger"
+    )
+    elastic_smoothness: float = Field(
+        gt=0, le=100, description="elastic: torchvision's sigma, in pixels"
+    )
+    crop_padding: float = Field(
+        gt=0, le=0.5, description="crop: share of the side that is added on every edge"
+    )
+    flip: float = Field(ge=0, le=1, description="flip: probability of a mirror image")
 
 
 class ClassifiersParameters(FitParameters):
@@ -418,6 +453,7 @@ class Parameters(_Section):
     generate: GenerateParameters
     filter: FilterParameters | None = None
     mix: MixParameters
+    classical: ClassicalParameters | None = None
     train_classifiers: ClassifiersParameters
     score: ScoreParameters
 
@@ -428,6 +464,14 @@ class Parameters(_Section):
             allowed = allowed_text(type(self).model_fields["filter"])
             raise ParameterError(f"params.yaml: filter is missing; allowed: {allowed}")
         return self.filter
+
+    @property
+    def classical_transforms(self) -> tuple[str, ...]:
+        """The transforms of strategy classical, in order; digits are never mirrored by default."""
+        chosen = None if self.classical is None else self.classical.transforms
+        if chosen is not None:
+            return chosen
+        return ("affine",) if self.data.source in ("mnist5k", "mnist") else ("crop", "flip")
 
     @model_validator(mode="after")
     def _check_rules(self) -> Parameters:
@@ -475,6 +519,21 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
     if "filtered" in p.mix.strategies and p.filter is None:
         index = p.mix.strategies.index("filtered")
         yield f"mix.strategies[{index}] is filtered; allowed: mix, as there is no section filter"
+    if "classical" in p.mix.strategies and p.classical is None:
+        index = p.mix.strategies.index("classical")
+        yield (
+            f"mix.strategies[{index}] is classical and there is no section classical; "
+            "allowed: the section, as in the params.yaml that comes with the project"
+        )
+    for index, name in enumerate(p.mix.strategies):
+        grid = [(bool(r), bool(s)) for r in p.mix.real for s in p.mix.synthetic]
+        if any(p.mix.real) or any(p.mix.synthetic):
+            strategy = STRATEGIES[name]
+            if not any(strategy.takes(int(r), int(s)) for r, s in grid):
+                yield (
+                    f"mix.strategies[{index}] is {name}, which has no cell in mix.real x "
+                    f"mix.synthetic; allowed: with {strategy.needs}"
+                )
     if not any(p.mix.real) and not any(p.mix.synthetic):
         yield "mix.real and mix.synthetic hold only 0; allowed: a count above 0 in one of them"
 
@@ -641,14 +700,15 @@ def check_feasible(
             )
     _check_batch(parameters.train_gan, n_train)
     pools = _pools(parameters)
+    used = {STRATEGIES[name].pool for name in parameters.mix.strategies}
     for index, entry in enumerate(parameters.mix.synthetic):
         if isinstance(entry, dict) and class_names is None:
             named, counts = list(entry), np.array(list(entry.values()), dtype=np.int64)
         else:
             named, counts = list(names), counts_per_class(entry, real, names)
         most = int(counts.argmax())
-        for strategy, (pool, size) in pools.items():
-            if strategy in parameters.mix.strategies and counts[most] > size:
+        for name, (pool, size) in pools.items():
+            if name in used and counts[most] > size:
                 raise ParameterError(
                     f"params.yaml: mix.synthetic[{index}] is {shown(entry)}, which takes "
                     f"{counts[most]} images of class {shown(named[most])}; "
@@ -695,8 +755,8 @@ def _check_batch(gan: GanParameters, n_train: int) -> None:
 
 
 def _pools(parameters: Parameters) -> Mapping[str, tuple[str, int]]:
-    """Return for each strategy the key that sizes its pool, and images of each class in it."""
-    pools = {"mix": ("generate.per_class", parameters.generate.per_class)}
+    """Return for each pool the key that sizes it, and images of each class in it."""
+    pools = {"generated": ("generate.per_class", parameters.generate.per_class)}
     if parameters.filter is not None:
         pools["filtered"] = ("filter.per_class", parameters.filter.per_class)
     return pools

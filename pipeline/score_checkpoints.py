@@ -37,7 +37,11 @@ def run(project: Project, unit: str) -> list[str]:
     counts = apportion(N_IMAGES, test.counts())
     seed = derive_seed(p.seed, "checkpoints", unit)
     rows: list[dict[str, float | str]] = []
-    folders = sorted(path for path in paths.checkpoints.iterdir() if path.is_dir())
+    folders = sorted(
+        path
+        for path in paths.checkpoints.iterdir()
+        if path.is_dir() and not path.name.endswith("-discriminator")
+    )
     with Progress(f"score-checkpoints {unit}", "generators") as progress:
         for done, folder in enumerate(folders, 1):
             generator, meta = load_generator(folder)

@@ -12,11 +12,19 @@ import pandas as pd
 
 from augment.files import atomic_file
 from augment.image_sets import ImageSet, open_image_set
-from augment.mixing import POOLS, Cell, cells_from_table, pool_indices, real_indices
+from augment.mixing import (
+    Cell,
+    cells_from_table,
+    pool_indices,
+    real_indices,
+    repeated_indices,
+)
+from augment.strategies import STRATEGIES
 from augment.streams import derive_seed
 from classifiers.cells import CellResult, CellTask, Source, accuracies, train_cells
+from classifiers.classical import Classical
 from pipeline.judging import fit_settings
-from pipeline.parameters import parse_unit
+from pipeline.parameters import Parameters, parse_unit
 from pipeline.progress import Progress
 from pipeline.project import Project
 from pipeline.resume import make_cache
@@ -34,8 +42,8 @@ def run(project: Project) -> list[str]:
         if folder.exists()
     }
     for cell in cells:
-        if cell.strategy != "none":
-            pool = POOLS[cell.strategy]
+        pool = STRATEGIES[cell.strategy].pool
+        if pool is not None:
             paths = project.unit(cell.unit)
             folder = paths.generated if pool == "generated" else paths.filtered
             sets.setdefault(f"{pool} {cell.unit}", (folder, open_image_set(folder)))
@@ -44,17 +52,26 @@ def run(project: Project) -> list[str]:
         folder, image_set = (sets | evaluations)[name]
         return Source(folder, image_set.digest, index)
 
+    def added(cell: Cell, pool: str | None) -> Source:
+        if pool is None:
+            per_class, more = cell.real_per_class, cell.synthetic_per_class
+            train, seed = sets["real"][1], parse_unit(cell.unit).seed
+            return source("real", repeated_indices(train, per_class, more, seed))
+        name = f"{pool} {cell.unit}"
+        return source(name, pool_indices(sets[name][1].labels, cell.synthetic_per_class))
+
     tasks = []
     for cell in cells:
-        sources = []
+        strategy = STRATEGIES[cell.strategy]
+        sources, values = [], []
         if cell.n_real:
             seed = parse_unit(cell.unit).seed
             index = real_indices(sets["real"][1], cell.real_per_class, seed)
             sources.append(source("real", index))
+            values.append(1.0)
         if cell.n_synthetic:
-            name = f"{POOLS[cell.strategy]} {cell.unit}"
-            index = pool_indices(sets[name][1].labels, cell.synthetic_per_class)
-            sources.append(source(name, index))
+            sources.append(added(cell, strategy.pool))
+            values.append(-1.0)
         tasks.append(
             CellTask(
                 sources=tuple(sources),
@@ -66,6 +83,9 @@ def run(project: Project) -> list[str]:
                 input_size=p.lenet.input_size,
                 settings=fit_settings(project, p.train_classifiers),
                 seed=derive_seed(p.seed, "cell", cell.seed),
+                phases=((1,), (0,)) if strategy.two_phases else (),
+                source_values=tuple(values) if strategy.source_channel else (),
+                classical=_classical(p) if strategy.classical else None,
             )
         )
     cache = project.cache / "cells"
@@ -83,6 +103,12 @@ def run(project: Project) -> list[str]:
     _write(project.results, cells, results, {k: v[1] for k, v in evaluations.items()}, name)
     cached = sum(result.cached for result in results)
     return [f"{len(cells)} cells: {len(cells) - cached} trained, {cached} from the cache"]
+
+
+def _classical(p: Parameters) -> Classical:
+    assert p.classical is not None  # A rule of the parameters.
+    settings = p.classical.model_dump(exclude={"transforms"})
+    return Classical(transforms=p.classical_transforms, **settings)
 
 
 def _write(

@@ -276,15 +276,16 @@ def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths, store: R
             epoch_of, copy_of = checkpoint_name(name)
             if epoch_of in reached:
                 about = {"epoch": epoch_of, "weights": copy_of or meta["system"]["weights"]}
-                save_checkpoint(folder / name, "generator", weights, meta | about)
+                kind = "discriminator" if copy_of == "discriminator" else "generator"
+                save_checkpoint(folder / name, kind, weights, meta | about)
     save_checkpoint(paths.generator, "generator", trained.weights, meta | kept)
 
 
 def checkpoint_name(name: str) -> tuple[int, str | None]:
-    """Return the epoch of a kept checkpoint, and ``average`` where it is the averaged copy.
+    """Return the epoch of a kept checkpoint, and what it is besides the generator that is kept.
 
     Args:
-        name: such as ``epoch-0005`` or ``epoch-0005-average``.
+        name: such as ``epoch-0005``, ``epoch-0005-average`` or ``epoch-0005-discriminator``.
     """
     _, number, *copy_of = name.split("-")
     return int(number), copy_of[0] if copy_of else None

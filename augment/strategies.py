@@ -1,0 +1,66 @@
+"""What can be done with generated images in a classifier's training, and the controls beside it.
+
+A strategy says what joins the real images and how a classifier sees both. Nothing here needs NumPy,
+so that parameters can be checked before it is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How a cell's classifier is trained."""
+
+    description: str  # One line for the user.
+    adds: Literal["nothing", "generated", "filtered", "real"]  # What its synthetic count counts.
+    needs_real: bool = False  # Whether it means nothing without real images.
+    two_phases: bool = False  # Half the steps on what it adds, then half on the real images.
+    source_channel: bool = False  # One more input plane: +1 for a real image, -1 for an added one.
+    classical: bool = False  # Classical augmentation of every image, drawn anew at every step.
+
+    @property
+    def pool(self) -> str | None:
+        """The pool that its added images come from; None where they come from none."""
+        return self.adds if self.adds in ("generated", "filtered") else None
+
+    def takes(self, n_real: int, n_synthetic: int) -> bool:
+        """Return whether a cell with these counts means something in this strategy."""
+        if self.needs_real and n_real == 0:
+            return False
+        if self.adds == "nothing":
+            return n_synthetic == 0 and n_real > 0
+        return n_synthetic > 0
+
+    @property
+    def needs(self) -> str:
+        """What `takes` asks for, in words."""
+        if self.adds == "nothing":
+            return "a real count above 0 and the synthetic count 0"
+        if self.needs_real:
+            return "a real and a synthetic count above 0"
+        return "a synthetic count above 0"
+
+
+STRATEGIES = {
+    "none": Strategy("real images alone", "nothing", needs_real=True),
+    "mix": Strategy("real and generated images, shuffled", "generated"),
+    "filtered": Strategy("as mix, with images that the judge reads as asked", "filtered"),
+    "fine-tune": Strategy(
+        "half the steps on generated images, then half on real ones",
+        "generated",
+        needs_real=True,
+        two_phases=True,
+    ),
+    "source-channel": Strategy(
+        "as mix, with a plane that tells real from generated", "generated", source_channel=True
+    ),
+    "duplicated": Strategy("the real images again instead of generated ones", "real", True),
+    "classical": Strategy(
+        "real images alone, transformed anew at every step", "nothing", True, classical=True
+    ),
+}
+"""By name. ``none`` is part of every grid; ``none``, ``duplicated`` and ``classical`` are controls
+without a generated image."""
