@@ -43,7 +43,7 @@ class Generator(nn.Module):
         if a.label == "convolution":
             self.first_label = _first(a, a.n_classes, width - noise_width, bias=not normed)
         elif a.label == "dense":
-            self.first_label = nn.Linear(a.n_classes, a.first_side**2)
+            self.first_label = _label_plane(a.n_classes, a.first_side)
         self.first_norm = nn.BatchNorm2d(width) if normed else nn.Identity()
         self.upsample = nn.Sequential(*_upsampling(a, width + (a.label == "dense")))
 
@@ -108,7 +108,7 @@ class Discriminator(nn.Module):
             self.layers = nn.Sequential(*layers, _spectral(a, nn.Linear(widths[-1], 1)))
             return
         if a.label == "dense":
-            self.label_plane = _spectral(a, nn.Linear(a.n_classes, a.image_size**2))
+            self.label_plane = _spectral(a, _label_plane(a.n_classes, a.image_size))
         layers, width, side = _downsampling(a, a.channels + planes)
         if a.label == "convolution":
             # The first convolution is two: half of its maps see the image, half the label.
@@ -236,6 +236,17 @@ def _first(a: Architecture, width_in: int, width: int, *, bias: bool) -> nn.Modu
     if a.first_layer == "dense":
         return nn.Linear(width_in, width * a.first_side**2)
     return nn.ConvTranspose2d(width_in, width, a.first_side, bias=bias)
+
+
+def _label_plane(n_classes: int, side: int) -> nn.Linear:
+    """Return a dense layer from a one-hot label to a plane, which starts as an embedding does.
+
+    PyTorch's own start makes planes that hardly differ, and both networks then ignore the label for
+    epochs.
+    """
+    layer = nn.Linear(n_classes, side**2)
+    nn.init.normal_(layer.weight)
+    return layer
 
 
 def _first_map(first: nn.Module, code: Tensor, side: int) -> Tensor:
