@@ -72,8 +72,8 @@ RESIZED: dict[str, dict[int, tuple[int, str, Table, Table]]] = {
     },
     # Halving 32 ends above a channel for each of four pixels: none is narrower than 4.
     "fau-cdcgan": {
-        28: (7, "same", one_each(128, 128, 128), one_each(128, 128)),
-        128: (8, "same", one_each(128, 128, 128, 64, 32), one_each(32, 64, 128, 128)),
+        28: (7, "double", one_each(128, 64), one_each(64, 128)),
+        128: (8, "double", one_each(128, 64, 32, 16), one_each(16, 32, 64, 128)),
     },
     # Dense layers do not depend on the size.
     "cgan-dense": {

@@ -849,7 +849,29 @@ def test_kept_epochs_are_evenly_spaced(n_epochs: int, every: int, n: int) -> Non
 
 
 def epoch_names(store: MemoryStore) -> list[str]:
-    return sorted(store.kept)
+    """Names of the generators that were kept."""
+    return sorted(name for name in store.kept if not name.endswith("-discriminator"))
+
+
+def test_the_discriminators_of_the_last_two_kept_epochs_are_kept() -> None:
+    store = MemoryStore()
+    budget = Budget(images=None, epochs=4, evaluate=12, keep="last", checkpoints=3)
+    train(tiny(SMOOTH), budget, store=store)
+    kept = [name for name in store.kept if name.endswith("-discriminator")]
+    assert kept == ["epoch-0003-discriminator", "epoch-0004-discriminator"]
+    assert "epoch-0002" in store.kept
+    # They are those of a training that ends there, and fit the networks' table.
+    shorter = MemoryStore()
+    train(tiny(SMOOTH), replace(budget, epochs=3), store=shorter)
+    assert same_weights(store.kept[kept[0]], shorter.kept["epoch-0003-discriminator"])
+    assert not same_weights(store.kept[kept[0]], store.kept[kept[1]])
+
+
+def test_an_autoencoder_keeps_no_discriminator_of_codes() -> None:
+    store = MemoryStore()
+    train(tiny("padova-aae"), replace(BUDGET, checkpoints=2), store=store)
+    assert store.kept
+    assert not [name for name in store.kept if name.endswith("-discriminator")]
 
 
 def test_weights_of_some_epochs_are_kept() -> None:
