@@ -61,7 +61,7 @@ def build_cells(
         Cells ordered by strategy, real count, synthetic count and seed.
 
     Raises:
-        MixError: an unknown strategy, or one in which no count of the grid means anything.
+        MixError: an unknown strategy, or one with generated images that has no cell in the grid.
     """
     allowed = [name for name in STRATEGIES if name != "none"]
     unknown = [name for name in strategies if name not in allowed]
@@ -87,7 +87,7 @@ def build_cells(
                     )
                     for seed in seeds
                 ]
-        if strategy != "none" and len(cells) == before:
+        if len(cells) == before and not STRATEGIES[strategy].is_control:
             raise MixError(
                 f"strategy {strategy} has no cell in this grid; allowed: "
                 f"{STRATEGIES[strategy].needs}"

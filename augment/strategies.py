@@ -26,6 +26,11 @@ class Strategy:
         """The pool that its added images come from; None where they come from none."""
         return self.adds if self.adds in ("generated", "filtered") else None
 
+    @property
+    def is_control(self) -> bool:
+        """Whether it uses no generated image: something to compare the others with."""
+        return self.pool is None
+
     def takes(self, n_real: int, n_synthetic: int) -> bool:
         """Return whether a cell with these counts means something in this strategy."""
         if self.needs_real and n_real == 0:

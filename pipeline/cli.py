@@ -184,6 +184,14 @@ def filter_(unit: Unit = _FIRST_UNIT) -> None:
 
 
 @app.command()
+def inspect(unit: Unit = _FIRST_UNIT) -> None:
+    """Set generated images beside real ones: neighbours, projections, discriminator's scores."""
+    from pipeline.inspect import run
+
+    _stage(f"inspect {unit}", lambda project: run(project, unit))
+
+
+@app.command()
 def mix() -> None:
     """Write the recipe of every cell: real x synthetic counts x strategies x seeds."""
     from pipeline.mix import run

@@ -28,7 +28,6 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from augment.strategies import STRATEGIES
 from pipeline.errors import PipelineError
 from pipeline.parameter_text import (
     ParameterHelp,
@@ -388,7 +387,7 @@ class ClassicalParameters(_Section):
     """The transforms of strategy classical: each image anew at every step."""
 
     transforms: (
-        Annotated[tuple[TransformName, ...], _FromList, Field(max_length=4), _Unique] | None
+        Annotated[tuple[TransformName, ...], _FromList, Field(min_length=1), _Unique] | None
     ) = Field(
         description="in order; null = what suits the data: affine for digits, crop and flip for "
         "everything else",
@@ -509,6 +508,7 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
                 "allowed: a number for exactly one of them, null for the other"
             )
     from augment.errors import AugmentError
+    from augment.strategies import STRATEGIES
 
     try:
         chosen_system(p.train_gan)
@@ -529,7 +529,8 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
         grid = [(bool(r), bool(s)) for r in p.mix.real for s in p.mix.synthetic]
         if any(p.mix.real) or any(p.mix.synthetic):
             strategy = STRATEGIES[name]
-            if not any(strategy.takes(int(r), int(s)) for r, s in grid):
+            cells = (strategy.takes(int(r), int(s)) for r, s in grid)
+            if not strategy.is_control and not any(cells):
                 yield (
                     f"mix.strategies[{index}] is {name}, which has no cell in mix.real x "
                     f"mix.synthetic; allowed: with {strategy.needs}"
@@ -681,6 +682,8 @@ def check_feasible(
         ParameterError: the first entry that cannot be had, in one line.
     """
     import numpy as np
+
+    from augment.strategies import STRATEGIES
 
     real = np.asarray(real_per_class, dtype=np.int64)
     n_train = int(real.sum())

@@ -29,6 +29,7 @@ _MADE_BY = {
     "generated": "generate",
     "filtered": "filter",
     "filtering": "filter",
+    "inspection": "inspect",
     "recipes.parquet": "mix",
     "cells.parquet": "train-classifiers",
     "predictions.npy": "train-classifiers",
@@ -64,6 +65,7 @@ class UnitPaths:
     generated: Path
     filtered: Path
     filtering: Path  # tables of acceptance and confidence
+    inspection: Path  # tables of neighbours, projections and the discriminator's scores
 
 
 @dataclass(frozen=True)
@@ -208,4 +210,5 @@ class Project:
             generated=data / "generated",
             filtered=data / "filtered",
             filtering=results / "filtering",
+            inspection=results / "inspection",
         )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from augment.errors import AugmentError
 from augment.image_sets import ImageSet
 from augment.mixing import (
-    POOLS,
+    Cell,
     MixError,
     build_cells,
     cells_from_table,
@@ -21,8 +21,10 @@ from augment.mixing import (
     check_cells,
     pool_indices,
     real_indices,
+    repeated_indices,
 )
 from augment.splits import apportion
+from augment.strategies import STRATEGIES
 
 K = 3
 FREQUENCIES = np.array([50, 30, 20])
@@ -41,12 +43,14 @@ def make_set(n: int = 100) -> ImageSet:
 @given(
     real=TOTALS,
     synthetic=TOTALS,
-    strategies=st.lists(st.sampled_from(sorted(POOLS)), unique=True),
+    strategies=st.lists(st.sampled_from(["mix", "filtered", "source-channel"]), unique=True),
     seeds=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
 )
 def test_every_recipe_appears_once(
     real: list[int], synthetic: list[int], strategies: list[str], seeds: list[int]
 ) -> None:
+    if not any(synthetic):
+        strategies = []
     cells = build_cells("all-0", counts(real), counts(synthetic), strategies, seeds)
     expected = [("none", r, 0, seed) for r in real if r and 0 in synthetic for seed in seeds] + [
         (strategy, r, s, seed)
@@ -83,8 +87,51 @@ def test_counts_of_one_class_are_kept_as_they_are() -> None:
 
 def test_an_unknown_strategy_is_refused() -> None:
     for name in ("none", "magic"):
-        with pytest.raises(MixError, match=f"strategy '{name}' is unknown; allowed: mix, filtered"):
+        with pytest.raises(MixError, match=f"strategy '{name}' is unknown; allowed: mix, filt"):
             build_cells("u", counts([1]), counts([1]), ["mix", name], [0])
+
+
+def test_each_strategy_has_the_cells_in_which_it_means_something() -> None:
+    cells = build_cells(
+        "u", counts([0, 10]), counts([0, 5]), [name for name in STRATEGIES if name != "none"], [0]
+    )
+    found: dict[str, list[tuple[int, int]]] = {name: [] for name in STRATEGIES}
+    for cell in cells:
+        found[cell.strategy].append((cell.n_real, cell.n_synthetic))
+    assert found == {
+        "none": [(10, 0)],
+        "mix": [(0, 5), (10, 5)],
+        "filtered": [(0, 5), (10, 5)],
+        "fine-tune": [(10, 5)],
+        "source-channel": [(0, 5), (10, 5)],
+        "duplicated": [(10, 5)],
+        "classical": [(10, 0)],
+    }
+
+
+@pytest.mark.parametrize(("real", "synthetic"), [(0, 5), (10, 0), (0, 0)])
+def test_fine_tune_with_one_side_empty_is_refused(real: int, synthetic: int) -> None:
+    # In a grid that has no other cell of it, and as a recipe by hand.
+    said = "allowed: a real and a synthetic count above 0"
+    with pytest.raises(MixError, match=said):
+        build_cells("u", counts([real]), counts([synthetic]), ["fine-tune"], [0])
+    cell = Cell("paper", "u", "fine-tune", real, synthetic, 0, (real, 0, 0), (synthetic, 0, 0))
+    with pytest.raises(MixError, match=f"a fine-tune recipe with {real} real .*; {said}"):
+        check_cells([cell], FREQUENCIES, {"generated": FREQUENCIES}, ["a", "b", "c"])
+
+
+def test_a_control_without_a_cell_is_left_out() -> None:
+    assert build_cells("u", counts([0]), counts([0]), ["classical", "duplicated"], [0]) == []
+
+
+def test_a_class_without_a_real_image_cannot_be_repeated() -> None:
+    (cell,) = build_cells("u", [np.array([5, 0, 5])], [np.array([2, 1, 0])], ["duplicated"], [0])
+    with pytest.raises(MixError) as caught:
+        check_cells([cell], FREQUENCIES, {}, ["a", "b", "c"])
+    assert str(caught.value) == (
+        "a duplicated recipe with 10 real and 3 synthetic images has no real image of class b to "
+        "repeat; allowed: at least 1"
+    )
 
 
 def test_what_fits_exactly_passes_and_one_more_is_refused() -> None:
@@ -149,6 +196,27 @@ def test_real_subsets_are_as_asked_for_and_differ_by_seed() -> None:
     assert set(index.tolist()) != set(real_indices(train, [5, 0, 9], 1).tolist())
     everything = real_indices(train, train.counts().tolist(), 0)
     assert sorted(everything.tolist()) == list(range(100))
+
+
+@given(
+    per_class=st.tuples(*[st.integers(1, 30)] * K),
+    more=st.tuples(*[st.integers(0, 70)] * K),
+    seed=st.integers(0, 3),
+)
+def test_repeated_images_are_those_of_the_recipe_again_and_again(
+    per_class: tuple[int, ...], more: tuple[int, ...], seed: int
+) -> None:
+    train = make_set()
+    chosen = real_indices(train, per_class, seed)
+    again = repeated_indices(train, per_class, more, seed)
+    assert np.bincount(train.labels[again], minlength=K).tolist() == list(more)
+    assert set(again.tolist()) <= set(chosen.tolist())
+    for label in range(K):
+        times = np.unique(again[train.labels[again] == label], return_counts=True)[1]
+        # No image is taken again before all of its class were.
+        if more[label] > per_class[label]:
+            assert len(times) == per_class[label]
+        assert np.ptp(times) <= 1 if len(times) else more[label] == 0
 
 
 @given(

@@ -3,6 +3,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from augment.image_sets import ImageSet
 from classifiers import cells
 from classifiers.cells import CellResult, CellTask, Source, accuracies, code_digest, train_cells
+from classifiers.classical import Classical
 from classifiers.errors import ClassifierError
 from classifiers.fitting import FitSettings
 
@@ -102,6 +104,13 @@ def test_whatever_the_result_depends_on_misses_the_cache(bench: Bench) -> None:
         bench.task(sources=(bench.train,)),
         bench.task(evaluations=(replace(bench.test, digest="0" * 64),)),
         bench.task(evaluations=(bench.test, bench.test)),
+        bench.task(phases=((0,), (1,))),
+        bench.task(phases=((1,), (0,))),
+        bench.task(source_values=(1.0, -1.0)),
+        bench.task(source_values=(1.0, 1.0)),
+        bench.task(classical=Classical(("affine",))),
+        bench.task(classical=Classical(("affine",), rotation=20.0)),
+        bench.task(classical=Classical(("crop", "flip"))),
         bench.task(n_classes=4),
         bench.task(input_size=64),
     ]
@@ -283,3 +292,38 @@ def test_accuracies_by_hand() -> None:
 def test_a_class_without_test_image_has_no_accuracy() -> None:
     with pytest.raises(ClassifierError, match="class index 1 has no image"):
         accuracies(np.zeros(2, np.uint8), np.array([0, 2]), 3)
+
+
+def test_a_task_says_how_its_classifier_is_fitted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    fit = cells.fit_lenet
+
+    def watched(rows, *args, **kwargs):
+        seen.update(kwargs, n=len(rows))
+        return fit(rows, *args, **kwargs)
+
+    monkeypatch.setattr(cells, "fit_lenet", watched)
+    bench.run([bench.task()])
+    assert (seen["phases"], seen["source"], seen["transform"]) == ([], None, None)
+    bench.run([bench.task(phases=((1,), (0,)))])
+    assert [rows.tolist() for rows in seen["phases"]] == [list(range(30, 60)), list(range(30))]
+    bench.run([bench.task(source_values=(1.0, -1.0))])
+    assert seen["source"].tolist() == [1.0] * 30 + [-1.0] * 30
+    assert seen["source"].dtype == np.float32
+    bench.run([bench.task(classical=Classical(("affine",)))])
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
+    assert seen["transform"](images).shape == images.shape
+
+
+def test_every_way_of_fitting_gives_the_same_answers_again(bench: Bench, tmp_path: Path) -> None:
+    tasks = [
+        bench.task(phases=((1,), (0,))),
+        bench.task(source_values=(1.0, -1.0)),
+        bench.task(classical=Classical(("affine", "flip"))),
+    ]
+    once = bench.run(tasks)
+    bench.cache = tmp_path / "another"
+    assert same(once, bench.run(tasks))
+    assert same(once, train_cells(tasks, processes=2, cache=tmp_path / "third"))

@@ -70,6 +70,7 @@ def test_large_images_are_reduced_to_what_the_network_sees(make_set) -> None:
         "channels": 3,
         "image_size": 64,
         "input_size": 32,
+        "source_channel": False,
     }
     new = make_set("new", n=30, side=64, channels=3, seed=1)
     assert (predict(network, new.images).classes == new.labels).mean() > 0.9
@@ -133,3 +134,78 @@ def test_a_longer_run_begins_like_a_shorter_one(n_images: int, batch_size: int, 
     longer = batches(n_images, batch_size, steps + 5, np.random.default_rng(0))
     shorter = batches(n_images, batch_size, steps, np.random.default_rng(0))
     assert np.array_equal(longer[:steps], shorter)
+
+
+def two_kinds(make_set) -> tuple[ImageRows, np.ndarray, np.ndarray]:
+    """Sixty images, the first and the second half of them."""
+    return all_rows(make_set(n=60)), np.arange(30), np.arange(30, 60)
+
+
+def test_phases_train_on_their_rows_alone_one_after_the_other(make_set) -> None:
+    rows, first, second = two_kinds(make_set)
+    shown: list[np.ndarray] = []
+
+    class Watched(ImageRows):
+        def __getitem__(self, index: np.ndarray) -> np.ndarray:
+            shown.append(index)
+            return super().__getitem__(index)
+
+    watched = Watched(rows.sets, rows.indices)
+    fit(watched, replace(SHORT, steps=7), phases=[second, first])
+    # Seven steps of ten images: four, then three.
+    assert len(shown) == 7
+    assert all(set(index) <= set(second) for index in shown[:4])
+    assert all(set(index) <= set(first) for index in shown[4:])
+    # Without replacement inside a phase.
+    assert len(set(np.concatenate(shown[:3]))) == 30
+    assert len(set(np.concatenate(shown[4:]))) == 30
+
+
+def test_the_order_of_phases_matters(make_set) -> None:
+    rows, first, second = two_kinds(make_set)
+    one = weights(fit(rows, phases=[first, second]))
+    assert one == weights(fit(rows, phases=[first, second]))
+    assert one != weights(fit(rows, phases=[second, first]))
+    assert one != weights(fit(rows))
+
+
+def test_a_source_plane_is_seen(make_set) -> None:
+    rows, *_ = two_kinds(make_set)
+    source = np.repeat(np.float32([1, -1]), 30)
+    network = fit(rows, source=source)
+    assert network.architecture.source_channel
+    assert network.conv1.weight.shape == (6, 2, 5, 5)
+    assert weights(network) != weights(fit(rows, source=-source))
+    assert not fit(rows).architecture.source_channel
+
+
+def test_a_network_with_a_source_plane_learns_to_read_it(make_set) -> None:
+    """Real images with right labels and others with wrong ones: at +1 the right ones win."""
+    real, other = make_set(n=90), make_set("other", n=90, seed=3)
+    wrong = replace(other, labels=(other.labels + 1) % 3)
+    rows = ImageRows([real, wrong], [np.arange(90)] * 2)
+    source = np.repeat(np.float32([1, -1]), 90)
+    new = make_set("new", n=60, seed=1)
+    network = fit(rows, replace(SHORT, steps=150, batch_size=20), source=source)
+    told = (predict(network, new.images).classes == new.labels).mean()
+    without = fit(rows, replace(SHORT, steps=150, batch_size=20))
+    blind = (predict(without, new.images).classes == new.labels).mean()
+    assert told > 0.9
+    assert blind < told - 0.2
+
+
+def test_a_transform_is_seeded_by_the_step_and_seen(make_set) -> None:
+    rows = all_rows(make_set())
+
+    def noisy(images: torch.Tensor) -> torch.Tensor:
+        assert images.dtype == torch.uint8
+        return torch.randint(0, 256, images.shape, dtype=torch.uint8)
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = weights(fit(rows, transform=noisy))
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(6)
+    assert weights(fit(rows, transform=noisy)) == first
+    assert weights(fit(rows, transform=noisy, seed=1)) != first
+    assert weights(fit(rows, transform=lambda images: images)) == weights(fit(rows))

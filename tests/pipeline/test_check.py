@@ -218,14 +218,20 @@ def parameters_of(root: Path) -> Parameters:
 def test_cells_of_the_grid(project: Project) -> None:
     root = project(mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0, 1])
     sizes = estimates.cell_sizes(parameters_of(root), 3600)
-    # 0 + 50 and 100 + 50 twice (two strategies), 100 alone once, each for two seeds.
-    assert sorted(sizes) == [50] * 4 + [100] * 2 + [150] * 4
+    # 0 + 50 and 100 + 50 twice (mix and filtered), 100 twice (alone and classical), for two seeds.
+    assert sorted(sizes) == [50] * 4 + [100] * 4 + [150] * 4
+    both = project(
+        mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0],
+        mix__strategies=["fine-tune", "source-channel", "duplicated"],
+    )  # fmt: skip
+    # Real images alone; source-channel twice; fine-tune and duplicated need real images.
+    assert sorted(estimates.cell_sizes(parameters_of(both), 3600)) == [50, 100, 150, 150, 150]
 
 
 def test_minutes_by_hand(project: Project) -> None:
     minutes = estimates.estimate_minutes(parameters_of(project()), SIZE, MACHINE)
-    # 81 cells of 400 steps of 128 images on two threads at 10,000 images/s.
-    assert minutes["classifiers"] == pytest.approx(81 * 400 * 128 / 20_000 / 60)
+    # 90 cells of 400 steps of 128 images on two threads at 10,000 images/s.
+    assert minutes["classifiers"] == pytest.approx(90 * 400 * 128 / 20_000 / 60)
     # 1,200 steps of 128 images, twice.
     assert minutes["judge and examiner"] == pytest.approx(2 * 1200 * 128 / 10_000 / 60)
     assert minutes["generator"] > 400_000 / 1_050 / 60

@@ -142,7 +142,7 @@ def test_every_stage_is_a_command_and_the_other_way_round() -> None:
 
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert set(STAGES) <= commands
-    assert commands - set(STAGES) == {"check", "preset", "record"}
+    assert commands - set(STAGES) == {"check", "compare", "preset", "record"}
     for stage, content in STAGES.items():
         unit = " --unit ${item.unit}" if "matrix" in content else ""
         assert content["cmd"] == f"augment {stage}{unit}"

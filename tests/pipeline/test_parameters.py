@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from augment.strategies import STRATEGIES
 from pipeline.errors import PipelineError
 from pipeline.parameters import (
     STRATEGY_NAMES,
@@ -107,7 +108,9 @@ def test_names_are_those_of_the_types() -> None:
     allowed = {known.key: known.allowed for known in describe_parameters()}
     *names, last = SYSTEM_NAMES
     assert allowed["train_gan.system"] == f"{', '.join(names)} or {last}"
-    assert allowed["mix.strategies"].endswith(" or ".join(STRATEGY_NAMES))
+    *strategies, control = STRATEGY_NAMES
+    assert allowed["mix.strategies"].endswith(f"{', '.join(strategies)} or {control}")
+    assert {"none", *STRATEGY_NAMES} == STRATEGIES.keys()
 
 
 def test_yaml_numbers(tmp_path: Path) -> None:
@@ -190,7 +193,8 @@ def test_no_content_makes_a_traceback(
         (
             "mix__strategies",
             ["mix", "none"],
-            "mix.strategies[1] is 'none'; allowed: mix or filtered",
+            "mix.strategies[1] is 'none'; allowed: mix, filtered, fine-tune, source-channel, "
+            "duplicated or classical",
         ),
         (
             "mix__seeds",
@@ -453,6 +457,45 @@ def test_pools_at_their_limit() -> None:
 
 def test_the_largest_class_decides() -> None:
     assert "takes 900 images of class 'b'" in refused(grid(), [10, 90], ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "real", "synthetic", "needs"),
+    [
+        ("fine-tune", [0], [0, 60], "a real and a synthetic count above 0"),
+        ("fine-tune", [0, 30], [0], "a real and a synthetic count above 0"),
+        ("source-channel", [30], [0], "a synthetic count above 0"),
+    ],
+)
+def test_a_strategy_with_a_side_empty_is_refused(
+    strategy: str, real: list[int], synthetic: list[int], needs: str
+) -> None:
+    grid = {"mix__real": real, "mix__synthetic": synthetic}
+    assert error_of(changed(mix__strategies=["classical", strategy], **grid)) == (
+        f"mix.strategies[1] is {strategy}, which has no cell in mix.real x mix.synthetic; "
+        f"allowed: with {needs}"
+    )
+
+
+def test_a_control_may_have_no_cell() -> None:
+    for control in ("classical", "duplicated"):
+        parse_parameters(changed(mix__real=[0], mix__strategies=["mix", control]))
+
+
+def test_classical_needs_its_section() -> None:
+    values = changed(mix__strategies=["mix", "classical"])
+    del values["classical"]
+    assert "is classical and there is no section classical" in error_of(values)
+    values["mix"]["strategies"] = ["mix"]
+    parse_parameters(values)
+
+
+def test_transforms_suit_the_data_and_digits_are_not_mirrored() -> None:
+    for source, transforms in (("mnist5k", ("affine",)), ("mnist", ("affine",)),
+                               ("fashion-mnist", ("crop", "flip"))):  # fmt: skip
+        assert parse_parameters(changed(data__source=source)).classical_transforms == transforms
+    chosen = changed(classical__transforms=["elastic", "affine"])
+    assert parse_parameters(chosen).classical_transforms == ("elastic", "affine")
 
 
 def test_each_strategy_has_its_pool() -> None:

@@ -14,6 +14,10 @@ from classifiers.checkpoints import load_lenet
 from classifiers.prediction import predict
 
 
+CELLS = 2 * (2 * 2 + 3 * 3 + 2 * 2)
+"""Of the tiny study: two seeds of each recipe."""
+
+
 @pytest.fixture(autouse=True)
 def _one_thread(one_thread) -> None:
     """Bytes depend on the number of threads."""
@@ -129,21 +133,21 @@ def test_filter_gives_up_in_one_line_and_keeps_what_was_there(
     assert files_of(copy / "data") == before
 
 
-def test_filter_without_its_section_says_so(augment, copy: Path) -> None:
+def test_filter_without_its_section_says_so(augment, copy: Path, parameters) -> None:
     text = (copy / "params.yaml").read_text()
     start, end = text.index("filter:\n"), text.index("mix:\n")
-    text = text[:start] + text[end:].replace("[mix, filtered]", "[mix]")
-    (copy / "params.yaml").write_text(text)
+    (copy / "params.yaml").write_text(text[:start] + text[end:])
+    parameters(copy, {"mix.strategies": ["mix"]})
     assert "filter is missing" in augment(copy, "filter").error
 
 
 def test_recipes_hold_no_pixels(study) -> None:
     table = pd.read_parquet(study.root / "data/recipes.parquet")
-    assert len(table) == 16
+    assert len(table) == CELLS
     assert set(zip(table["strategy"], table["n_real"], table["n_synthetic"], strict=True)) == {
-        ("none", 30, 0),
-        ("none", 108, 0),
-        *((s, r, 60) for s in ("mix", "filtered") for r in (0, 30, 108)),
+        *((s, r, 0) for s in ("none", "classical") for r in (30, 108)),
+        *((s, r, 60) for s in ("mix", "filtered", "source-channel") for r in (0, 30, 108)),
+        *((s, r, 60) for s in ("fine-tune", "duplicated") for r in (30, 108)),
     }
     assert (study.root / "data/recipes.parquet").stat().st_size < 20_000
 
@@ -159,10 +163,11 @@ def test_mix_refuses_what_the_pools_do_not_hold(augment, copy: Path, parameters,
 
 
 def test_finished_cells_are_not_trained_again(augment, copy: Path, files_of, study) -> None:
-    assert study.said["train-classifiers"].out == "16 cells: 16 trained, 0 from the cache\n"
+    assert study.said["train-classifiers"].out == f"{CELLS} cells: {CELLS} trained, 0 from the cache\n"
     before = files_of(copy / "results")
     shutil.rmtree(copy / "results")  # DVC removes outputs before a stage runs
-    assert augment(copy, "train-classifiers").out == "16 cells: 0 trained, 16 from the cache\n"
+    said = augment(copy, "train-classifiers").out
+    assert said == f"{CELLS} cells: 0 trained, {CELLS} from the cache\n"
     for name in ("cells.parquet", "predictions.npy"):
         assert (copy / "results" / name).read_bytes() == before[name]
 
@@ -178,7 +183,7 @@ def test_cells_and_predictions_fit(study) -> None:
     cells = pd.read_parquet(study.root / "results/cells.parquet")
     predictions = np.load(study.root / "results/predictions.npy", allow_pickle=False)
     test = open_image_set(study.root / "data/real/test")
-    assert predictions.shape == (16, 30)
+    assert predictions.shape == (CELLS, 30)
     assert predictions.dtype == np.uint8
     right = predictions == test.labels
     assert np.allclose(cells["test_accuracy"], right.mean(axis=1))
