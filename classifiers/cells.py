@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ class CellResult:
     steps: int  # optimiser steps
     images_seen: int  # training images shown, repeats counted
     cached: bool  # whether it came from the cache
+    seconds: float = 0.0  # that its training took on one thread, in this run or an earlier one
 
 
 def code_digest() -> str:
@@ -161,6 +163,7 @@ def _train(i: int, task: CellTask) -> tuple[int, CellResult]:
     # One thread a cell: two cells side by side train twice as many images as one on two threads,
     # and the result does not depend on the number of cores.
     torch.set_num_threads(1)
+    begun = time.monotonic()
     try:
         rows = ImageRows(
             [open_image_set(source.folder) for source in task.sources],
@@ -184,6 +187,7 @@ def _train(i: int, task: CellTask) -> tuple[int, CellResult]:
             if task.classical is None
             else classical_transform(task.classical, side),
         )
+        seconds = time.monotonic() - begun
         dtype = np.uint8 if task.n_classes <= 256 else np.uint16
         predictions = []
         for source in task.evaluations:
@@ -195,14 +199,14 @@ def _train(i: int, task: CellTask) -> tuple[int, CellResult]:
         torch.set_num_threads(threads)
     steps = task.settings.n_steps(_n_images(task))
     seen = steps * task.settings.batch_size
-    return i, CellResult(tuple(predictions), steps, seen, cached=False)
+    return i, CellResult(tuple(predictions), steps, seen, cached=False, seconds=seconds)
 
 
 def _write(path: Path, result: CellResult) -> None:
     arrays = {f"predictions{i}": array for i, array in enumerate(result.predictions)}
     counts = np.array([result.steps, result.images_seen], dtype=np.int64)
     with atomic_file(path) as file:
-        np.savez_compressed(file, counts=counts, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, counts=counts, seconds=np.float64(result.seconds), **arrays)  # type: ignore[arg-type]
 
 
 def _read(path: Path, task: CellTask) -> CellResult | None:
@@ -213,6 +217,7 @@ def _read(path: Path, task: CellTask) -> CellResult | None:
         with np.load(path, allow_pickle=False) as stored:
             predictions = tuple(stored[f"predictions{i}"] for i in range(len(task.evaluations)))
             steps, seen = (int(n) for n in stored["counts"])
+            seconds = float(stored["seconds"])
     except Exception:  # A damaged archive makes NumPy, zipfile and zlib raise almost anything.
         return None
     fits = all(
@@ -221,7 +226,7 @@ def _read(path: Path, task: CellTask) -> CellResult | None:
         and array.max(initial=0) < task.n_classes
         for array, source in zip(predictions, task.evaluations, strict=True)
     )
-    return CellResult(predictions, steps, seen, cached=True) if fits else None
+    return CellResult(predictions, steps, seen, cached=True, seconds=seconds) if fits else None
 
 
 def accuracies(

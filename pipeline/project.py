@@ -159,6 +159,11 @@ class Project:
         """Seconds of every epoch of a unit's generator, outside the tracked artefacts."""
         return self.log.parent / f"train-gan-{unit}.csv"
 
+    @property
+    def cell_times(self) -> Path:
+        """Seconds that every cell of the grid took, outside the tracked artefacts."""
+        return self.log.parent / "cells.csv"
+
     def require(self, *artefacts: Path) -> None:
         """Refuse to go on without what earlier stages make.
 

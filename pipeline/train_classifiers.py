@@ -102,7 +102,26 @@ def run(project: Project) -> list[str]:
     name = p.train_gan.system
     _write(project.results, cells, results, {k: v[1] for k, v in evaluations.items()}, name)
     cached = sum(result.cached for result in results)
-    return [f"{len(cells)} cells: {len(cells) - cached} trained, {cached} from the cache"]
+    _log_times(cells, results, project.cell_times)
+    images, seconds = (sum(getattr(r, name) for r in results) for name in ("images_seen", "seconds"))
+    return [
+        f"{len(cells)} cells: {len(cells) - cached} trained, {cached} from the cache",
+        f"the whole grid: {images:,} images, {seconds / 60:.1f} minutes of one core, "
+        f"{images / max(seconds, 1e-9):,.0f} images/s a core",
+    ]
+
+
+def _log_times(cells: list[Cell], results: list[CellResult], path: Path) -> None:
+    """Write what every cell cost, whenever it was trained: it differs from run to run."""
+    names = ["strategy", "n_real", "n_synthetic", "seed"]
+    rows = [
+        [*(getattr(cell, name) for name in names), result.images_seen, result.seconds]
+        for cell, result in zip(cells, results, strict=True)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as file:
+        table = pd.DataFrame(rows, columns=[*names, "images", "seconds"])
+        file.write(table.to_csv(index=False, float_format="%.3f").encode())
 
 
 def _classical(p: Parameters) -> Classical:

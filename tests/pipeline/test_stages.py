@@ -163,11 +163,19 @@ def test_mix_refuses_what_the_pools_do_not_hold(augment, copy: Path, parameters,
 
 
 def test_finished_cells_are_not_trained_again(augment, copy: Path, files_of, study) -> None:
-    assert study.said["train-classifiers"].out == f"{CELLS} cells: {CELLS} trained, 0 from the cache\n"
+    said = study.said["train-classifiers"].out
+    assert said.startswith(f"{CELLS} cells: {CELLS} trained, 0 from the cache\n")
+    cost = said.splitlines()[1]
+    assert cost.startswith(f"the whole grid: {CELLS * 320:,} images, ")
     before = files_of(copy / "results")
     shutil.rmtree(copy / "results")  # DVC removes outputs before a stage runs
-    said = augment(copy, "train-classifiers").out
-    assert said == f"{CELLS} cells: 0 trained, {CELLS} from the cache\n"
+    # The cost is that of the whole grid, whenever its cells were trained.
+    assert augment(copy, "train-classifiers").out == (
+        f"{CELLS} cells: 0 trained, {CELLS} from the cache\n{cost}\n"
+    )
+    times = pd.read_csv(copy / "logs/cells.csv")
+    assert len(times) == CELLS
+    assert (times["seconds"] > 0).all()
     for name in ("cells.parquet", "predictions.npy"):
         assert (copy / "results" / name).read_bytes() == before[name]
 
@@ -175,7 +183,8 @@ def test_finished_cells_are_not_trained_again(augment, copy: Path, files_of, stu
 def test_an_extended_grid_trains_only_its_new_cells(augment, copy: Path, parameters) -> None:
     parameters(copy, {"mix.seeds": [0, 2], "mix.real": [0, 1.0], "mix.strategies": ["mix"]})
     assert augment(copy, "mix").out == "6 cells: 3 recipes x 2\n"
-    assert augment(copy, "train-classifiers").out == "6 cells: 3 trained, 3 from the cache\n"
+    said = augment(copy, "train-classifiers").out
+    assert said.startswith("6 cells: 3 trained, 3 from the cache\n")
     assert augment(copy, "report").code == 0
 
 
