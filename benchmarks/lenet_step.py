@@ -25,6 +25,7 @@ class UsualLeNet(LeNet):
     """ReLU before pooling, default memory format."""
 
     def features(self, images: Tensor) -> Tensor:
+        """Return the penultimate activations."""
         hidden = F.max_pool2d(F.relu(self.conv1(images)), 2)
         hidden = F.max_pool2d(F.relu(self.conv2(hidden)), 2)
         hidden = F.relu(self.fc1(hidden.flatten(1)))
@@ -32,6 +33,7 @@ class UsualLeNet(LeNet):
 
 
 def make_step(network: LeNet, memory_format: torch.memory_format) -> Callable[[], None]:
+    """Return one step of training on random pixels."""
     network.to(memory_format=memory_format)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
     pixels = torch.randint(0, 256, (BATCH, 1, 28, 28), dtype=torch.uint8)
@@ -48,6 +50,7 @@ def make_step(network: LeNet, memory_format: torch.memory_format) -> Callable[[]
 
 
 def main() -> None:
+    """Time both and print their ratio."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     architecture = LeNetArchitecture(n_classes=10)

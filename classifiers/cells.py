@@ -183,9 +183,7 @@ def _train(i: int, task: CellTask) -> tuple[int, CellResult]:
             source=np.repeat(np.array(task.source_values, dtype=np.float32), counts)
             if task.source_values
             else None,
-            transform=None
-            if task.classical is None
-            else classical_transform(task.classical, side),
+            transform=None if task.classical is None else classical_transform(task.classical, side),
         )
         seconds = time.monotonic() - begun
         dtype = np.uint8 if task.n_classes <= 256 else np.uint16

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ app = typer.Typer(
 Unit = Annotated[str, typer.Option(help="Unit to work on, as listed in params.yaml.")]
 _FIRST_UNIT = "all-0"
 _CTRL_C = 130
+_WIDEST = 100
+"""Columns of a table on a terminal."""
 
 
 class Format(StrEnum):
@@ -227,12 +230,45 @@ def report() -> None:
 def record(
     name: Annotated[str, typer.Argument(help="Such as imperial-mnist/cdcgan-smooth.")],
     unit: Unit = _FIRST_UNIT,
+    cells: Annotated[
+        bool, typer.Option("--cells", help="What the grid of classifiers reached instead.")
+    ] = False,
 ) -> None:
     """Write what the trained generator reached to studies/NAME.json, to be kept in git."""
-    from pipeline.record import run
+    from pipeline import record as of_generator
+    from pipeline import record_cells as of_cells
 
-    for line in run(Project.find(), name, unit):
+    for line in (of_cells if cells else of_generator).run(Project.find(), name, unit):
         print(line)
+
+
+@app.command()
+def compare(
+    study: Annotated[
+        str | None, typer.Option(help="Only this study.  [default: every one]")
+    ] = None,
+    claims: Annotated[bool, typer.Option(help="Show what our runs say of the claims, too.")] = True,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write FILE, and the claims to FILE-claims beside it.")
+    ] = None,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, for documents.")
+    ] = False,
+) -> None:
+    """Set the studies' figures and claims beside the runs recorded under studies/."""
+    from pipeline.compare import claims_path, tables, write_csv
+    from pipeline.table_text import tables_text
+
+    found = tables(Project.find().root, None if study is None else [study])
+    shown = found if claims else found[:1]
+    if csv is not None:
+        for table, path in zip(shown, (csv, claims_path(csv)), strict=False):
+            write_csv(path, table)
+            if not as_markdown:
+                print(f"{path} holds {len(table)} rows")
+    if csv is None or as_markdown:
+        width = min(_WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+        print(tables_text(shown, as_markdown=as_markdown, width=width))
 
 
 @app.command()

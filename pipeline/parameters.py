@@ -67,9 +67,7 @@ SystemName = Literal[
     "padova-dcgan",
     "padova-aae",
 ]
-StrategyName = Literal[
-    "mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical"
-]
+StrategyName = Literal["mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical"]
 TransformName = Literal["affine", "elastic", "crop", "flip"]
 SYSTEM_NAMES: tuple[str, ...] = get_args(SystemName)
 STRATEGY_NAMES: tuple[str, ...] = get_args(StrategyName)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from augment.checkpoints import read_meta
-from augment.files import write_json
+from augment.files import read_json, write_json
 from augment.image_sets import open_image_set
 from pipeline.errors import PipelineError
 from pipeline.parameters import Parameters
@@ -22,20 +23,17 @@ from pipeline.score_checkpoints import N_IMAGES
 FORMAT = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}(/[a-z0-9][a-z0-9-]{0,60})?")
 _LOWER_IS_BETTER = {"fid_examiner", "fid_inception"}
+_DIGITS = 6
 
 
 def run(project: Project, name: str, unit: str) -> list[str]:
-    """Write ``studies/<name>.json``; return lines for the user.
+    """Write what the generator reached to ``studies/<name>.json``; return lines for the user.
 
     Raises:
-        PipelineError: for a name that is no plain file name, or results that are missing or are
-            not of the same generator.
+        PipelineError: for a name that is no plain file name or that a record of another kind has,
+            or results that are missing or are not of the same generator.
     """
-    if _NAME.fullmatch(name) is None:
-        raise PipelineError(
-            f"the name {name!r} is not allowed; allowed: small letters, digits and hyphens, with "
-            "at most one / between study and system"
-        )
+    path = record_path(project, name, "generator")
     p, paths = project.parameters, project.unit(unit)
     project.require(project.test, paths.generator, paths.training, paths.checkpoint_scores)
     meta = read_meta(paths.generator, "generator")
@@ -65,7 +63,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "collapsed_epochs": meta.get("collapsed", 0),  # the last ones, whose images are all alike
         "seed": meta["seed"],
         "command": _command(p),
-        "machine": _machine(meta),
+        "machine": machine(meta),
         "seconds_per_epoch": _seconds(project.training_times(unit), len(train)),
         "scored_images": N_IMAGES,
         "best": _best(scores),
@@ -74,10 +72,53 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             for row in scores.to_dict(orient="records")
         ],
     }
-    path = project.root / "studies" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    neighbours = _neighbours(project, paths.inspection, set(history["epoch"]))
+    if neighbours is not None:
+        record["neighbours"] = neighbours
     write_json(path, record)
     return [f"{path.relative_to(project.root)} holds {len(scores)} scored generators"]
+
+
+def record_path(project: Project, name: str, kind: str) -> Path:
+    """Return the file of a record; refuse a bad name and another kind's record."""
+    if _NAME.fullmatch(name) is None:
+        raise PipelineError(
+            f"the name {name!r} is not allowed; allowed: small letters, digits and hyphens, with "
+            "at most one / between study and system"
+        )
+    path = project.root / "studies" / f"{name}.json"
+    if path.exists():
+        try:
+            there = read_json(path)
+        except (OSError, ValueError, RecursionError):
+            return path  # damaged: to be replaced
+        found = there.get("kind", "generator") if isinstance(there, dict) else kind
+        if found != kind:
+            raise PipelineError(
+                f"studies/{name}.json is a record of another kind ({found!s:.20}); choose another "
+                "name, or remove it"
+            )
+    return path
+
+
+def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[str, Any] | None:
+    """Return which share of the training images is somebody's nearest; None if not inspected."""
+    if not inspection.exists():
+        return None
+    coverage = project.read(inspection / "coverage.csv", pd.read_csv)
+    scores = project.read(inspection / "discriminator.csv", pd.read_csv)
+    if not set(scores["epoch"]) <= epochs:
+        raise PipelineError(
+            f"{inspection.relative_to(project.root)} is of another training; "
+            "`dvc repro inspect` makes it again"
+        )
+    found: dict[str, Any] = {}
+    for group, rows in coverage.groupby("group"):
+        known = rows[rows["n_train"] > 0]
+        share = (known["share"] * known["n_train"]).sum() / known["n_train"].sum()
+        found[str(group)] = round(float(share), _DIGITS)
+        found["queries"] = int(rows["n_queries"].sum())
+    return found
 
 
 def _command(parameters: Parameters) -> str:
@@ -98,10 +139,11 @@ def _command(parameters: Parameters) -> str:
         for key, value in values.items()
         if value is not None or key in either
     ]
-    return f"dvc exp run {' '.join(given)} score-checkpoints"
+    return f"dvc exp run -S seed={parameters.seed} {' '.join(given)} score-checkpoints"
 
 
-def _machine(meta: dict[str, Any]) -> dict[str, Any]:
+def machine(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a generator was trained, from its meta.json and from this machine."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,28 @@ from augment.checkpoints import read_meta
 from augment.files import atomic_file, atomic_folder, read_json, write_json
 from augment.grids import untile
 from augment.image_sets import ImageSet, open_image_set
+from pipeline.compare import studies_of, tables
 from pipeline.project import Project, UnitPaths, read_array
 from reports import figures
 from reports.image_figures import chosen_epochs
 from reports.page import PageContent, page_figure, render_page
 from reports.statistics import class_table, gain_table, headline, summarise_cells
-from reports.wording import COPY_NAMES, UNASKED_NOTE, answer, checkpoint_facts
+from reports.wording import (
+    COPY_NAMES,
+    UNASKED_NOTE,
+    answer,
+    checkpoint_facts,
+    classical_answer,
+    coverage_facts,
+    discriminator_facts,
+)
 
 _VERSIONS = ("synthaug", "torch", "torchvision", "lightning-fabric", "numpy", "pandas", "scipy")
 _METRICS = (
     "accuracy_real",
     "accuracy_best_mix",
     "gain",
+    "accuracy_classical",
     "accuracy_synthetic_only",
 )
 _SAMPLES_PER_CLASS = 8
@@ -36,6 +48,8 @@ _COLLAGE_IMAGES = 12
 _SHOWN_AS_PNG = {"accuracy_surface", "sample_grid"}
 # A vector page skips pixels of images that it draws smaller than they are.
 _LARGEST_SHARP = 64
+_OF_PIXELS = {"epoch_collage", "reconstructions", "nearest_neighbours", "examples"}
+_EXAMPLES = 4
 
 
 def run(project: Project) -> list[str]:
@@ -43,12 +57,12 @@ def run(project: Project) -> list[str]:
     p = project.parameters
     paths = project.unit(p.units[0])
     results = project.results
-    tables = [results / name for name in ("cells.parquet", "predictions.npy", "scores.json")]
-    project.require(project.train, project.test, *tables, paths.generated, paths.training)
-    project.require(paths.filtering, paths.generator, paths.checkpoint_scores)
-    cells = project.read(tables[0], pd.read_parquet)
-    predictions = project.read(tables[1], read_array)
-    scores = pd.DataFrame(project.read(tables[2], read_json))
+    names = [results / name for name in ("cells.parquet", "predictions.npy", "scores.json")]
+    project.require(project.train, project.test, *names, paths.generated, paths.training)
+    project.require(paths.filtering, paths.generator, paths.checkpoint_scores, paths.inspection)
+    cells = project.read(names[0], pd.read_parquet)
+    predictions = project.read(names[1], read_array)
+    scores = pd.DataFrame(project.read(names[2], read_json))
     train, test = open_image_set(project.train), open_image_set(project.test)
     head = headline(cells, predictions, test.labels)
     summary = summarise_cells(cells)
@@ -56,13 +70,23 @@ def run(project: Project) -> list[str]:
     meta = read_meta(paths.generator, "generator")
     asked = meta["architecture"]["label"] != "none"
     checkpoints = project.read(paths.checkpoint_scores, _read_by_epoch)
-    facts = {"checkpoint_scores": checkpoint_facts(checkpoints)}
+    inspection = _Inspection.read(project, paths)
+    facts = {
+        "checkpoint_scores": checkpoint_facts(checkpoints),
+        "neighbour_coverage": coverage_facts(inspection.coverage),
+        "discriminator_scores": discriminator_facts(inspection.discriminator),
+    }
+    comparison, claims = tables(project.root, studies_of(project.root, p.data.source))
 
     pages = []
     large = train.images.shape[2] > _LARGEST_SHARP
-    raster = _SHOWN_AS_PNG | ({"epoch_collage", "reconstructions"} if large else set())
+    raster = _SHOWN_AS_PNG | (_OF_PIXELS if large else set())
     pool = open_image_set(paths.generated)
-    drawn = _figures(summary, gains, paths, meta, train, pool, checkpoints, project)
+    drawn = chain(
+        _figures(summary, gains, paths, meta, train, pool, checkpoints, project),
+        _inspection_figures(inspection, train, pool),
+        _example_figure(head, cells, predictions, test),
+    )
     with atomic_folder(results / "figures") as folder:
         for name, figure in drawn:
             png, svg = figures.figure_bytes(figure)
@@ -82,6 +106,8 @@ def run(project: Project) -> list[str]:
         classes=class_table(cells, predictions, test.labels, test.class_names),
         acceptance=_read_acceptance(paths),
         checkpoints=checkpoints,
+        comparison=comparison,
+        claims=claims,
         parameters=_shown_parameters(project),
         versions={name: version(name) for name in _VERSIONS},
         reproduce=["git checkout <this version>", "make study"],
@@ -89,7 +115,8 @@ def run(project: Project) -> list[str]:
     )
     with atomic_file(results / "report.html") as file:
         file.write(render_page(content).encode())
-    return [". ".join(answer(head)), "the report is results/report.html"]
+    said = [". ".join(answer(head)), classical_answer(head), "the report is results/report.html"]
+    return [line for line in said if line]
 
 
 def _figures(
@@ -134,6 +161,94 @@ def _figures(
     threshold = filtering.threshold
     yield "confidence_histogram", figures.confidence_histogram(groups, threshold=threshold)
     yield "acceptance_chart", figures.acceptance_chart(acceptance, threshold=threshold)
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    """What stage inspect wrote."""
+
+    neighbours: pd.DataFrame
+    coverage: pd.DataFrame
+    projection: pd.DataFrame
+    explained: tuple[float, float]
+    discriminator: pd.DataFrame
+
+    @classmethod
+    def read(cls, project: Project, paths: UnitPaths) -> _Inspection:
+        def table(name: str) -> pd.DataFrame:
+            return project.read(paths.inspection / f"{name}.csv", _read_named)
+
+        first, second = project.read(paths.inspection / "explained.json", read_json)
+        return cls(
+            neighbours=table("neighbours"),
+            coverage=table("coverage"),
+            projection=table("projection"),
+            explained=(first, second),
+            discriminator=table("discriminator"),
+        )
+
+
+def _inspection_figures(
+    inspection: _Inspection, train: ImageSet, pool: ImageSet
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the figures of generated images beside real ones."""
+    table = inspection.neighbours
+    per_query = table["rank"].max()
+    first = table[table["rank"] == 1]
+    shape = (len(first), per_query)
+    rows = table["row"].to_numpy().reshape(shape)
+    near = train.images[np.unique(rows)]
+    yield (
+        "nearest_neighbours",
+        figures.nearest_neighbours(
+            np.asarray(pool.images[first["query"].to_numpy()]),
+            near[np.searchsorted(np.unique(rows), rows)],
+            table["distance"].to_numpy().reshape(shape),
+            train.class_names,
+            first["label"].to_numpy(),
+        ),
+    )
+    yield "neighbour_coverage", figures.neighbour_coverage(inspection.coverage)
+    if len(inspection.discriminator):
+        yield "discriminator_scores", figures.discriminator_scores(inspection.discriminator)
+    yield (
+        "activation_projection",
+        figures.activation_projection(
+            inspection.projection, inspection.explained, train.class_names
+        ),
+    )
+
+
+def _example_figure(
+    head: Mapping[str, Any], cells: pd.DataFrame, predictions: np.ndarray, test: ImageSet
+) -> Iterator[tuple[str, Figure]]:
+    """Yield what the best mix's first classifier reads right and wrong; nothing without a mix."""
+    best = head["best_mix_cell"]
+    if best is None:
+        return
+    mine = (cells[list(best)] == pd.Series(best)).all(axis=1)
+    rows = np.flatnonzero(mine)
+    first = rows[cells["seed"].to_numpy()[rows].argmin()]
+    said = predictions[first].astype(np.int64)
+    right: dict[int, np.ndarray] = {}
+    wrong: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for label in range(test.n_classes):
+        of_class = test.labels == label
+        hits = np.flatnonzero(of_class & (said == label))[:_EXAMPLES]
+        misses = np.flatnonzero(of_class & (said != label))[:_EXAMPLES]
+        right[label] = np.asarray(test.images[hits])
+        wrong[label] = np.asarray(test.images[misses]), said[misses]
+    yield "examples", figures.examples(right, wrong, test.class_names)
+
+
+def _read_named(path: Path) -> pd.DataFrame:
+    # A class may be called NA or null.
+    return pd.read_csv(
+        path,
+        dtype={"class_name": str},
+        keep_default_na=False,
+        na_values={"share": [""], "most": [""]},
+    )
 
 
 def _read_acceptance(paths: UnitPaths) -> pd.DataFrame:

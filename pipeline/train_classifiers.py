@@ -103,7 +103,9 @@ def run(project: Project) -> list[str]:
     _write(project.results, cells, results, {k: v[1] for k, v in evaluations.items()}, name)
     cached = sum(result.cached for result in results)
     _log_times(cells, results, project.cell_times)
-    images, seconds = (sum(getattr(r, name) for r in results) for name in ("images_seen", "seconds"))
+    images, seconds = (
+        sum(getattr(r, name) for r in results) for name in ("images_seen", "seconds")
+    )
     return [
         f"{len(cells)} cells: {len(cells) - cached} trained, {cached} from the cache",
         f"the whole grid: {images:,} images, {seconds / 60:.1f} minutes of one core, "

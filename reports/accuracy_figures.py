@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import matplotlib as mpl
@@ -11,11 +13,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, Colormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.tri import Triangulation
 from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 
 from reports.errors import ReportError
+from reports.statistics import CONTROLS
 from reports.style import (
     GRID,
     INK,
@@ -37,15 +42,23 @@ from reports.tables import rows_of
 
 REAL_LABEL = "Real training images"
 SYNTHETIC_LABEL = "Generated training images"
+REPEATED_LABEL = "Repeated real training images"
+CLASSICAL_LABEL = "classical augmentation, no generated images"
+
+_GENERATED = ("mix", "filtered", "fine-tune", "source-channel")
+# Labels of a contour's cells: with more columns than this there is no room for "%".
+_WIDE_GRID = 5
+_MOST_GAIN_COUNTS = 6
 
 
 @house_style
 def accuracy_contour(summary: pd.DataFrame) -> Figure:
     """Filled contours of test accuracy over real x generated counts, one panel a strategy.
 
-    Counts are spaced by rank, so that 0, 300 and 1,200 can be told apart beside 60,000. Every
-    trained cell is a dot with its value; between dots the colour is interpolated. Cells of
-    strategy 'none' are the lower edge of every panel.
+    Counts are spaced by rank, so that 0, 300 and 1,200 can be told apart beside 60,000; a count
+    has the same place in every panel. Every trained cell is a dot with its value; between dots the
+    colour is interpolated. Cells of strategy 'none' are the lower edge of every panel. Classical
+    augmentation has no generated count and no panel.
 
     Args:
         summary: from `reports.statistics.summarise_cells`.
@@ -56,18 +69,17 @@ def accuracy_contour(summary: pd.DataFrame) -> Figure:
     Raises:
         ReportError: no cells.
     """
-    panels = _panels(summary)
-    scale = AccuracyScale(summary["test_mean"].to_numpy(np.float64))
-    rows = -(-len(panels) // 2)
-    columns = min(2, len(panels))
+    panels, scale = _panels(summary), _scale(summary)
+    rows, columns = _layout(panels)
     figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, 0.6 + 3.9 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     edges, norm, colours = _bands(scale)
-    for axes, (name, table) in zip(grid.flat, panels, strict=False):
-        _draw_contour(axes, table, scale, edges, norm, colours)
-        axes.set_title(plain(name))
+    counts = _counts(panels, "n_real"), _counts(panels, "n_synthetic")
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        _draw_contour(axes, panel.table, counts, scale, edges, norm, colours)
+        axes.set_title(panel.title)
         axes.set_xlabel(REAL_LABEL)
-        axes.set_ylabel(SYNTHETIC_LABEL)
+        axes.set_ylabel(panel.added_label)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     bar = figure.colorbar(
@@ -76,7 +88,7 @@ def accuracy_contour(summary: pd.DataFrame) -> Figure:
         orientation="horizontal",
         fraction=0.04,
         aspect=45,
-        label="Test accuracy",
+        label="Test accuracy (%)",
     )
     bar.outline.set_visible(False)
     bar.set_ticks([float(place) for place in scale.place(np.array(edges))])
@@ -88,6 +100,8 @@ def accuracy_contour(summary: pd.DataFrame) -> Figure:
 def accuracy_surface(summary: pd.DataFrame) -> Figure:
     """Test accuracy as a surface over real x generated counts, one panel a strategy.
 
+    Panels are those of `accuracy_contour`.
+
     Args:
         summary: from `reports.statistics.summarise_cells`.
 
@@ -97,17 +111,17 @@ def accuracy_surface(summary: pd.DataFrame) -> Figure:
     Raises:
         ReportError: no cells.
     """
-    panels = _panels(summary)
-    scale = AccuracyScale(summary["test_mean"].to_numpy(np.float64))
-    rows = -(-len(panels) // 2)
-    columns = min(2, len(panels))
+    panels, scale = _panels(summary), _scale(summary)
+    rows, columns = _layout(panels)
     figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, 0.3 + 4.2 * rows)
     lowest, highest = (float(scale.place(edge)) for edge in (scale.low, scale.high))
-    for index, (name, table) in enumerate(panels):
+    x_counts, y_counts = _counts(panels, "n_real"), _counts(panels, "n_synthetic")
+    for index, panel in enumerate(panels):
         axes: Any = figure.add_subplot(rows, columns, index + 1, projection="3d")
         assert isinstance(axes, Axes3D)
-        x, y, x_counts, y_counts = _ranks(table)
-        z = scale.place(table["test_mean"].to_numpy(np.float64))
+        x = _ranks(panel.table["n_real"], x_counts)
+        y = _ranks(panel.table["n_synthetic"], y_counts)
+        z = scale.place(panel.table["test_mean"].to_numpy(np.float64))
         triangles = _triangles(x, y)
         if triangles is not None:
             axes.plot_trisurf(
@@ -117,11 +131,12 @@ def accuracy_surface(summary: pd.DataFrame) -> Figure:
         else:
             axes.stem(x, y, z, bottom=lowest)
         axes.scatter(x, y, z, color=INK, s=9, depthshade=False)
-        axes.set_title(plain(name), y=0.98)
+        axes.set_title(panel.title, y=0.98)
         axes.set_xticks(range(len(x_counts)), [count(n) for n in x_counts], fontsize=8.5)
         axes.set_yticks(range(len(y_counts)), [count(n) for n in y_counts], fontsize=8.5)
         axes.set_xlabel("Real", labelpad=2)
-        axes.set_ylabel("Generated", labelpad=5)
+        axes.set_ylabel(panel.added_label.removesuffix(" training images"), labelpad=5)
+        axes.set_zlim(lowest, highest + 1e-9)
         scale.label_axis(axes.zaxis)
         axes.tick_params(axis="z", labelsize=8.5, pad=3)
         axes.tick_params(axis="x", pad=-1)
@@ -142,12 +157,16 @@ def accuracy_over_real(summary: pd.DataFrame) -> Figure:
         summary: from `reports.statistics.summarise_cells`. Bands are its 95 % intervals over seeds.
 
     Returns:
-        The figure, one panel a strategy.
+        The figure, one panel a strategy; classical augmentation, where it was trained, is one
+        dashed line in every panel.
 
     Raises:
         ReportError: no cells.
     """
-    return _lines(summary, "n_real", "n_synthetic", REAL_LABEL, "Generated images")
+    title = "Generated images"
+    if "duplicated" in set(summary["strategy"]):
+        title += " (in the control: repeated real images)"
+    return _lines(summary, "n_real", "n_synthetic", title)
 
 
 @house_style
@@ -163,92 +182,191 @@ def accuracy_over_synthetic(summary: pd.DataFrame) -> Figure:
     Raises:
         ReportError: no cells.
     """
-    return _lines(summary, "n_synthetic", "n_real", SYNTHETIC_LABEL, "Real images")
+    return _lines(_without_classical(summary), "n_synthetic", "n_real", "Real images")
 
 
 @house_style
 def gain_chart(gains: pd.DataFrame) -> Figure:
-    """What each mix gains over the same real images alone, with its 95 % interval.
+    """What each mix and control gains over the same real images alone, with its 95 % interval.
 
     Args:
-        gains: from `reports.statistics.gain_table`; at most the first 40 rows are drawn.
+        gains: from `reports.statistics.gain_table`. Of more than 6 real or 6 added counts, 6 are
+            drawn, evenly spaced with the smallest and the largest; the figure then says so.
 
     Returns:
-        The figure: one row a mix, grouped by real count; filled dots where the interval excludes 0.
+        The figure: a column a real count, each with its own scale, and a row a strategy and added
+        count; filled dots where the interval excludes 0.
 
     Raises:
         ReportError: no rows.
     """
     if gains.empty:
         raise ReportError("gain chart: no mix has a real-only cell to be compared with")
-    strategies = sorted(gains["strategy"].unique(), key=lambda name: (name != "mix", name))
-    table = (
-        gains.assign(place=gains["strategy"].map(strategies.index))
-        .sort_values(["n_real", "n_synthetic", "place"], kind="stable")
-        .head(40)
-    )
-    figure = new_figure(WIDTH, 1.3 + 0.3 * len(table) + 0.12 * table["n_real"].nunique())
-    axes = figure.subplots()
-    axes.axvline(0, color=MUTED, linewidth=1.2)
-    places, labels, place, group = [], [], 0.0, None
-    for row in rows_of(table):
-        if group is not None and row.n_real != group:
-            place += 0.7
-            axes.axhline(place - 0.85, color=GRID, linewidth=0.9)
-        group = row.n_real
-        index = strategies.index(row.strategy)
-        colour = SERIES[index % len(SERIES)]
-        low, high = (row.gain, row.gain) if np.isnan(row.low) else (row.low, row.high)
-        axes.plot([100 * low, 100 * high], [place, place], color=colour, solid_capstyle="round")
-        axes.plot(
-            100 * row.gain,
-            place,
-            marker=MARKERS[index % len(MARKERS)],
-            color=colour,
-            markerfacecolor=PAPER if row.verdict == "cannot tell" else colour,
-            markeredgewidth=1.6,
-            markersize=6.5,
-            linestyle="none",
-        )
-        places.append(place)
-        labels.append(f"{count(row.n_real)} real + {count(row.n_synthetic)} generated")
-        place += 1
+    strategies = _in_order(gains["strategy"])
+    real = _spread(gains["n_real"])
+    added = _spread(gains.loc[gains["n_synthetic"] > 0, "n_synthetic"])
+    drawn = gains[gains["n_real"].isin(real) & gains["n_synthetic"].isin([0, *added])]
+    places, labels, bottom = _gain_rows(drawn, strategies)
+
+    figure = new_figure(WIDTH, 1.45 + 0.19 * bottom)
+    panels = figure.subplots(1, len(real), squeeze=False, sharey=True)[0]
+    for axes, n_real in zip(panels, real, strict=True):
+        axes.axvline(0, color=MUTED, linewidth=1.2)
+        for row in rows_of(drawn[drawn["n_real"] == n_real]):
+            index = strategies.index(row.strategy)
+            _draw_gain(axes, row, places[row.strategy, row.n_synthetic], index)
+        axes.set_title(f"{count(n_real)} real")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=2))
+        axes.margins(x=0.08)
+        axes.grid(visible=False, axis="y")
+        for label in labels[:-1]:
+            axes.axhline(label.end, color=GRID, linewidth=0.9)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks([label.place for label in labels], [label.text for label in labels])
+    panels[0].set_ylim(bottom - 0.3, -0.7)
     for index, name in enumerate(strategies):
-        axes.plot(
-            [], [], marker=MARKERS[index % len(MARKERS)], color=SERIES[index % len(SERIES)],
-            label=plain(name),
-        )  # fmt: skip
-    axes.set_yticks(places, labels)
-    axes.set_ylim(place - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("Gain in test accuracy over the same real images alone (percentage points)")
-    figure.legend(loc="outside upper left", ncols=len(strategies))
+        panels[0].plot([], [], label=_short_name(name), **_mark_of(index))
+    scale = "; every column has its own scale" if len(real) > 1 else ""
+    left_out = f"\n{len(drawn)} of {len(gains)} rows of the table of gains are drawn"
+    figure.supxlabel(
+        "Gain in test accuracy over the same real images alone (percentage points"
+        f"{scale}){left_out if len(drawn) < len(gains) else ''}",
+        fontsize=10.5,
+    )
+    figure.legend(loc="outside upper left", ncols=min(len(strategies), 6))
     return figure
 
 
-def _panels(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """One table a strategy, each with the real-only cells."""
+@dataclass(frozen=True)
+class _RowLabel:
+    """What names neighbouring rows of the gain chart: the images that they add."""
+
+    text: str
+    place: float
+    end: float  # Where the line under them is.
+
+
+def _gain_rows(
+    gains: pd.DataFrame, strategies: Sequence[str]
+) -> tuple[dict[tuple[str, int], float], list[_RowLabel], float]:
+    """Places of (strategy, added count) from the top, their labels, and the lower end."""
+    keys = {(str(name), int(n)) for name, n in zip(gains.strategy, gains.n_synthetic, strict=True)}
+    texts = {key: _added_text(*key) for key in keys}
+    # Controls have labels of their own: what they add is no generated image.
+    order = sorted(keys, key=lambda key: (key[1], key[0] in CONTROLS, strategies.index(key[0])))
+    places: dict[tuple[str, int], float] = {}
+    labels: list[_RowLabel] = []
+    place = 0.0
+    for text, group in groupby(order, key=texts.__getitem__):
+        first = place
+        for key in group:
+            places[key] = place
+            place += 1
+        labels.append(_RowLabel(text, (first + place - 1) / 2, place - 0.25))
+        place += 0.5
+    return places, labels, place - 0.5
+
+
+def _added_text(strategy: str, n_synthetic: int) -> str:
+    if strategy == "classical":
+        return "classical augmentation"
+    what = "repeated real" if strategy == "duplicated" else "generated"
+    return f"+ {count(n_synthetic)} {what}"
+
+
+def _mark_of(index: int) -> dict[str, Any]:
+    """Colour and marker of a strategy."""
+    return {"marker": MARKERS[index % len(MARKERS)], "color": SERIES[index % len(SERIES)]}
+
+
+def _draw_gain(axes: Axes, row: Any, place: float, index: int) -> None:
+    mark = _mark_of(index)
+    low, high = (row.gain, row.gain) if np.isnan(row.low) else (row.low, row.high)
+    axes.plot([100 * low, 100 * high], [place, place], color=mark["color"], solid_capstyle="round")
+    axes.plot(
+        100 * row.gain,
+        place,
+        **mark,
+        markerfacecolor=PAPER if row.verdict == "cannot tell" else mark["color"],
+        markeredgewidth=1.5,
+        markersize=5.5,
+        linestyle="none",
+    )
+
+
+def _spread(counts: pd.Series) -> list[int]:
+    """At most 6 of the counts, evenly spaced by rank with the smallest and the largest."""
+    known = sorted({int(n) for n in counts})
+    places = np.linspace(0, len(known) - 1, min(len(known), _MOST_GAIN_COUNTS)).round()
+    return [known[int(place)] for place in places]
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Strategies with generated images first, known ones in the order in which they are told."""
+    known = (*_GENERATED, *reversed(CONTROLS))
+    return sorted(
+        set(names),
+        key=lambda name: (
+            name in CONTROLS,
+            known.index(name) if name in known else len(known),
+            name,
+        ),
+    )
+
+
+def _short_name(strategy: str) -> str:
+    return f"control: {strategy}" if strategy in CONTROLS else plain(strategy)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """Cells of one strategy, each with the real-only ones."""
+
+    title: str
+    table: pd.DataFrame
+    added_label: str = SYNTHETIC_LABEL
+
+
+def _panels(summary: pd.DataFrame) -> list[_Panel]:
+    """One panel a strategy that adds images to the real ones."""
     if summary.empty:
         raise ReportError("accuracy figures: no cells")
     none = summary[summary["strategy"] == "none"]
-    names = sorted(set(summary["strategy"]) - {"none"}, key=lambda name: (name != "mix", name))
-    if not names:
-        return [("real only", none)]
-    return [
-        (f"Strategy: {name}", pd.concat([none, summary[summary["strategy"] == name]]))
-        for name in names
-    ]
+    panels = []
+    for name in _in_order(set(summary["strategy"]) - {"none", "classical"}):
+        table = pd.concat([none, summary[summary["strategy"] == name]])
+        if name in CONTROLS:
+            panels.append(_Panel(f"Control: {name}", table, REPEATED_LABEL))
+        else:
+            panels.append(_Panel(plain(f"Strategy: {name}", 32), table))
+    # Cells of classical augmentation alone have neither a panel nor real-only cells.
+    return panels or [_Panel("real only", none if len(none) else summary)]
 
 
-def _ranks(
-    table: pd.DataFrame,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int], list[int]]:
-    """Positions by rank of real and generated counts, and the counts."""
-    x_counts, x = np.unique(table["n_real"].to_numpy(), return_inverse=True)
-    y_counts, y = np.unique(table["n_synthetic"].to_numpy(), return_inverse=True)
-    return x.astype(np.float64), y.astype(np.float64), x_counts.tolist(), y_counts.tolist()
+def _layout(panels: Sequence[_Panel]) -> tuple[int, int]:
+    """Rows and columns of panels."""
+    return -(-len(panels) // 2), min(2, len(panels))
+
+
+def _without_classical(summary: pd.DataFrame) -> pd.DataFrame:
+    """Cells that have a place over added counts; all where there are no others."""
+    others = summary[summary["strategy"] != "classical"]
+    return others if len(others) else summary
+
+
+def _scale(summary: pd.DataFrame) -> AccuracyScale:
+    return AccuracyScale(_without_classical(summary)["test_mean"].to_numpy(np.float64))
+
+
+def _counts(panels: Sequence[_Panel], column: str) -> list[int]:
+    """All counts of a column: one has the same place in every panel."""
+    return sorted({int(n) for panel in panels for n in panel.table[column]})
+
+
+def _ranks(values: pd.Series, counts: Sequence[int]) -> NDArray[np.float64]:
+    """Positions of values among the counts."""
+    return np.searchsorted(counts, values.to_numpy()).astype(np.float64)
 
 
 def _triangles(x: NDArray[np.float64], y: NDArray[np.float64]) -> Triangulation | None:
@@ -283,12 +401,15 @@ def _edge_label(edge: float) -> str:
 def _draw_contour(
     axes: Axes,
     table: pd.DataFrame,
+    counts: tuple[list[int], list[int]],
     scale: AccuracyScale,
     edges: Sequence[float],
     norm: BoundaryNorm,
     colours: Colormap,
 ) -> None:
-    x, y, x_counts, y_counts = _ranks(table)
+    x_counts, y_counts = counts
+    x, y = _ranks(table["n_real"], x_counts), _ranks(table["n_synthetic"], y_counts)
+    wide = len(x_counts) > _WIDE_GRID
     accuracy = table["test_mean"].to_numpy(np.float64)
     z = scale.place(accuracy)
     levels = [float(place) for place in scale.place(np.array(edges))]
@@ -312,13 +433,13 @@ def _draw_contour(
         if len(x_counts) == 1:
             side = "center"
         axes.annotate(
-            percent(value),
+            percent(value).rstrip("%" * wide),
             (column, row),
             xytext=({"left": 5, "right": -5}.get(side, 0), -8 if top else 8),
             textcoords="offset points",
             ha=side,
             va="top" if top else "bottom",
-            fontsize=9,
+            fontsize=8 if wide else 9,
             color="#000000",
             bbox={
                 "boxstyle": "round,pad=0.14",
@@ -328,45 +449,46 @@ def _draw_contour(
             },
             zorder=5,
         )
-    axes.set_xticks(range(len(x_counts)), [count(n) for n in x_counts])
-    axes.set_yticks(range(len(y_counts)), [count(n) for n in y_counts])
+    small = 8.5 if wide else 9.5
+    axes.set_xticks(range(len(x_counts)), [count(n) for n in x_counts], fontsize=small)
+    axes.set_yticks(range(len(y_counts)), [count(n) for n in y_counts], fontsize=small)
     axes.grid(visible=False)
     axes.set_xlim(-0.18, max(len(x_counts) - 1, 0.2) + 0.18)
     axes.set_ylim(-0.18, max(len(y_counts) - 1, 0.2) + 0.18)
 
 
-def _lines(summary: pd.DataFrame, along: str, by: str, label: str, legend_title: str) -> Figure:
+def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Figure:
     panels = _panels(summary)
     scale = AccuracyScale(summary["test_mean"].to_numpy(np.float64))
-    rows = -(-len(panels) // 2)
-    columns = min(2, len(panels))
+    classical = summary[summary["strategy"] == "classical"].sort_values(along)
+    rows, columns = _layout(panels)
     figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, 0.7 + 3.5 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    families = sorted(summary[by].unique())
+    families, counts = _counts(panels, by), _counts(panels, along)
     shades = ORDERED(np.linspace(0, 1, len(families)))
-    for axes, (name, table) in zip(grid.flat, panels, strict=False):
-        counts = sorted(table[along].unique())
+    handles: dict[int, Line2D] = {}
+    dashed: list[Line2D] = []
+    for axes, panel in zip(grid.flat, panels, strict=False):
         for index, family in enumerate(families):
-            line = table[table[by] == family].sort_values(along)
-            if line.empty:
-                continue
-            x = [counts.index(value) for value in line[along]]
-            mean = line["test_mean"].to_numpy(np.float64)
-            low = line["test_low"].fillna(line["test_mean"]).to_numpy(np.float64)
-            high = line["test_high"].fillna(line["test_mean"]).to_numpy(np.float64)
-            axes.fill_between(
-                x, scale.place(low), scale.place(high), color=shades[index], alpha=0.16, linewidth=0
+            line = panel.table[panel.table[by] == family].sort_values(along)
+            if len(line):
+                places = _ranks(line[along], counts)
+                marker = MARKERS[index % len(MARKERS)]
+                drawn = _draw_line(axes, places, line, scale, color=shades[index], marker=marker)
+                drawn.set_label(count(family))
+                # A count may be missing from the first panel.
+                handles.setdefault(family, drawn)
+        if along == "n_real" and len(classical):
+            places = _ranks(classical[along], counts)
+            drawn = _draw_line(
+                axes, places, classical, scale, color=INK, marker="d", linestyle="--"
             )
-            axes.plot(
-                x,
-                scale.place(mean),
-                color=shades[index],
-                marker=MARKERS[index % len(MARKERS)],
-                label=count(int(family)),
-            )
-        axes.set_xticks(range(len(counts)), [count(int(n)) for n in counts])
-        axes.set_title(plain(name))
-        axes.set_xlabel(label)
+            drawn.set_label(CLASSICAL_LABEL)
+            dashed = [drawn]
+        axes.set_xticks(range(len(counts)), [count(n) for n in counts])
+        axes.set_xlim(-0.25, len(counts) - 0.75)
+        axes.set_title(panel.title)
+        axes.set_xlabel(REAL_LABEL if along == "n_real" else panel.added_label)
     for axes in grid[:, 0]:
         axes.set_ylabel("Test accuracy")
     lowest, highest = (float(scale.place(edge)) for edge in (scale.low, scale.high))
@@ -375,19 +497,25 @@ def _lines(summary: pd.DataFrame, along: str, by: str, label: str, legend_title:
     scale.label_axis(grid[0, 0].yaxis)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    handles, labels = _all_handles(grid.flat)
+    entries = [handles[family] for family in sorted(handles)]
     figure.legend(
-        handles, labels, loc="outside upper left", ncols=min(len(labels), 6), title=legend_title,
+        handles=entries, loc="outside upper left", ncols=min(len(entries), 6), title=legend_title,
         alignment="left",
     )  # fmt: skip
+    if dashed:
+        figure.legend(handles=dashed, loc="outside lower left", handlelength=4)
     return figure
 
 
-def _all_handles(grid: Any) -> tuple[list[Any], list[str]]:
-    """Legend entries of all panels, each once: a count may be missing from the first panel."""
-    found: dict[str, Any] = {}
-    for axes in grid:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    labels = sorted(found, key=lambda label: float(label.replace(",", "").replace("M", "e6")))
-    return [found[label] for label in labels], labels
+def _draw_line(
+    axes: Axes, places: NDArray[np.float64], cells: pd.DataFrame, scale: AccuracyScale, **look: Any
+) -> Line2D:
+    """The means of some cells, with the band of their intervals."""
+    mean = cells["test_mean"].to_numpy(np.float64)
+    low = cells["test_low"].fillna(cells["test_mean"]).to_numpy(np.float64)
+    high = cells["test_high"].fillna(cells["test_mean"]).to_numpy(np.float64)
+    axes.fill_between(
+        places, scale.place(low), scale.place(high), color=look["color"], alpha=0.16, linewidth=0
+    )
+    (line,) = axes.plot(places, scale.place(mean), **look)
+    return line

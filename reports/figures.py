@@ -18,6 +18,13 @@ from reports.generator_figures import (
     training_curves,
 )
 from reports.image_figures import epoch_collage, reconstructions, sample_grid
+from reports.inspection_figures import (
+    activation_projection,
+    discriminator_scores,
+    examples,
+    nearest_neighbours,
+    neighbour_coverage,
+)
 from reports.style import figure_bytes
 
 __all__ = [
@@ -26,11 +33,16 @@ __all__ = [
     "accuracy_over_real",
     "accuracy_over_synthetic",
     "accuracy_surface",
+    "activation_projection",
     "checkpoint_scores",
     "confidence_histogram",
+    "discriminator_scores",
     "epoch_collage",
+    "examples",
     "figure_bytes",
     "gain_chart",
+    "nearest_neighbours",
+    "neighbour_coverage",
     "reconstructions",
     "sample_grid",
     "training_curves",

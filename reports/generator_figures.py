@@ -254,16 +254,17 @@ def confidence_histogram(
         threshold: the filter's threshold, drawn as a line.
 
     Returns:
-        The figure: shares by bin (logarithmic) on the left, shares kept on the right.
+        The figure: shares by bin (logarithmic) on the left, shares kept on the right, and in
+        words the share in the top bin.
 
     Raises:
         ReportError: no sets, an empty one, or confidences out of range.
     """
     if not confidences:
         raise ReportError("confidence histogram: no sets of images")
-    figure = new_figure(WIDTH, 3.7)
+    figure = new_figure(WIDTH, 3.4 + 0.2 * len(confidences))
     left, right = figure.subplots(1, 2)
-    edges = np.linspace(0, 1, _BINS + 1)
+    edges = np.arange(_BINS + 1) / _BINS  # Exact: 0.95 is in the top bin.
     smallest = 1.0
     for index, (name, given) in enumerate(confidences.items()):
         values = np.asarray(given, dtype=np.float64)
@@ -280,7 +281,8 @@ def confidence_histogram(
         kept = np.sort(values)
         points = np.linspace(0, 1, 201)
         share = 1 - np.searchsorted(kept, points, side="left") / values.size
-        label = f"{plain(name)} ({values.size:,})"
+        top = f"{percent(float(shares[-1]))} in the top bin ({edges[-2]:g} or more)"
+        label = f"{plain(name)} ({values.size:,}): {top}"
         right.plot(points, share, color=colour, linestyle=style, label=label)
     for axes in (left, right):
         axes.set_xlabel("Confidence in the image's label")
@@ -300,7 +302,7 @@ def confidence_histogram(
             f"threshold {threshold:g}", (threshold, 0.03), xytext=(-5, 0), ha="right",
             textcoords="offset points", fontsize=9.5, color=INK,
         )  # fmt: skip
-    figure.legend(loc="outside upper left", ncols=3)
+    figure.legend(loc="outside upper left")
     return figure
 
 

@@ -12,7 +12,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from reports.errors import ReportError
-from reports.style import DPI, INK, SERIES, WIDTH, house_style, new_figure, plain
+from reports.sheets import ROOM, WIDEST_IMAGE, Tile, check_images, draw_sheet, gap_between
+from reports.style import INK, SERIES, WIDTH, house_style, new_figure, plain
 
 _GAP = 2
 _MOST_CLASSES = 24
@@ -20,9 +21,8 @@ _MOST_EPOCHS = 8
 _COLLAGE_COLUMNS = 12
 _PAIR_COLUMNS = 16
 _ENOUGH_COLUMNS = 8
-# In pixels of the PNG: room for the rows' labels, and the widest that an image is drawn.
+# Room for the rows' labels, in pixels of the PNG.
 _LABEL_WIDTH = 156
-_IMAGE_WIDTH = 128
 
 
 @house_style
@@ -181,14 +181,10 @@ class _Row:
     framed: bool = False
 
 
-def _gap_of(side: int) -> int:
-    return max(_GAP, side // 16)
-
-
 def _fitting(side: int, most: int) -> int:
     """How many images fit side by side: at twice their size if those are enough."""
-    gap = _gap_of(side)
-    room = round(WIDTH * DPI) - _LABEL_WIDTH
+    gap = gap_between(side)
+    room = ROOM - _LABEL_WIDTH
     twice, once = ((room // scale - gap) // (side + gap) for scale in (2, 1))
     return max(1, min(most, twice if twice >= min(most, _ENOUGH_COLUMNS) else once))
 
@@ -201,30 +197,18 @@ def _picture_rows(what: str, rows: Sequence[_Row], most: int) -> Figure:
     if not rows or not len(rows[0].images):
         raise ReportError(f"{what}: no images to show")
     for row in rows:
-        _check_images(what, row.images)
+        check_images(what, row.images)
     height, width = rows[0].images.shape[1:3]
     columns = min(max(len(row.images) for row in rows), _fitting(width, most))
-    gap = _gap_of(width)
-    sheet = np.zeros(
-        (len(rows) * (height + gap) + gap, columns * (width + gap) + gap, 4), dtype=np.uint8
-    )
-    for i, row in enumerate(rows):
-        top = gap + i * (height + gap)
-        for k, image in enumerate(row.images[:columns]):
-            left = gap + k * (width + gap)
-            sheet[top : top + height, left : left + width, :3] = image
-            sheet[top : top + height, left : left + width, 3] = 255
-
-    # Everything is placed by whole pixels: an image scaled by a fraction has uneven pixels.
-    room = round(WIDTH * DPI) - _LABEL_WIDTH
-    scale = max(1, min(room // sheet.shape[1], _IMAGE_WIDTH // width))
-    down, across = scale * sheet.shape[0], scale * sheet.shape[1]
-    total = max(across + _LABEL_WIDTH, 4 * DPI)
-    figure = new_figure(total / DPI, down / DPI)
-    figure.set_layout_engine("none")
-    axes = figure.add_axes((_LABEL_WIDTH / total, 0, across / total, 1))
-    axes.imshow(sheet, interpolation="none", aspect="auto")
-    axes.set_axis_off()
+    gap = gap_between(width)
+    tiles = [
+        Tile(image, gap + i * (height + gap), gap + k * (width + gap))
+        for i, row in enumerate(rows)
+        for k, image in enumerate(row.images[:columns])
+    ]
+    size = len(rows) * (height + gap) + gap, columns * (width + gap) + gap
+    scale = max(1, min((ROOM - _LABEL_WIDTH) // size[1], WIDEST_IMAGE // width))
+    figure, axes = draw_sheet(tiles, size, scale, left=_LABEL_WIDTH)
     for i, row in enumerate(rows):
         top = gap + i * (height + gap) - 0.5
         axes.text(
@@ -236,7 +220,7 @@ def _picture_rows(what: str, rows: Sequence[_Row], most: int) -> Figure:
             axes.add_patch(
                 Rectangle(
                     (edge - 0.5, top - edge),
-                    sheet.shape[1] - gap,
+                    size[1] - gap,
                     height + gap,
                     fill=False,
                     edgecolor=SERIES[1],
@@ -246,19 +230,11 @@ def _picture_rows(what: str, rows: Sequence[_Row], most: int) -> Figure:
     return figure
 
 
-def _check_images(what: str, images: NDArray[np.uint8]) -> None:
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.dtype != np.uint8:
-        raise ReportError(
-            f"{what}: images of shape {images.shape} and type {images.dtype}; "
-            "allowed: uint8, N x H x W x C with 1 or 3 channels"
-        )
-
-
 def _sheet(
     images: NDArray[np.uint8], labels: NDArray[np.integer[Any]], n_classes: int, per_class: int
 ) -> NDArray[np.uint8]:
     """One RGBA picture of all rows; gaps and absent images are transparent."""
-    _check_images("sample grid", images)
+    check_images("sample grid", images)
     if labels.shape != (len(images),):
         raise ReportError(f"sample grid: {len(images)} images with labels of shape {labels.shape}")
     height, width = images.shape[1:3]

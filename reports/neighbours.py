@@ -88,5 +88,6 @@ def neighbour_coverage(
 
 
 def _flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    flat: NDArray[np.float32] = images.reshape(len(images), -1).astype(np.float32) / 255
+    flat: NDArray[np.float32] = images.reshape(len(images), -1).astype(np.float32)
+    flat /= 255
     return flat

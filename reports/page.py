@@ -1,8 +1,9 @@
 """The report page: one self-contained HTML file, the answer first.
 
-No script, no network, no dates, no host names. Every string is escaped by Jinja2; the only raw
-markup are the figures' own SVGs, which matplotlib escapes, put in line so that they follow the
-page's light and dark colours.
+The answer, the key numbers and the few main figures are always shown; everything else is folded by
+section, and unfolded on paper. No script, no network, no dates, no host names. Every string is
+escaped by Jinja2; the only raw markup are the figures' own SVGs, which matplotlib escapes, put in
+line so that they follow the page's light and dark colours.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -39,6 +41,8 @@ class PageFigure:
     svg: bytes | None = None
     facts: Sequence[str] = ()
     """Sentences on what this very figure shows; they stand above it."""
+    section: str = ""
+    """Section of the page in which it is folded; an empty one is always shown."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,12 @@ class PageContent:
     """Columns class_name, threshold, drawn, accepted, rate."""
     checkpoints: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Scores of the generator's checkpoints, as in `reports.figures.checkpoint_scores`."""
+    comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Published figures beside ours, as text: columns study, system, measure, published, ours,
+    interval, n, same_protocol, why."""
+    claims: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Published claims tested again, as text: columns study, claim, verdict, difference, interval,
+    n, based_on."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """The parameters, nested by section."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -81,6 +91,7 @@ class _Table:
     head: list[str]
     rows: list[list[str]]
     note: str = ""
+    look: str = ""  # "words": sentences in its cells, which may break.
 
 
 def page_figure(
@@ -91,7 +102,7 @@ def page_figure(
     facts: Sequence[str] = (),
     asked: bool = True,
 ) -> PageFigure:
-    """A figure with the house's title, caption and alternative text.
+    """A figure with the house's title, caption, alternative text and section.
 
     Args:
         name: name of the drawing function in `reports.figures`, such as 'accuracy_contour'.
@@ -111,7 +122,8 @@ def page_figure(
     title, caption, alt = wording.FIGURE_TEXTS[name]
     if not asked:
         caption = wording.UNASKED_CAPTIONS.get(name, caption)
-    return PageFigure(title, caption, alt, png, svg, facts)
+    sections = (section for section, names in wording.SECTIONS.items() if name in names)
+    return PageFigure(title, caption, alt, png, svg, facts, next(sections, ""))
 
 
 def render_page(content: PageContent) -> str:
@@ -122,6 +134,9 @@ def render_page(content: PageContent) -> str:
 
     Returns:
         The document; equal content gives an equal string.
+
+    Raises:
+        ReportError: a table of published figures or claims without one of its columns.
     """
     environment = Environment(
         loader=PackageLoader("reports"),
@@ -131,16 +146,23 @@ def render_page(content: PageContent) -> str:
         lstrip_blocks=True,
     )
     short, sentence = wording.answer(content.headline)
+    # Known sections in their order, then others in the order in which they come.
+    sections: dict[str, list[dict[str, Any]]] = {name: [] for name in ("", *wording.SECTIONS)}
+    for index, figure in enumerate(content.figures):
+        sections.setdefault(figure.section, []).append(_figure(index, figure))
     page = environment.get_template("report.html.j2").render(
         content=content,
         short=short,
         sentence=sentence,
+        classical=wording.classical_answer(content.headline),
         basis=wording.basis(content.headline),
         tone=(content.headline["verdict"] or "none").replace(" ", "-"),
         interval=_interval(content.headline),
         key_numbers=_key_numbers(content),
-        figures=[_figure(index, figure) for index, figure in enumerate(content.figures)],
-        scores=_scores_table(content.scores),
+        figures=sections.pop(""),
+        sections={name: figures for name, figures in sections.items() if figures},
+        published=[table for table in _published_tables(content) if table.rows],
+        published_title=wording.PUBLISHED_SECTION,
         tables=[table for table in _tables(content) if table.rows],
         parameters=_flat(content.parameters),
     )
@@ -173,10 +195,11 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
     tiles = []
     for label, value, cell in (
         ("Real images only", "accuracy_real", "real_cell"),
+        ("Classical augmentation", "accuracy_classical", "classical_cell"),
         ("Best mix", "accuracy_best_mix", "best_mix_cell"),
         ("Generated images only", "accuracy_synthetic_only", "synthetic_only_cell"),
     ):
-        if headline[value] is not None:
+        if headline.get(value) is not None:
             tiles.append(
                 (label, wording.percent(headline[value], n_test), _cell_text(headline[cell]))
             )
@@ -200,7 +223,8 @@ def _floor_word(name: str) -> str:
 
 def _cell_text(cell: Mapping[str, Any]) -> str:
     if cell["n_synthetic"] == 0:
-        return f"{cell['n_real']:,} real"
+        transformed = ", transformed" if cell["strategy"] == "classical" else ""
+        return f"{cell['n_real']:,} real{transformed}"
     if cell["n_real"] == 0:
         return f"{cell['n_synthetic']:,} generated"
     return f"{cell['n_real']:,} real + {cell['n_synthetic']:,} generated ({cell['strategy']})"
@@ -241,9 +265,7 @@ def _checkpoint_table(table: pd.DataFrame) -> _Table:
     return _Table(f"Scores of the checkpoints ({len(rows)})", head, rows, note)
 
 
-def _scores_table(scores: pd.DataFrame) -> _Table | None:
-    if scores.empty:
-        return None
+def _scores_table(scores: pd.DataFrame) -> _Table:
     rows = [
         [
             wording.SCORE_NAMES.get(str(row.score), str(row.score)),
@@ -266,8 +288,71 @@ def _scores_table(scores: pd.DataFrame) -> _Table | None:
     return _Table("Scores of the generated images", head, rows, note)
 
 
+def _published_tables(content: PageContent) -> list[_Table]:
+    """What the published studies say, beside ours."""
+    return [
+        _text_table(
+            "Published figures beside ours",
+            content.comparison,
+            {
+                "study": "Study",
+                "system": "System",
+                "measure": "Measure",
+                "published": "Published",
+                "ours": "Ours",
+                "interval": "Interval",
+                "n": "n",
+                "same_protocol": "Same protocol",
+                "why": "Why",
+            },
+            "Where the protocol is not the same, more than the system differs: the last column "
+            "says what.",
+        ),
+        _text_table(
+            "Claims of the studies, tested again",
+            content.claims,
+            {
+                "study": "Study",
+                "claim": "Claim",
+                "verdict": "Verdict",
+                "difference": "Difference",
+                "interval": "Interval",
+                "n": "n",
+                "based_on": "Based on",
+            },
+        ),
+    ]
+
+
+def _text_table(
+    title: str, table: pd.DataFrame, names: Mapping[str, str], note: str = ""
+) -> _Table:
+    """A table of text; ``names`` are its columns and their heads."""
+    missing = [name for name in names if name not in table]
+    if len(table) and missing:
+        raise ReportError(f"page: {title.lower()}: no column {missing[0]!r}; needed: {[*names]}")
+    rows = [[_word(getattr(row, name)) for name in names] for row in rows_of(table)]
+    return _Table(f"{title} ({len(rows)})", [*names.values()], rows, note, "words")
+
+
+def _word(value: Any) -> str:
+    """A value of a table of text; what is unknown is a dash."""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if value is None or value != value:
+        return _DASH
+    return str(value) or _DASH
+
+
 def _tables(content: PageContent) -> list[_Table]:
     n_test = content.headline["n_test"]
+    duplicated = any(
+        "duplicated" in set(table["strategy"])
+        for table in (content.summary, content.gains)
+        if len(table)
+    )
+    repeated = "In strategy duplicated the generated count is that of repeated real images."
+    strategy_note = repeated if duplicated else ""
 
     def spread(low: float, high: float) -> str:
         if low != low:
@@ -293,9 +378,10 @@ def _tables(content: PageContent) -> list[_Table]:
             ]
             for row in rows_of(content.summary)
         ],
+        strategy_note,
     )  # fmt: skip
     gains = _Table(
-        "Gain of every mix over the same real images alone",
+        "Gain of every mix and control over the same real images alone",
         ["Strategy", "Real", "Generated", "Gain (points)", "95 % interval", "Verdict", "Seeds"],
         [
             [
@@ -309,6 +395,7 @@ def _tables(content: PageContent) -> list[_Table]:
             ]
             for row in rows_of(content.gains)
         ],
+        strategy_note,
     )
     classes = _Table(
         "Accuracy by class, real only against best mix",
@@ -340,7 +427,9 @@ def _tables(content: PageContent) -> list[_Table]:
             for row in rows_of(content.acceptance)
         ],
     )
-    return [gains, classes, cells, acceptance, _checkpoint_table(content.checkpoints)]
+    scores = _scores_table(content.scores)
+    checkpoints = _checkpoint_table(content.checkpoints)
+    return [gains, classes, cells, scores, acceptance, checkpoints]
 
 
 def _flat(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

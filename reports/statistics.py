@@ -1,9 +1,10 @@
 """What the cells of a study say, and how sure one can be: means, intervals, the headline.
 
 A cell is one trained classifier. The tables here have the columns of the cells table: protocol,
-unit, generator, strategy ('none' is real images only), n_real, n_synthetic, seed,
-validation_accuracy (NaN without a validation part), test_accuracy, balanced_accuracy,
-class_accuracy. Predictions are an integer array of shape cells x test images, in row order.
+unit, generator, strategy ('none' is real images only), n_real, n_synthetic (in 'duplicated' it
+counts repeated real images), seed, validation_accuracy (NaN without a validation part),
+test_accuracy, balanced_accuracy, class_accuracy. Predictions are an integer array of shape cells x
+test images, in row order.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from reports.errors import ReportError
 
 CELL_KEYS = ["strategy", "n_real", "n_synthetic"]
 CONFIDENCE = 0.95
+CONTROLS = ("none", "classical", "duplicated")
+"""Strategies without a generated image: what the others are compared with."""
 
 Verdict = Literal["helps", "hurts", "cannot tell"]
 
@@ -89,14 +92,7 @@ def gain_interval(
 ) -> GainInterval:
     """Accuracy of ``b`` minus accuracy of ``a``, paired by seed and by test image.
 
-    Two things are left to chance: the classifier's seed and which images are in the test set. With
-    ``d[s, i] = b[s, i] - a[s, i]``, the standard error is ``sqrt(v_seeds + v_images)``, where
-    ``v_seeds`` is the variance over seeds of the mean over images, divided by the number of seeds,
-    and ``v_images`` the variance over images of the mean over seeds, divided by the number of
-    images. Each holds the part of the noise that is neither seed nor image alone, so that part is
-    counted twice: the interval is a little wider than needed, never narrower. Degrees of freedom by
-    Welch (1947) and Satterthwaite (1946). With one seed there is no variance over seeds: the
-    interval then covers the choice of test images only.
+    The interval is that of `difference_interval`.
 
     Args:
         correct_a: bool, seeds x test images: the baseline's right answers.
@@ -117,10 +113,41 @@ def gain_interval(
         )
     if a.dtype != np.bool_ or b.dtype != np.bool_:
         raise StatisticsError(f"gain: right answers of type {a.dtype} and {b.dtype}; allowed: bool")
+    return difference_interval(b.astype(np.int8) - a.astype(np.int8), confidence)
+
+
+def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> GainInterval:
+    """Mean of a difference that was measured for each seed on each test image.
+
+    Two things are left to chance: the classifier's seed and which images are in the test set. With
+    ``d[s, i]`` the difference, the standard error is ``sqrt(v_seeds + v_images)``, where
+    ``v_seeds`` is the variance over seeds of the mean over images, divided by the number of seeds,
+    and ``v_images`` the variance over images of the mean over seeds, divided by the number of
+    images. Each holds the part of the noise that is neither seed nor image alone, so that part is
+    counted twice: the interval is a little wider than needed, never narrower. Degrees of freedom by
+    Welch (1947) and Satterthwaite (1946). With one seed there is no variance over seeds: the
+    interval then covers the choice of test images only.
+
+    Args:
+        difference: finite numbers, seeds x test images: for one pair of cells -1, 0 or 1; averages
+            over several pairs lie between.
+        confidence: coverage, in (0, 1).
+
+    Returns:
+        The mean as the gain, bounds, and what they rest on.
+
+    Raises:
+        StatisticsError: no seeds, fewer than two images, or numbers that are not finite.
+    """
+    d = np.asarray(difference, dtype=np.float64)
+    if d.ndim != 2 or d.shape[0] < 1 or d.shape[1] < 2 or not np.isfinite(d).all():
+        raise StatisticsError(
+            f"gain: differences of shape {d.shape}; "
+            "allowed: finite numbers, one seed or more x two images or more"
+        )
     _check_confidence(confidence)
-    difference = b.astype(np.int8) - a.astype(np.int8)
-    n_seeds, n_images = difference.shape
-    by_seed, by_image = difference.mean(axis=1), difference.mean(axis=0)
+    n_seeds, n_images = d.shape
+    by_seed, by_image = d.mean(axis=1), d.mean(axis=0)
     gain = float(by_seed.mean())
     v_images = float(by_image.var(ddof=1)) / n_images
     v_seeds = float(by_seed.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
@@ -185,7 +212,9 @@ def headline(
     and generated images whose mean validation accuracy is highest (ties: fewer generated, then
     fewer real images); its test accuracy is what is reported, so the test set never chooses.
     Without a validation part no choice can be made, and the largest real and generated counts of
-    strategy 'mix' (of the first strategy there is, if that one was not run) stand instead.
+    strategy 'mix' (of the first strategy there is, if that one was not run) stand instead. A
+    control (`CONTROLS`) is never the best mix. Classical augmentation, where it was trained, is
+    taken at its largest real count and compared with the best mix as the baseline is.
 
     Args:
         cells: the cells table.
@@ -193,11 +222,13 @@ def headline(
         test_labels: true classes of the test images.
 
     Returns:
-        accuracy_real, accuracy_best_mix, gain, gain_low, gain_high, accuracy_synthetic_only
-        (fractions or None); real_cell, best_mix_cell, synthetic_only_cell (strategy, n_real,
-        n_synthetic, or None); chosen_by ('validation', 'largest counts' or None); verdict
-        ('helps', 'hurts', 'cannot tell' or None); n_seeds (pairs behind the gain), n_test,
-        n_candidates (mixes chosen from), confidence, protocols, n_units.
+        accuracy_real, accuracy_best_mix, gain, gain_low, gain_high, accuracy_synthetic_only,
+        accuracy_classical, gain_over_classical, gain_over_classical_low,
+        gain_over_classical_high (fractions or None); real_cell, best_mix_cell,
+        synthetic_only_cell, classical_cell (strategy, n_real, n_synthetic, or None); chosen_by
+        ('validation', 'largest counts' or None); verdict, verdict_over_classical ('helps',
+        'hurts', 'cannot tell' or None); n_seeds (pairs behind the gain), n_test, n_candidates
+        (mixes chosen from), confidence, protocols, n_units.
 
     Raises:
         StatisticsError: tables that do not fit each other, or two cells of one strategy, counts,
@@ -208,13 +239,14 @@ def headline(
     none = summary[(summary["strategy"] == "none") & (summary["n_real"] > 0)]
     real = _largest(none, ["n_real"])
     mixes = summary[
-        (summary["strategy"] != "none") & (summary["n_real"] > 0) & (summary["n_synthetic"] > 0)
+        ~summary["strategy"].isin(CONTROLS) & (summary["n_real"] > 0) & (summary["n_synthetic"] > 0)
     ]
     best, chosen_by = _choose_mix(mixes)
     only = summary[
         (summary["strategy"] == "mix") & (summary["n_real"] == 0) & (summary["n_synthetic"] > 0)
     ]
     synthetic = _largest(only, ["n_synthetic"])
+    classical = _largest(summary[summary["strategy"] == "classical"], ["n_real"])
     protocols = cells["protocol"].astype(str).unique().tolist() if "protocol" in cells else []
     result: dict[str, Any] = {
         "accuracy_real": _mean_test(real),
@@ -223,11 +255,17 @@ def headline(
         "gain_low": None,
         "gain_high": None,
         "accuracy_synthetic_only": _mean_test(synthetic),
+        "accuracy_classical": _mean_test(classical),
+        "gain_over_classical": None,
+        "gain_over_classical_low": None,
+        "gain_over_classical_high": None,
         "real_cell": _cell_name(real),
         "best_mix_cell": _cell_name(best),
         "synthetic_only_cell": _cell_name(synthetic),
+        "classical_cell": _cell_name(classical),
         "chosen_by": chosen_by,
         "verdict": None,
+        "verdict_over_classical": None,
         "n_seeds": 0,
         "n_test": len(test_labels),
         "n_candidates": len(mixes),
@@ -245,13 +283,21 @@ def headline(
         result["gain_low"], result["gain_high"] = interval.low, interval.high
         result["verdict"] = verdict(interval.low, interval.high)
         result["n_seeds"] = interval.n_seeds
+    if classical is not None and best is not None:
+        right_classical, right_best = _paired(cells, correct, _key(classical), _key(best))
+        interval = gain_interval(right_classical, right_best)
+        result["accuracy_classical"] = float(right_classical.mean())
+        result["gain_over_classical"] = interval.gain
+        result["gain_over_classical_low"] = interval.low
+        result["gain_over_classical_high"] = interval.high
+        result["verdict_over_classical"] = verdict(interval.low, interval.high)
     return result
 
 
 def gain_table(
     cells: pd.DataFrame, predictions: NDArray[Any], test_labels: NDArray[np.integer[Any]]
 ) -> pd.DataFrame:
-    """What each mix gains over the same real images alone.
+    """What each mix, and each control, gains over the same real images alone.
 
     Args:
         cells: the cells table.
@@ -260,8 +306,9 @@ def gain_table(
 
     Returns:
         One row for each cell with real and generated images whose real images alone were trained
-        on too: strategy, n_real, n_synthetic, gain, low, high (fractions, 95 %), verdict, n_seeds.
-        The intervals are not widened for looking at many cells: one in twenty excludes 0 by chance.
+        on too, and for each such cell of the controls 'duplicated' and 'classical': strategy,
+        n_real, n_synthetic, gain, low, high (fractions, 95 %), verdict, n_seeds. The intervals are
+        not widened for looking at many cells: one in twenty excludes 0 by chance.
 
     Raises:
         StatisticsError: as `headline`.
@@ -272,7 +319,8 @@ def gain_table(
     for key in sorted(keys):
         strategy, n_real, n_synthetic = key
         baseline = ("none", n_real, 0)
-        if strategy == "none" or n_real == 0 or n_synthetic == 0 or baseline not in keys:
+        adds = n_synthetic > 0 or strategy == "classical"
+        if strategy == "none" or n_real == 0 or not adds or baseline not in keys:
             continue
         interval = gain_interval(*_paired(cells, correct, baseline, key))
         rows.append(

@@ -1,4 +1,4 @@
-"""The report's sentences: the answer, what its interval covers, and the figures' captions."""
+"""The report's sentences: the answer, what it rests on, what figures show, and their captions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pandas as pd
 FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "gain_chart": (
         "What each mix gains",
-        "Test accuracy of every mix minus that of the same real images alone, with 95 % intervals. "
-        "Filled marks: the interval excludes 0. Hollow: it does not. The intervals are not widened "
-        "for looking at many mixes: about one in twenty excludes 0 by chance.",
-        "Dots with intervals, one a mix; the table of gains below holds the same numbers.",
+        "Test accuracy of every mix, and of every control without generated images, minus that of "
+        "the same real images alone, with 95 % intervals. Filled marks: the interval excludes 0. "
+        "Hollow: it does not. The intervals are not widened for looking at many mixes: about one "
+        "in twenty excludes 0 by chance.",
+        "Dots with intervals, a row a mix and a column a real count; the table of gains below "
+        "holds the same numbers.",
     ),
     "accuracy_contour": (
         "Accuracy over real and generated images",
@@ -76,7 +78,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "confidence_histogram": (
         "Confidence of the judge",
         "How sure the judge is of each image's label. Left: share of images by confidence (log). "
-        "Right: share that each threshold would keep.",
+        "Right: share that each threshold would keep. The legend says what share of each set is in "
+        "the top bin.",
         "Histograms of the judge's confidence on real and generated images.",
     ),
     "acceptance_chart": (
@@ -85,7 +88,58 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "confidence.",
         "Table in colours of acceptance rates by class and threshold, given below in numbers.",
     ),
+    "nearest_neighbours": (
+        "The training images nearest to generated ones",
+        "Generated images, not picked by hand, with the asked class under each; beside it the "
+        "training images that are nearest by Euclidean distance of pixels (on a scale from 0 to 1) "
+        "and that distance. A generator that copies has a neighbour at distance 0.",
+        "Rows of one generated image and its nearest training images, with their distances.",
+    ),
+    "neighbour_coverage": (
+        "Training images that are somebody's neighbour",
+        "Collapse shows as few training images being everyone's nearest one. Left: share of the "
+        "asked class's training images that are the nearest of at least one image; lower is worse. "
+        "Right: the largest share of images that have one and the same nearest; higher is worse. "
+        "As many test images beside them show what real variety reaches.",
+        "Pairs of dots, a row a class: generated images beside as many test images.",
+    ),
+    "discriminator_scores": (
+        "Scores of the discriminator",
+        "How real the discriminator takes each image for, at two kept epochs: 1 is real, 0 is "
+        "generated, and the dotted line is undecided. A discriminator that remembers its training "
+        "images scores them above test images.",
+        "Histograms of the discriminator's scores for generated, training and test images.",
+    ),
+    "activation_projection": (
+        "Where the classifier puts generated images",
+        "Activations of the examiner's last hidden layer for test images and for generated images "
+        "of the asked class, on the first two principal components of both together. Generated "
+        "images that look real to it lie among the real ones of their class; two components show "
+        "only part of the variance.",
+        "Scatter of real and generated images, marked by group and coloured by class.",
+    ),
+    "examples": (
+        "Read right and read wrong",
+        "Test images of each class that the best mix's classifier reads right, and beside them "
+        "those that it reads wrong, with its answer under each. The first ones, not picked by "
+        "hand; where a place is blank there was no such image.",
+        "Rows of test images, a row a class: read right on the left, read wrong on the right.",
+    ),
 }
+
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Strategies": ("accuracy_over_real", "accuracy_over_synthetic", "accuracy_surface"),
+    "The generator": (
+        *("epoch_collage", "reconstructions", "training_curves", "checkpoint_scores"),
+        *("nearest_neighbours", "neighbour_coverage", "discriminator_scores"),
+    ),
+    "What the classifier sees": (
+        *("confidence_histogram", "acceptance_chart", "activation_projection", "examples"),
+    ),
+}
+"""Folded sections of the page and their figures; figures of no section are always shown."""
+
+PUBLISHED_SECTION = "Beside the published studies"
 
 UNASKED_CAPTIONS = {
     "sample_grid": "The first images of each class, not picked by hand. The classes of generated "
@@ -95,7 +149,19 @@ UNASKED_CAPTIONS = {
     "images where there are any; lower is better.",
     "confidence_histogram": "How sure the judge is: of the known class of a real image, and of its "
     "own answer to a generated one. Left: share of images by confidence (log). Right: share that "
-    "each threshold would keep.",
+    "each threshold would keep. The legend says what share of each set is in the top bin.",
+    "nearest_neighbours": "Generated images, not picked by hand, with the judge's answer under "
+    "each; beside it the training images that are nearest by Euclidean distance of pixels (on a "
+    "scale from 0 to 1) and that distance. A generator that copies has a neighbour at distance 0.",
+    "neighbour_coverage": "Collapse shows as few training images being everyone's nearest one. "
+    "Classes of generated images are the judge's answers. Left: share of the class's training "
+    "images that are the nearest of at least one image; lower is worse. Right: the largest share "
+    "of images that have one and the same nearest; higher is worse. As many test images beside "
+    "them show what real variety reaches.",
+    "activation_projection": "Activations of the examiner's last hidden layer for test images and "
+    "for generated images, whose classes are the judge's answers, on the first two principal "
+    "components of both together. Generated images that look real to it lie among the real ones; "
+    "two components show only part of the variance.",
     "acceptance_chart": "Of the generated images with each answer of the judge, the share whose "
     "answer has at least this confidence. At confidence 0 all are kept: nothing was asked for that "
     "an image could fail.",
@@ -133,10 +199,18 @@ def points(fraction: float, decimals: int) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def point_decimals(headline: Mapping[str, Any]) -> int:
-    """Decimals that keep a bound next to 0 from reading as 0."""
+def point_decimals(headline: Mapping[str, Any], gain: str = "gain") -> int:
+    """Decimals that keep a bound next to 0 from reading as 0.
+
+    Args:
+        headline: from `reports.statistics.headline`.
+        gain: name of the gain in it, 'gain' or 'gain_over_classical'.
+
+    Returns:
+        1 to 3.
+    """
     decimals = 2 if headline["n_test"] >= 5000 else 1
-    bounds = [100 * abs(headline[name]) for name in ("gain_low", "gain_high")]
+    bounds = [100 * abs(headline[f"{gain}_{side}"]) for side in ("low", "high")]
     while decimals < 3 and any(0 < bound < 0.5 * 10**-decimals for bound in bounds):
         decimals += 1
     return decimals
@@ -188,6 +262,45 @@ def answer(headline: Mapping[str, Any]) -> tuple[str, str]:
     if best["n_real"] == real["n_real"]:
         return short, f"{what} {change} ({interval}), {than} to {to}."
     return short, f"{what} {change} ({interval}): {to}, {than}."
+
+
+def classical_answer(headline: Mapping[str, Any]) -> str:
+    """What the best mix is worth beside classical augmentation without generated images.
+
+    Args:
+        headline: from `reports.statistics.headline`.
+
+    Returns:
+        A sentence; empty where there is no such comparison.
+    """
+    gain = headline.get("gain_over_classical")
+    if gain is None:
+        return ""
+    n_test, decimals = headline["n_test"], point_decimals(headline, "gain_over_classical")
+    low, high = (
+        points(headline[f"gain_over_classical_{side}"], decimals) for side in ("low", "high")
+    )
+    interval = f"{100 * headline['confidence']:g} % interval of the mix's gain {low} to {high}"
+    size = points(abs(gain), decimals).lstrip("+")
+    classical = (
+        f"classical augmentation of the {headline['classical_cell']['n_real']:,} real images, "
+        "without any generated one,"
+    )
+    mix, other = (percent(headline[f"accuracy_{of}"], n_test) for of in ("best_mix", "classical"))
+    if headline["verdict_over_classical"] == "helps":
+        return (
+            f"The best mix beats {classical} by {size} percentage points ({interval}): {mix} "
+            f"against {other}."
+        )
+    if headline["verdict_over_classical"] == "hurts":
+        return (
+            f"{classical[0].upper()}{classical[1:]} beats the best mix by {size} percentage points "
+            f"({interval}): {other} against {mix}."
+        )
+    return (
+        f"Against {classical} the best mix changes test accuracy by {points(gain, decimals)} "
+        f"percentage points, too little to tell from chance ({interval}): {mix} against {other}."
+    )
 
 
 def basis(headline: Mapping[str, Any]) -> list[str]:
@@ -327,3 +440,93 @@ def _plain_score(name: str, value: float) -> str:
 
 def _share(fraction: float) -> str:
     return f"{100 * fraction:.{0 if fraction >= 0.1 else 1}f} %"
+
+
+def coverage_facts(table: pd.DataFrame) -> list[str]:
+    """What the neighbours of generated images say about collapse.
+
+    Args:
+        table: as in `reports.figures.neighbour_coverage`.
+
+    Returns:
+        Sentences; empty without generated images whose neighbours are known.
+    """
+    generated = table[table["group"] == "generated"] if "group" in table else table
+    generated = generated[generated["share"].notna()] if len(generated) else generated
+    if generated.empty:
+        return []
+    test = table[(table["group"] == "test") & table["share"].notna()]
+    sentence = (
+        f"{percent(_mean_share(generated))} of the training images are the nearest one of at least "
+        f"one of {int(generated['n_queries'].sum()):,} generated images"
+    )
+    if len(test):
+        sentence += (
+            f"; of {int(test['n_queries'].sum()):,} test images it is {percent(_mean_share(test))}"
+        )
+    facts = [f"{sentence}."]
+    crowded = generated[generated["most"].notna()]
+    if len(crowded):
+        most = crowded.iloc[int(crowded["most"].to_numpy().argmax())]
+        name, share = most["class_name"], float(most["most"])
+        sentence = (
+            f"At most, {percent(share)} of the generated images of one class ({name}) have one and "
+            "the same nearest training image"
+        )
+        same = test[(test["class_name"] == name) & test["most"].notna()]
+        if len(same):
+            sentence += f"; of its test images {percent(float(same['most'].iloc[0]))}"
+        facts.append(f"{sentence}.")
+    return facts
+
+
+def _mean_share(table: pd.DataFrame) -> float:
+    """Share of the training images of all classes."""
+    return float((table["share"] * table["n_train"]).sum() / table["n_train"].sum())
+
+
+def discriminator_facts(table: pd.DataFrame) -> list[str]:
+    """What the discriminator's scores say at each kept epoch.
+
+    Whether training and test images are told apart is judged by a 95 % interval of the difference
+    of their shares above 0.5 (Agresti and Caffo, 2000, The American Statistician 54).
+
+    Args:
+        table: as in `reports.figures.discriminator_scores`.
+
+    Returns:
+        Sentences on the last two epochs; empty without scores.
+    """
+    facts = []
+    for epoch in sorted(table["epoch"].unique())[-2:] if len(table) else ():
+        counts = {}
+        for group in ("generated", "training", "test"):
+            scores = table.loc[(table["epoch"] == epoch) & (table["group"] == group), "score"]
+            if len(scores):
+                counts[group] = int((scores > 0.5).sum()), len(scores)
+        shares = [f"{percent(above / n)} of {n:,} {name}" for name, (above, n) in counts.items()]
+        if shares:
+            facts.append(f"At epoch {epoch}, {_listed(shares)} images score above 0.5.")
+        if {"training", "test"} <= counts.keys():
+            low, high = _difference_of_shares(*counts["test"], *counts["training"])
+            interval = f"95 % interval {points(low, 1)} to {points(high, 1)} points"
+            if low > 0:
+                said = "more training than test images: it remembers training images"
+            elif high < 0:
+                said = "fewer training than test images, which memory cannot explain"
+            else:
+                said = "no more training than test images that could be told from chance"
+            facts.append(f"Above 0.5 it puts {said} ({interval}).")
+    return facts
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _difference_of_shares(a: int, n_a: int, b: int, n_b: int) -> tuple[float, float]:
+    """95 % interval of b / n_b - a / n_a: one more right and one more wrong in each."""
+    share_a, share_b = (a + 1) / (n_a + 2), (b + 1) / (n_b + 2)
+    variance = share_a * (1 - share_a) / (n_a + 2) + share_b * (1 - share_b) / (n_b + 2)
+    half = 1.959964 * variance**0.5
+    return share_b - share_a - half, share_b - share_a + half

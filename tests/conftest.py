@@ -74,9 +74,7 @@ TINY: dict[str, Any] = {
     "filter.max_draws": 100,
     "mix.real": [0, 30, 1.0],
     "mix.synthetic": [0, 60],
-    "mix.strategies": [
-        "mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical"
-    ],
+    "mix.strategies": ["mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical"],
     "mix.seeds": [0, 1],
     "train_classifiers.steps": 20,
     "train_classifiers.processes": 1,

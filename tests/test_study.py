@@ -54,6 +54,7 @@ def test_metrics_are_headline_numbers(study) -> None:
     assert set(metrics) == {
         "accuracy_real",
         "accuracy_best_mix",
+        "accuracy_classical",
         "accuracy_synthetic_only",
         "gain",
         "fid_examiner",

@@ -166,7 +166,8 @@ def outs_of(stage: str) -> set[str]:
 def test_every_dependency_is_code_or_another_stages_output() -> None:
     made = {out: stage for stage in STAGES for out in outs_of(stage)}
     for stage in STAGES:
-        for dep in set(STAGES[stage]["deps"]) - code_deps(stage):
+        # Records of finished runs are kept in git.
+        for dep in set(STAGES[stage]["deps"]) - code_deps(stage) - {"studies"}:
             makers = {made[out] for out in made if out == dep or out.startswith(f"{dep}/")} - {
                 stage
             }

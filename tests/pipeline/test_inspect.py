@@ -41,7 +41,7 @@ def test_neighbours_are_the_nearest_training_images(study) -> None:
 def test_coverage_has_as_many_queries_of_both_kinds(study) -> None:
     table = tables(study.root)["coverage"]
     assert set(table["class_name"]) == {"NA", "circle", "square & co"}
-    groups = {name: rows for name, rows in table.groupby("group")}
+    groups = dict(iter(table.groupby("group")))
     assert groups.keys() == {"generated", "test"}
     assert groups["generated"]["n_queries"].tolist() == groups["test"]["n_queries"].tolist()
     assert (table["n_train"] == 36).all()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from augment.checkpoints import save_checkpoint
 from augment.files import write_json
 from augment.grids import tile
-from augment.image_sets import write_image_set
+from augment.image_sets import open_image_set, write_image_set
 from pipeline.project import Project
 from pipeline.report import run
 
@@ -39,7 +40,12 @@ def _other_figures_are_blank(monkeypatch: pytest.MonkeyPatch) -> None:
         "accuracy_over_synthetic",
         "accuracy_surface",
         "acceptance_chart",
+        "activation_projection",
         "confidence_histogram",
+        "discriminator_scores",
+        "examples",
+        "nearest_neighbours",
+        "neighbour_coverage",
         "gain_chart",
         "sample_grid",
     ):
@@ -101,6 +107,28 @@ def make_project(
     ).to_csv(paths.filtering / "acceptance.csv", index=False)
     confidence = pd.DataFrame({"group": "generated", "confidence": [0.5, 0.9]})
     confidence.to_csv(paths.filtering / "confidence.csv", index=False)
+
+    # What stage inspect looked up: of query 5 the training images 40, 3, 59 and 0.
+    paths.inspection.mkdir(parents=True)
+    pd.DataFrame(
+        {"query": [5] * 4 + [7] * 4, "label": [2] * 4 + [1] * 4, "rank": [1, 2, 3, 4] * 2}
+        | {"row": [40, 3, 59, 0, 3, 7, 8, 9], "distance": np.arange(8) / 8}
+    ).to_csv(paths.inspection / "neighbours.csv", index=False)
+    pd.DataFrame(
+        {"class_name": [*NAMES, *NAMES], "label": [0, 1, 2] * 2, "n_queries": 20, "n_train": 20}
+        | {"share": 0.5, "most": 0.25, "group": ["generated"] * 3 + ["test"] * 3}
+    ).to_csv(paths.inspection / "coverage.csv", index=False)
+    pd.DataFrame(
+        {"group": ["real", "generated"], "label": [0, 1], "x": [0.5, -0.5], "y": [0.0, 0.0]}
+    ).to_csv(paths.inspection / "projection.csv", index=False)
+    write_json(paths.inspection / "explained.json", [0.75, 0.25])
+    scored = [
+        {"epoch": epoch, "group": group, "score": 0.7}
+        for epoch in (6, 7)
+        for group in ("generated", "training", "test")
+    ]
+    scored = pd.DataFrame(scored[: 0 if autoencoder else None], columns=["epoch", "group", "score"])
+    scored.to_csv(paths.inspection / "discriminator.csv", index=False)
 
     # The generator and its training.
     meta = {
@@ -269,3 +297,66 @@ def test_a_damaged_artefact_is_one_line(bare: Path, augment, artefact: str, stag
     path.unlink()
     if not artefact.endswith("reconstructions-0007.png"):
         assert f"{path.name} is missing" in augment(bare, "report").error
+
+
+def test_what_inspect_looked_up_is_drawn(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reports import figures
+    from reports.style import new_figure
+
+    drawn: dict[str, tuple[Any, ...]] = {}
+
+    def watch(name: str) -> None:
+        def draw(*arguments: Any, **_: Any) -> Any:
+            drawn[name] = arguments
+            return new_figure(1, 1)
+
+        monkeypatch.setattr(figures, name, draw)
+
+    for name in ("nearest_neighbours", "activation_projection", "examples"):
+        watch(name)
+    project = make_project(bare)
+    run(project)
+    train = open_image_set(project.train)
+    pool = open_image_set(project.unit("all-0").generated)
+    queries, near, distances, names, labels = drawn["nearest_neighbours"]
+    assert np.array_equal(queries, pool.images[[5, 7]])
+    assert np.array_equal(near, train.images[[[40, 3, 59, 0], [3, 7, 8, 9]]])
+    assert distances.tolist() == (np.arange(8) / 8).reshape(2, 4).tolist()
+    assert (tuple(names), labels.tolist()) == (NAMES, [2, 1])
+    assert drawn["activation_projection"][1] == (0.75, 0.25)
+
+    # The best mix's classifier of the lowest seed: row 2 of the predictions.
+    right, wrong, _ = drawn["examples"]
+    test = open_image_set(project.test)
+    said = np.load(project.results / "predictions.npy")[2]
+    for label in range(3):
+        hits = np.flatnonzero((test.labels == label) & (said == label))[:4]
+        misses = np.flatnonzero((test.labels == label) & (said != label))[:4]
+        assert np.array_equal(right[label], test.images[hits])
+        assert np.array_equal(wrong[label][0], test.images[misses])
+        assert (wrong[label][1] == (label + 1) % 3).all()
+
+
+def test_an_autoencoder_has_no_discriminator_of_images_to_show(bare: Path) -> None:
+    project = make_project(bare, label="none", autoencoder=True)
+    run(project)
+    shown = {path.stem for path in (project.results / "figures").glob("*.png")}
+    assert "discriminator_scores" not in shown
+    assert {"nearest_neighbours", "neighbour_coverage", "activation_projection"} <= shown
+
+
+def test_studies_of_the_same_kind_of_images_stand_beside_ours(
+    bare: Path, parameters: Callable[..., None]
+) -> None:
+    parameters(bare, {"data.source": "mnist", "data.path": None})
+    project = make_project(bare)
+    shutil.copytree(Path(__file__).parents[2] / "studies", bare / "studies")
+    run(project)
+    page = unescape((project.results / "report.html").read_text())
+    assert "Beside the published studies" in page
+    assert "imperial-mnist" in page
+    assert "fau-mnist" in page
+    assert "tribhuvan-fashion" not in page
+    shutil.rmtree(bare / "studies")
+    run(project)
+    assert "Beside the published" not in (project.results / "report.html").read_text()

@@ -13,7 +13,6 @@ from augment.image_sets import open_image_set
 from classifiers.checkpoints import load_lenet
 from classifiers.prediction import predict
 
-
 CELLS = 2 * (2 * 2 + 3 * 3 + 2 * 2)
 """Of the tiny study: two seeds of each recipe."""
 

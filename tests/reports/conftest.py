@@ -6,6 +6,8 @@ import pytest
 
 REAL = (0, 300, 1200, 3600)
 SYNTHETIC = (0, 1200, 3600, 7200)
+WORTH = {"filtered": 1.3, "duplicated": 0}
+ALL_STRATEGIES = ("mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical")
 
 
 def make_study(
@@ -19,9 +21,13 @@ def make_study(
     for strategy in ("none", *strategies):
         for n_real in REAL:
             for n_synthetic in SYNTHETIC:
-                if (strategy == "none") != (n_synthetic == 0) or n_real + n_synthetic == 0:
+                if (strategy in ("none", "classical")) != (n_synthetic == 0):
                     continue
-                worth = n_real + 0.08 * n_synthetic * (1.3 if strategy == "filtered" else 1)
+                if n_real == 0 and (n_synthetic == 0 or strategy in ("fine-tune", "duplicated")):
+                    continue
+                worth = n_real + 0.08 * n_synthetic * WORTH.get(strategy, 1)
+                if strategy == "classical":
+                    worth *= 1.5
                 rate = 1 - 0.6 / (1 + worth / 60)
                 for seed in seeds:
                     noise = rng.normal(0, 0.006, size=n_test)
@@ -60,3 +66,9 @@ def study():
 @pytest.fixture(scope="session")
 def make():
     return make_study
+
+
+@pytest.fixture(scope="session")
+def full_study():
+    """Every strategy and control."""
+    return make_study(strategies=ALL_STRATEGIES)

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,7 +16,7 @@ from reports import figures
 from reports.errors import ReportError
 from reports.image_figures import chosen_epochs
 from reports.statistics import gain_table, summarise_cells
-from reports.style import ORDERED, AccuracyScale, percent, plain
+from reports.style import INK, ORDERED, AccuracyScale, percent, plain
 
 HOSTILE = ["<script>&\"'", r"$\frac{", "a" * 200, "new\nline", "\udcff", "null\0", "四", ""]
 
@@ -150,12 +150,170 @@ def test_lines_pass_through_the_means(summary):
 
 def test_gain_chart_fills_only_what_excludes_zero(study):
     gains = gain_table(*study)
-    axes = figures.gain_chart(gains).axes[0]
-    dots = [li for li in axes.get_lines() if li.get_linestyle() == "None"]
+    panels = figures.gain_chart(gains).axes
+    dots = [li for axes in panels for li in axes.get_lines() if li.get_linestyle() == "None"]
     hollow = [dot for dot in dots if dot.get_markerfacecolor() != dot.get_color()]
     assert len(dots) == len(gains)
     assert len(hollow) == (gains["verdict"] == "cannot tell").sum()
     assert 0 < len(hollow) < len(dots)
+
+
+def marks(axes):
+    """Places and values of a panel's dots."""
+    dots = [line for line in axes.get_lines() if line.get_linestyle() == "None"]
+    return sorted((float(dot.get_ydata()[0]), float(dot.get_xdata()[0])) for dot in dots)
+
+
+def test_gain_chart_has_a_column_a_real_count_and_names_the_controls(full_study):
+    gains = gain_table(*full_study)
+    figure = figures.gain_chart(gains.sample(frac=1, random_state=0))
+    assert panel_titles(figure) == ["300 real", "1,200 real", "3,600 real"]
+    for axes, n_real in zip(figure.axes, (300, 1200, 3600), strict=True):
+        wanted = gains[gains["n_real"] == n_real]
+        assert sorted(x for _, x in marks(axes)) == pytest.approx(sorted(100 * wanted["gain"]))
+        # The same row in every column.
+        assert [y for y, _ in marks(axes)] == [y for y, _ in marks(figure.axes[0])]
+        low, high = axes.get_xlim()
+        assert low < 0 < high
+    text = parsed(figure)
+    for words in (
+        "classical augmentation", "+ 1,200 generated", "+ 7,200 repeated real",
+        "control: duplicated", "control: classical", "every column has its own scale",
+    ):  # fmt: skip
+        assert words in text
+    assert "rows of the table" not in text
+
+
+def test_gain_chart_of_many_counts_says_what_it_leaves_out():
+    counts = [100 * k for k in range(1, 10)]
+    rows = [
+        {"strategy": name, "n_real": r, "n_synthetic": s, "gain": 0.01, "low": 0.0, "high": 0.02,
+         "verdict": "cannot tell", "n_seeds": 3}
+        for name in ("mix", "filtered") for r in counts for s in counts
+    ]  # fmt: skip
+    figure = figures.gain_chart(pd.DataFrame(rows))
+    assert len(figure.axes) == 6
+    assert sum(len(marks(axes)) for axes in figure.axes) == 2 * 6 * 6
+    text = parsed(figure)
+    assert "72 of 162 rows of the table of gains are drawn" in text
+    for words in ("100 real", "900 real", "+ 100 generated", "+ 900 generated"):
+        assert words in text
+
+
+ORDER = [
+    "Strategy: mix", "Strategy: filtered", "Strategy: fine-tune", "Strategy: source-channel",
+    "Control: duplicated",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def full(full_study):
+    return summarise_cells(full_study[0])
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        figures.accuracy_contour,
+        figures.accuracy_surface,
+        figures.accuracy_over_real,
+        figures.accuracy_over_synthetic,
+    ],
+)
+@given(
+    names=st.sets(
+        st.sampled_from(["mix", "filtered", "fine-tune", "source-channel", "duplicated"]),
+        min_size=1,
+    )
+)
+@settings(deadline=None, max_examples=4)
+def test_strategies_have_panels_in_one_order_and_classical_has_none(full, draw, names):
+    figure = draw(full[full["strategy"].isin({*names, "none", "classical"})])
+    wanted = [title for title in ORDER if title.split(": ")[1] in names]
+    if draw is figures.accuracy_surface:
+        assert [axes.get_title() for axes in figure.axes] == wanted
+    else:
+        assert [title for title in panel_titles(figure) if title] == wanted
+
+
+@pytest.mark.parametrize("draw", [figures.accuracy_contour, figures.accuracy_over_synthetic])
+def test_the_axis_of_the_control_says_that_images_are_repeated(full, draw):
+    figure = draw(full)
+    axes = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    across = draw is figures.accuracy_over_synthetic
+    labels = {
+        title: axes[title].get_xlabel() if across else axes[title].get_ylabel() for title in ORDER
+    }
+    assert labels.pop("Control: duplicated") == "Repeated real training images"
+    assert set(labels.values()) == {"Generated training images"}
+    assert "Repeated real" in parsed(figures.accuracy_surface(full))
+
+
+def test_a_count_has_the_same_place_in_every_panel(full):
+    panels = {axes.get_title(loc="left"): axes for axes in figures.accuracy_contour(full).axes}
+    for title in ORDER:
+        strategy = title.split(": ")[1]
+        cells = full[full["strategy"].isin(["none", strategy])]
+        offsets = np.asarray(panels[title].collections[-1].get_offsets())
+        wanted = {
+            ((0, 300, 1200, 3600).index(row.n_real), (0, 1200, 3600, 7200).index(row.n_synthetic))
+            for row in cells.itertuples()
+        }
+        assert set(map(tuple, offsets.astype(int).tolist())) == wanted
+    # Fine-tuning needs real images: its first column is empty.
+    assert min(x for x, _ in panels[ORDER[2]].collections[-1].get_offsets()) == 1
+
+
+def test_classical_augmentation_is_one_dashed_line_in_every_panel(full):
+    figure = figures.accuracy_over_real(full)
+    wanted = full.query("strategy == 'classical'").sort_values("n_real")["test_mean"].to_numpy()
+    scale = AccuracyScale(full["test_mean"].to_numpy())
+    for axes in figure.axes[:5]:
+        (dashed,) = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
+        np.testing.assert_allclose(dashed.get_ydata(), scale.place(wanted))
+        assert dashed.get_color() == INK
+        assert dashed.get_xdata().tolist() == [1, 2, 3]
+    text = parsed(figure)
+    assert text.count("classical augmentation, no generated images") == 1
+    assert "repeated real images" in text
+    for draw in (figures.accuracy_over_synthetic, figures.accuracy_contour):
+        assert "classical" not in parsed(draw(full))
+    without = parsed(figures.accuracy_over_real(full[full["strategy"].isin(["none", "mix"])]))
+    assert "classical" not in without
+    assert "repeated" not in without
+
+
+def boxes_of(figure, axes):
+    """Where the texts of a panel are, in pixels."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    return [text.get_window_extent(renderer) for text in axes.texts if text.get_text()]
+
+
+def overlap(a, b):
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return width > 1 and height > 1
+
+
+@pytest.mark.parametrize("n_strategies", [1, 2, 5])
+def test_values_and_counts_of_a_large_contour_do_not_collide(n_strategies):
+    counts = (0, 600, 6000, 12000, 30000, 60000)
+    names = ("mix", "filtered", "fine-tune", "source-channel", "duplicated")[:n_strategies]
+    rows = [
+        {"strategy": name if s else "none", "n_real": r, "n_synthetic": s, "test_mean": 0.9}
+        for name in names for r in counts for s in counts if r + s and (r or name == "mix")
+    ]  # fmt: skip
+    table = pd.DataFrame(rows).drop_duplicates(["strategy", "n_real", "n_synthetic"])
+    table["test_mean"] = np.linspace(0.5, 0.995, len(table))
+    figure = figures.accuracy_contour(table)
+    for axes in figure.axes[:n_strategies]:
+        boxes = boxes_of(figure, axes)
+        assert len(boxes) >= 35 - 5
+        ticks = [label.get_window_extent() for label in axes.get_xticklabels()]
+        for group in (boxes, ticks):
+            pairs = [(a, b) for i, a in enumerate(group) for b in group[:i]]
+            assert not any(overlap(a, b) for a, b in pairs)
 
 
 def test_sample_grid_shows_the_first_images_of_each_class():
@@ -427,7 +585,18 @@ def test_confidence_histogram_of_certain_images():
         figures.confidence_histogram({"Real": np.ones(10), "Generated": np.zeros(5)}, 0.9)
     )
     assert "threshold 0.9" in text
-    assert "Generated (5)" in text
+    assert "Generated (5): 0.0% in the top bin (0.95 or more)" in text
+    assert "Real (10): 100.0% in the top bin" in text
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+@example([0.95, 0.5])
+@settings(deadline=None, max_examples=20)
+def test_the_share_in_the_top_bin_is_that_of_its_values(values):
+    figure = figures.confidence_histogram({"some": np.array(values)})
+    (legend,) = figure.legends
+    share = np.mean([value >= 0.95 for value in values])
+    assert f": {percent(float(share))} in the top bin" in legend.get_texts()[0].get_text()
 
 
 def test_acceptance_of_many_classes_and_of_one_threshold():

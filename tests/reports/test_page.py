@@ -251,6 +251,7 @@ def test_captions_say_nothing_of_asked_labels_where_none_were():
         asked, unasked = (page_figure(name, b"", asked=value).caption for value in (True, False))
         assert asked == wording.FIGURE_TEXTS[name][1] != unasked
         assert "asked class" not in unasked
+    assert {"nearest_neighbours", "neighbour_coverage"} <= wording.UNASKED_CAPTIONS.keys()
     same = page_figure("gain_chart", b"", asked=False)
     assert same == page_figure("gain_chart", b"")
 
@@ -326,6 +327,189 @@ def test_the_basis_says_what_the_interval_rests_on(changes, words):
 
 def test_the_strict_protocol_carries_no_warning_of_the_paper_one():
     assert "optimistic" not in " ".join(wording.basis(some_headline(protocols=["strict"])))
+
+
+CLASSICAL = {
+    "accuracy_classical": 0.97,
+    "classical_cell": {"strategy": "classical", "n_real": 3600, "n_synthetic": 0},
+    "gain_over_classical": 0.01,
+    "gain_over_classical_low": 0.004,
+    "gain_over_classical_high": 0.016,
+    "verdict_over_classical": "helps",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "The best mix beats classical augmentation of the 3,600 real images, without any"
+         " generated one, by 1.0 percentage points (95 % interval of the mix's gain +0.4 to +1.6):"
+         " 98.0% against 97.0%."),
+        ({"verdict_over_classical": "hurts", "accuracy_classical": 0.99,
+          "gain_over_classical": -0.01, "gain_over_classical_low": -0.016,
+          "gain_over_classical_high": -0.004},
+         "Classical augmentation of the 3,600 real images, without any generated one, beats the"
+         " best mix by 1.0 percentage points (95 % interval of the mix's gain \N{MINUS SIGN}1.6 to"
+         " \N{MINUS SIGN}0.4): 99.0% against 98.0%."),
+        ({"verdict_over_classical": "cannot tell", "gain_over_classical_low": -0.0001},
+         "Against classical augmentation of the 3,600 real images, without any generated one, the"
+         " best mix changes test accuracy by +1.00 percentage points, too little to tell from"
+         " chance (95 % interval of the mix's gain \N{MINUS SIGN}0.01 to +1.60): 98.0% against"
+         " 97.0%."),
+    ],
+)  # fmt: skip
+def test_the_best_mix_is_set_beside_classical_augmentation(changes, words):
+    assert wording.classical_answer(some_headline(**CLASSICAL | changes)) == words
+
+
+def test_without_classical_augmentation_nothing_is_said_of_it(content, make):
+    assert wording.classical_answer(some_headline()) == ""
+    page = render_page(content)
+    assert "lassical" not in page[page.index("<body>") :].replace('class="classical"', "")
+    cells, predictions, labels = make(strategies=("classical",))
+    alone = headline(cells, predictions, labels)
+    assert wording.classical_answer(alone) == ""
+    text = " ".join(read(render_page(replace(content, headline=alone))).text)
+    assert "Classical augmentation" in text  # its tile
+
+
+def test_the_page_answers_for_classical_augmentation_too(content, full_study):
+    head = headline(*full_study)
+    text = " ".join(" ".join(read(render_page(replace(content, headline=head))).text).split())
+    sentence = wording.classical_answer(head)
+    assert text.index(wording.answer(head)[1]) < text.index(sentence)
+    assert text.index(sentence) < text.index("Measured on")
+    tile = f"Classical augmentation {wording.percent(head['accuracy_classical'], 600)}"
+    assert f"{tile} 3,600 real, transformed" in text
+
+
+class Folds(HTMLParser):
+    """The summary around every text; what is always shown is under None."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.folded, self.open, self.tag = {}, [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tag = tag
+        if tag == "details":
+            self.open.append(None)
+
+    def handle_endtag(self, tag):
+        if tag == "details":
+            self.open.pop()
+
+    def handle_data(self, data):
+        if self.tag == "summary" and self.open and self.open[-1] is None:
+            self.open[-1] = data.strip()
+        elif data.strip():
+            self.folded.setdefault(data.strip(), []).append(self.open[-1] if self.open else None)
+
+
+def test_main_figures_are_shown_and_the_others_folded_by_section(content):
+    svg = b'<svg width="9pt" height="9pt"></svg>'
+    drawn = [page_figure(name, b"", svg) for name in sorted(wording.FIGURE_TEXTS)]
+    folds = Folds(render_page(replace(content, figures=drawn)))
+    for name, (_, caption, _) in wording.FIGURE_TEXTS.items():
+        section = {name: title for title, names in wording.SECTIONS.items() for name in names}
+        assert folds.folded[caption] == [section.get(name)]
+    shown = [
+        name
+        for name in wording.FIGURE_TEXTS
+        if folds.folded[wording.FIGURE_TEXTS[name][1]] == [None]
+    ]
+    assert set(shown) == {"accuracy_contour", "gain_chart", "sample_grid"}
+    # Of the scores only the tile is always shown.
+    assert folds.folded["FID (examiner's features)"] == [None, "Scores of the generated images"]
+
+
+def test_sections_of_the_page_hold_figures_that_there_are():
+    names = [name for names in wording.SECTIONS.values() for name in names]
+    assert len(names) == len(set(names))
+    assert set(names) < set(wording.FIGURE_TEXTS)
+
+
+def test_a_section_without_figures_is_left_out(content):
+    page = render_page(content)
+    assert page.count("<details") == page.count("<summary>")
+    titles = [title for title in (*wording.SECTIONS, wording.PUBLISHED_SECTION)
+              if f"<summary>{title}" in page]  # fmt: skip
+    assert titles == ["Strategies"]
+    other = replace(content.figures[0], section="Another section", title="In it")
+    assert Folds(render_page(replace(content, figures=[other]))).folded["In it"][-1:] == [
+        "Another section"
+    ]
+
+
+COMPARISON = pd.DataFrame(
+    [
+        ["imperial-mnist", "cdcgan", "FID", "52", "8.31", "7.9 to 8.7", "3", True, ""],
+        [EVIL, "cdcgan", "IS", "4.75", np.nan, None, 3, False, "another network's features"],
+    ],
+    columns=["study", "system", "measure", "published", "ours", "interval", "n", "same_protocol",
+             "why"],
+)  # fmt: skip
+CLAIMS = pd.DataFrame(
+    [["imperial-mnist", "smoothing helps", "cannot tell", "+0.1", "-0.2 to +0.4", "5", EVIL]],
+    columns=["study", "claim", "verdict", "difference", "interval", "n", "based_on"],
+)
+
+
+def test_published_figures_and_claims_are_in_one_fold(content):
+    page = render_page(replace(content, comparison=COMPARISON.iloc[:, ::-1], claims=CLAIMS))
+    read(page)
+    assert "<script" not in page
+    tables = Tables(page).tables
+    dash = "\N{EN DASH}"
+    assert tables["Published figures beside ours (2)"] == [
+        [
+            "Study",
+            "System",
+            "Measure",
+            "Published",
+            "Ours",
+            "Interval",
+            "n",
+            "Same protocol",
+            "Why",
+        ],
+        ["imperial-mnist", "cdcgan", "FID", "52", "8.31", "7.9 to 8.7", "3", "yes", dash],
+        [EVIL, "cdcgan", "IS", "4.75", dash, dash, "3", "no", "another network's features"],
+    ]
+    assert tables["Claims of the studies, tested again (1)"] == [
+        ["Study", "Claim", "Verdict", "Difference", "Interval", "n", "Based on"],
+        CLAIMS.iloc[0].tolist(),
+    ]
+    folded = Folds(page).folded
+    assert folded["8.31"] == folded["smoothing helps"] == [wording.PUBLISHED_SECTION]
+
+
+@pytest.mark.parametrize("given", [{"comparison": COMPARISON}, {"claims": CLAIMS}])
+def test_one_of_the_two_published_tables_is_enough(content, given):
+    page = render_page(replace(content, **given))
+    assert wording.PUBLISHED_SECTION in page
+    assert ("Claims of the studies" in page) == ("claims" in given)
+
+
+def test_a_published_table_without_a_column_is_one_line(content):
+    with pytest.raises(ReportError, match="no column 'why'; needed:") as caught:
+        render_page(replace(content, comparison=COMPARISON.drop(columns="why")))
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_say_that_the_control_repeats_real_images(content, full_study):
+    cells, predictions, labels = full_study
+    words = "generated count is that of repeated real images"
+    assert words not in render_page(content)
+    page = render_page(
+        replace(
+            content,
+            summary=summarise_cells(cells),
+            gains=gain_table(cells, predictions, labels),
+        )
+    )
+    assert page.count(words) == 2
 
 
 def test_every_drawing_function_has_its_words():

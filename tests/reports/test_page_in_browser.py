@@ -93,6 +93,27 @@ def test_every_figure_shows_nothing_is_fetched_and_no_line_is_cut(
     assert fetched == 0
 
 
+def test_what_is_folded_is_printed(page: str, tmp_path: Path) -> None:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+
+    def sheets(name: str, text: str) -> int:
+        file, pdf = tmp_path / f"{name}.html", tmp_path / f"{name}.pdf"
+        file.write_text(text, encoding="utf-8")
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        subprocess.run(
+            [CHROMIUM, *FLAGS, profile, f"--print-to-pdf={pdf}", file.as_uri()],
+            capture_output=True,
+            timeout=120,
+            check=True,
+        )
+        return len(re.findall(rb"/Type /Page\b", pdf.read_bytes()))
+
+    unfolded = sheets("unfolded", page.replace("<details", "<details open"))
+    assert sheets("folded", page) == unfolded
+    assert sheets("bare", re.sub("<details.*?</details>", "", page, flags=re.DOTALL)) < unfolded
+
+
 def test_a_broken_page_would_be_noticed(page: str, shown: Callable[[str, int], list[int]]) -> None:
     wide = page.replace(
         "</body>", '<p style="width:3000px">x</p><img src="data:image/png;base64,x"></body>'

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports.statistics import (
+    CONTROLS,
     StatisticsError,
     class_table,
+    difference_interval,
     gain_interval,
     gain_table,
     headline,
@@ -103,6 +105,33 @@ def test_gain_of_bad_arrays_is_one_line(a, b, words):
     assert "\n" not in str(caught.value)
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(2, 40))
+def test_one_pair_of_cells_is_a_difference_of_right_answers(seed, n_seeds, n_images):
+    rng = np.random.default_rng(seed)
+    a, b = rng.random((2, n_seeds, n_images)) < 0.7
+    assert difference_interval(b.astype(float) - a) == gain_interval(a, b)
+
+
+def test_an_average_over_pairs_of_cells_is_surer_than_one_of_them():
+    rng = np.random.default_rng(4)
+    a, b = rng.random((2, 6, 3, 500)) < np.array([0.7, 0.75])[:, None, None, None]
+    differences = b.astype(float) - a
+    average = difference_interval(differences.mean(axis=0))
+    each = [difference_interval(d) for d in differences]
+    assert average.gain == pytest.approx(np.mean([one.gain for one in each]))
+    assert average.standard_error < min(one.standard_error for one in each)
+    assert (average.n_seeds, average.n_images) == (3, 500)
+
+
+@pytest.mark.parametrize(
+    "difference", [np.zeros(9), np.zeros((0, 9)), np.zeros((2, 1)), [[0.0, np.nan, 1.0]]]
+)
+def test_a_difference_of_another_kind_is_one_line(difference):
+    with pytest.raises(StatisticsError, match="one seed or more x two images or more") as caught:
+        difference_interval(difference)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("values", [[], [0.5, np.nan], [[0.1, 0.2]]])
 def test_mean_of_bad_values_is_refused(values):
     with pytest.raises(StatisticsError, match="finite numbers"):
@@ -161,6 +190,55 @@ def test_the_test_set_never_chooses(study):
     blind = headline(cells.assign(validation_accuracy=np.nan), predictions, labels)
     assert blind["best_mix_cell"] == {"strategy": "mix", "n_real": 3600, "n_synthetic": 7200}
     assert blind["chosen_by"] == "largest counts"
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_control_is_never_the_best_mix(make, validation):
+    cells, predictions, labels = make(
+        strategies=("mix", "duplicated", "classical"), validation=validation
+    )
+    control = cells["strategy"].isin(CONTROLS)
+    loaded = cells.assign(validation_accuracy=cells["validation_accuracy"].mask(control, 1.0))
+    result = headline(loaded, predictions, labels)
+    assert result["best_mix_cell"]["strategy"] == "mix"
+    assert result["n_candidates"] == 9
+    bare = (cells["strategy"] != "mix").to_numpy()
+    result = headline(cells[bare], predictions[bare], labels)
+    assert (result["best_mix_cell"], result["gain"], result["n_candidates"]) == (None, None, 0)
+    assert result["accuracy_classical"] is not None
+    assert result["gain_over_classical"] is None
+
+
+def test_the_best_mix_is_set_beside_classical_augmentation(full_study):
+    cells, predictions, labels = full_study
+    result = headline(cells, predictions, labels)
+    assert result["classical_cell"] == {"strategy": "classical", "n_real": 3600, "n_synthetic": 0}
+    right = predictions == labels
+
+    def answers(strategy, n_real, n_synthetic):
+        rows = (cells["strategy"] == strategy) & (cells["n_real"] == n_real)
+        rows &= cells["n_synthetic"] == n_synthetic
+        return right[rows.to_numpy()]
+
+    classical = answers("classical", 3600, 0)
+    best = answers(*result["best_mix_cell"].values())
+    wanted = gain_interval(classical, best)
+    assert result["accuracy_classical"] == classical.mean()
+    assert result["gain_over_classical"] == wanted.gain
+    bounds = result["gain_over_classical_low"], result["gain_over_classical_high"]
+    assert bounds == (wanted.low, wanted.high)
+    assert result["verdict_over_classical"] == verdict(*bounds)
+    difference = result["accuracy_best_mix"] - result["accuracy_classical"]
+    assert result["gain_over_classical"] == pytest.approx(difference)
+
+
+def test_classical_augmentation_changes_no_other_number(full_study):
+    cells, predictions, labels = full_study
+    kept = (cells["strategy"] != "classical").to_numpy()
+    result = headline(cells, predictions, labels)
+    without = headline(cells[kept], predictions[kept], labels)
+    for name, value in without.items():
+        assert value is None if "classical" in name else value == result[name]
 
 
 def test_ties_go_to_fewer_generated_images(study):
@@ -224,6 +302,19 @@ def test_gain_table_compares_with_the_same_real_images(study):
     assert row["verdict"] == "helps"
     rows = (cells["strategy"] != "none").to_numpy()
     assert gain_table(cells[rows], predictions[rows], labels).empty
+
+
+def test_gain_table_holds_the_controls_too(full_study):
+    cells, predictions, labels = full_study
+    table = gain_table(cells, predictions, labels)
+    rows = table.groupby("strategy").size().to_dict()
+    generated = dict.fromkeys(("mix", "filtered", "fine-tune", "source-channel"), 9)
+    assert rows == generated | {"duplicated": 9, "classical": 3}
+    assert (table.query("strategy == 'classical'")["n_synthetic"] == 0).all()
+    means = cells.groupby(["strategy", "n_real", "n_synthetic"])["test_accuracy"].mean()
+    for row in table.itertuples():
+        key = row.strategy, row.n_real, row.n_synthetic
+        assert row.gain == pytest.approx(means[key] - means["none", row.n_real, 0])
 
 
 def test_class_table_splits_the_gain_by_class(study):

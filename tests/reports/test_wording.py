@@ -1,4 +1,4 @@
-"""What the page says of the checkpoints, computed from their scores."""
+"""What the page says of checkpoints, neighbours and discriminators, computed from their numbers."""
 
 import re
 from itertools import pairwise
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.wording import checkpoint_facts
+from reports.wording import checkpoint_facts, coverage_facts, discriminator_facts
 
 
 def table(fids, weights="plain", **columns):
@@ -115,3 +115,101 @@ def test_whatever_the_scores_the_best_and_the_last_are_theirs(fids, data):
         assert float(share[1]) == pytest.approx(100 * (fids[-1] / min(fids) - 1), abs=0.51)
     rose_after = any(b > a for a, b in pairwise(fids))
     assert ("still rising" in facts[1]) <= (not rose_after)
+
+
+def neighbours(generated, test=(), names="abc"):
+    """A row a class of each group: share, most and training images."""
+    rows = [
+        {"class_name": name, "group": group, "n_queries": 50, "n_train": n_train,
+         "share": share, "most": most}
+        for group, values in (("generated", generated), ("test", test))
+        for name, (share, most, n_train) in zip(names, values, strict=False)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_coverage_is_told_over_all_training_images_and_for_the_worst_class():
+    generated = [(0.02, 0.1, 100), (0.05, 0.4, 300), (0.0, np.nan, 0)]
+    test = [(0.03, 0.05, 100), (0.06, 0.025, 300)]
+    share, most = coverage_facts(neighbours(generated, test))
+    assert share == (
+        "4.2% of the training images are the nearest one of at least one of 150 generated images; "
+        "of 100 test images it is 5.2%."
+    )
+    assert most == (
+        "At most, 40.0% of the generated images of one class (b) have one and the same nearest "
+        "training image; of its test images 2.5%."
+    )
+
+
+def test_coverage_without_test_images_is_told_alone():
+    share, most = coverage_facts(neighbours([(0.02, 0.1, 100)]))
+    assert "test" not in share
+    assert "test" not in most
+    (only,) = coverage_facts(neighbours([(0.02, np.nan, 100)], [(0.5, 0.1, 100)]))
+    assert "50.0%" in only
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        pd.DataFrame(),
+        neighbours([], [(0.5, 0.1, 100)]),
+        neighbours([(np.nan, np.nan, 0)]),
+    ],
+)
+def test_nothing_is_said_of_no_neighbours(empty):
+    assert coverage_facts(empty) == []
+
+
+def scored(epoch, **above):
+    """Of 1,000 scores of each group so many above a half."""
+    return pd.concat(
+        [
+            pd.DataFrame({"epoch": epoch, "group": group, "score": [0.75] * n + [0.5] * (1000 - n)})
+            for group, n in above.items()
+        ]
+    )
+
+
+def test_shares_above_a_half_are_told_for_the_last_two_epochs():
+    tables = [scored(k, generated=10 * k, training=700, test=690) for k in (1, 2, 3)]
+    facts = discriminator_facts(pd.concat(tables))
+    assert facts[0] == (
+        "At epoch 2, 2.0% of 1,000 generated, 70.0% of 1,000 training and 69.0% of 1,000 test "
+        "images score above 0.5."
+    )
+    assert facts[2].startswith("At epoch 3, 3.0%")
+    assert len(facts) == 4
+
+
+@pytest.mark.parametrize(
+    ("training", "test", "words"),
+    [
+        (700, 600, "more training than test images: it remembers training images"),
+        (600, 700, "fewer training than test images, which memory cannot explain"),
+        (700, 690, "no more training than test images that could be told from chance"),
+        (1000, 1000, "no more training than test images that could be told from chance"),
+    ],
+)
+def test_memory_is_told_where_the_interval_excludes_0(training, test, words):
+    _, memory = discriminator_facts(scored(5, training=training, test=test, generated=1))
+    assert f"puts {words} (95 % interval" in memory
+
+
+def test_the_interval_of_two_shares_is_agresti_and_caffos():
+    """Their added right and wrong answers, by hand: 71 of 102 and 51 of 102."""
+    table = pd.concat([
+        pd.DataFrame({"epoch": 1, "group": group, "score": [0.9] * n + [0.1] * (100 - n)})
+        for group, n in (("training", 70), ("test", 50))
+    ])  # fmt: skip
+    p, q = 71 / 102, 51 / 102
+    half = 1.959964 * ((p * (1 - p) + q * (1 - q)) / 102) ** 0.5
+    _, memory = discriminator_facts(table)
+    assert f"{100 * (p - q - half):+.1f} to {100 * (p - q + half):+.1f} points" in memory
+
+
+def test_groups_without_scores_are_not_told():
+    assert discriminator_facts(pd.DataFrame()) == []
+    (only,) = discriminator_facts(scored(4, generated=20))
+    assert only == "At epoch 4, 2.0% of 1,000 generated images score above 0.5."
