@@ -138,7 +138,7 @@ def test_the_imperial_study_is_as_published() -> None:
     assert p.train_gan.system == "cdcgan-smooth"
     counts = (0, 600, 6000, 12000, 30000, 60000)
     assert (p.mix.real, p.mix.synthetic) == (counts, counts)
-    assert p.mix.strategies == ("mix", "filtered")
+    assert p.mix.strategies == ("mix", "filtered", "fine-tune", "source-channel")
     assert p.required_filter.threshold == 0.0
     for fit in (p.train_examiner, p.train_judge, p.train_classifiers):
         assert (fit.epochs, fit.steps) == (30, None)
@@ -278,7 +278,7 @@ def test_a_folder_has_to_be_named(source: str, name: str) -> None:
 def test_layout_and_comments_of_any_style_stay(tmp_path: Path) -> None:
     lists = TEXT.replace(
         "real: [0, 0.1, 0.4, 1.0]", "real:   # counts\n    - 0   # none\n    - {a: 1}\n\n    - 1.0"
-    ).replace("strategies: [mix, filtered]", "strategies:\n  - mix\n  - filtered")
+    ).replace("strategies: [mix, filtered, classical]", "strategies:\n  - mix\n  - filtered")
     text = lists.replace("  path: null", "  path:   # nowhere").replace("  width: null", "  width:")
     text = text.replace("source: mnist5k", '"source":   "mnist5k"  # where').replace(
         "seeds: [0, 1, 2]", "seeds: [0,\n    1,\n    2, 3]"
