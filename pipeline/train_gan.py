@@ -261,14 +261,13 @@ def _finished(paths: UnitPaths, key: str) -> bool:
 def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths, store: ResumeStore) -> None:
     """Write the curves as a table, the checkpoints of kept epochs, and the chosen generator."""
     kept = {"epoch": trained.epoch, "stopped": trained.stopped, "collapsed": trained.collapsed}
-    rows = [{"epoch": e.epoch, "images": e.images, **e.metrics} for e in trained.history]
     # Written anew and whole: another run may have cleared the folder in the meantime.
     with atomic_folder(paths.training) as folder:
         live = _live(folder)
         for epoch in trained.history:
             _log(live, epoch)
         with atomic_file(folder / "history.csv") as file:
-            file.write(pd.DataFrame(rows).to_csv(index=False).encode())
+            file.write(_curves(trained).to_csv(index=False).encode())
     # A training that ended early has no more of them than it came to.
     reached = {epoch.epoch for epoch in trained.history}
     with atomic_folder(paths.checkpoints) as folder:
@@ -279,6 +278,14 @@ def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths, store: R
                 kind = "discriminator" if copy_of == "discriminator" else "generator"
                 save_checkpoint(folder / name, kind, weights, meta | about)
     save_checkpoint(paths.generator, "generator", trained.weights, meta | kept)
+
+
+def _curves(trained: TrainedGan) -> pd.DataFrame:
+    """Return a row an epoch, with every column that dvc.yaml plots."""
+    rows = [{"epoch": e.epoch, "images": e.images, **e.metrics} for e in trained.history]
+    table = pd.DataFrame(rows)
+    # Without labels there is none to match.
+    return table if "label_match" in table else table.assign(label_match=np.nan)
 
 
 def checkpoint_name(name: str) -> tuple[int, str | None]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -211,3 +212,22 @@ def test_every_parameter_dependency_exists() -> None:
 def test_a_section_reruns_its_own_stage_and_the_report(parameter: str, stages: set[str]) -> None:
     users = {s for s in STAGES if parameter in STAGES[s].get("params", [])}
     assert users == stages
+
+
+@pytest.mark.parametrize("match", [{"label_match": 0.5}, {}])
+def test_every_curve_that_is_plotted_is_a_column(match: dict[str, float]) -> None:
+    from augment.gan_training import Epoch, TrainedGan
+    from pipeline.train_gan import _curves
+
+    metrics = {"generator_loss": 1.0, "discriminator_loss": 1.0, "inception_score": 2.0, "fid": 3.0}
+    history = [Epoch(1, 100, metrics | match, np.zeros((0, 4, 4, 1), np.uint8))]
+    table = _curves(TrainedGan({}, 1, history))
+    plotted: set[str] = set()
+    for entry in YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]:
+        for content in entry.values() if isinstance(entry, dict) else ():
+            for file, columns in content["y"].items():
+                if file.endswith("history.csv"):
+                    plotted |= {columns} if isinstance(columns, str) else set(columns)
+    assert plotted <= set(table.columns)
+    assert "label_match" in plotted
+    assert table["label_match"].isna().all() == (not match)
