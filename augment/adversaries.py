@@ -97,8 +97,22 @@ def build_adversaries(
         ]
         if system.init_std:
             for network in networks:
-                initialise_normal(network, system.init_std)
+                initialise_normal(network, start_std(system, architecture))
     return kind(networks, architecture, system, batch_size, seed, fabric, feedback)
+
+
+def start_std(system: System, architecture: Architecture) -> float:
+    """Return the deviation of the weights' start for networks of another width than published.
+
+    Without batch norm a layer's output shrinks with the square root of its inputs: networks of an
+    eighth of the width would start with images that differ by less than a gray level. At the
+    published width it is the system's own.
+    """
+    if system.networks.generator_norm != "none":
+        return system.init_std
+    widest = (max(chain(*a.generator)) for a in (architecture, system.networks))
+    share = next(widest) / next(widest)
+    return float(system.init_std * share**-0.5)
 
 
 class _Game:

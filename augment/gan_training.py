@@ -80,6 +80,7 @@ class Epoch:
     reconstructions: np.ndarray | None = None
     seconds: float = 0.0  # Wall-clock time of its training steps; not the same in another run.
     kept: bool = False  # Whether its weights are kept.
+    slope: float = 0.0  # Of the discriminator's LeakyReLU, which phases lower.
 
 
 @dataclass
@@ -323,6 +324,9 @@ def train_gan(
                     _reconstructions(adversaries.reconstruct(_to_float(shown, fabric)), shown),
                     seconds,
                     kept=epoch_index + 1 in kept_epochs,
+                    slope=system.phases[phase][2]
+                    if system.phases
+                    else architecture.discriminator_slope,
                 )
                 if epoch.kept:
                     store.keep(f"epoch-{epoch.epoch:04d}", _weights(kept_copy))

@@ -327,7 +327,9 @@ _STUDY_D = (
         batch_size=128,
         init_std=0.02,
         chosen="a first map of 4x4, since 2x2 as written ends at 32x32; no batch norm, fake target "
-        "0 and uniform noise, where the text contradicts itself; 64 first channels; batch 128",
+        "0 and uniform noise, where the text contradicts itself; 64 first channels; batch 128; at "
+        "another width N(0, 0.02) is scaled by the width's root, since nothing else keeps the "
+        "signal alive",
     ),
 )
 
@@ -445,6 +447,16 @@ def _check(system: System) -> None:
         )
     if a.code_discriminator and a.label != "none":
         raise AugmentError(f"label is {a.label!r}; allowed with an autoencoder: none")
+    if a.code_discriminator and system.loss != "bce":
+        raise AugmentError(f"loss is {system.loss!r}; allowed with an autoencoder: 'bce'")
+    for name in ("generator_updates", "discriminator_updates"):
+        if a.code_discriminator and getattr(system, name) != 1:
+            raise AugmentError(f"{name} is {getattr(system, name)}; allowed with an autoencoder: 1")
+    if system.loss == "hinge" and system.real_target != 1:
+        raise AugmentError(
+            f"real_target is {system.real_target:g}; allowed with loss 'hinge': 1, which has no "
+            "target"
+        )
     if system.feedback and not a.conditional:
         raise AugmentError(
             f"feedback is {system.feedback:g}; allowed without labels: 0, for there is no label "

@@ -269,13 +269,17 @@ def _write(trained: TrainedGan, meta: dict[str, Any], paths: UnitPaths, store: R
         with atomic_file(folder / "history.csv") as file:
             file.write(_curves(trained).to_csv(index=False).encode())
     # A training that ended early has no more of them than it came to.
-    reached = {epoch.epoch for epoch in trained.history}
+    reached = {epoch.epoch: epoch for epoch in trained.history}
     with atomic_folder(paths.checkpoints) as folder:
         for name, weights in store.kept():
             epoch_of, copy_of = checkpoint_name(name)
             if epoch_of in reached:
                 about = {"epoch": epoch_of, "weights": copy_of or meta["system"]["weights"]}
                 kind = "discriminator" if copy_of == "discriminator" else "generator"
+                if kind == "discriminator":
+                    # Phases change its slope, which is no weight.
+                    slope = {"discriminator_slope": reached[epoch_of].slope}
+                    about["architecture"] = meta["architecture"] | slope
                 save_checkpoint(folder / name, kind, weights, meta | about)
     save_checkpoint(paths.generator, "generator", trained.weights, meta | kept)
 
