@@ -110,9 +110,10 @@ def start_std(system: System, architecture: Architecture) -> float:
     """
     if system.networks.generator_norm != "none":
         return system.init_std
-    widest = (max(chain(*a.generator)) for a in (architecture, system.networks))
-    share = next(widest) / next(widest)
-    return float(system.init_std * share**-0.5)
+    a = architecture
+    whole = system.architecture(a.n_classes, a.channels, a.image_size)
+    widest, published = (max(chain(*table.generator)) for table in (a, whole))
+    return float(system.init_std * (published / widest) ** 0.5)
 
 
 class _Game:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -14,9 +15,9 @@ import pandas as pd
 
 from augment.checkpoints import read_meta
 from augment.files import read_json, write_json
-from augment.image_sets import open_image_set
+from augment.image_sets import ImageSet, open_image_set
 from pipeline.errors import PipelineError
-from pipeline.parameters import Parameters
+from pipeline.parameters import Parameters, chosen_system
 from pipeline.project import Project
 from pipeline.score_checkpoints import N_IMAGES
 
@@ -31,7 +32,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
 
     Raises:
         PipelineError: for a name that is no plain file name or that a record of another kind has,
-            or results that are missing or are not of the same generator.
+            or results that are missing or are not of the generator that params.yaml describes.
     """
     path = record_path(project, name, "generator")
     p, paths = project.parameters, project.unit(unit)
@@ -45,6 +46,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             "`dvc repro score-checkpoints` makes it again"
         )
     train = open_image_set(project.train)
+    check_described(p, meta, train)
     record = {
         "format": FORMAT,
         "name": name,
@@ -62,7 +64,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "stopped": meta["stopped"],
         "collapsed_epochs": meta.get("collapsed", 0),  # the last ones, whose images are all alike
         "seed": meta["seed"],
-        "command": _command(p),
+        "command": _command(p, meta["precision"]),
         "machine": machine(meta),
         "seconds_per_epoch": _seconds(project.training_times(unit), len(train)),
         "scored_images": N_IMAGES,
@@ -101,6 +103,37 @@ def record_path(project: Project, name: str, kind: str) -> Path:
     return path
 
 
+def check_described(p: Parameters, meta: Mapping[str, Any], train: ImageSet) -> None:
+    """Refuse a generator that params.yaml no longer describes: its record would be false.
+
+    Args:
+        p: the whole of params.yaml.
+        meta: the generator's meta.json.
+        train: the real training images.
+
+    Raises:
+        PipelineError: naming the first thing that differs.
+    """
+    system, g = chosen_system(p.train_gan), p.train_gan
+    _, side, _, channels = train.images.shape
+    width = 1.0 if g.width is None else g.width
+    architecture = system.architecture(train.n_classes, channels, side, width)
+    described = {
+        "seed": (p.seed, meta["seed"]),
+        "data.source": (p.data.source, train.meta.get("source")),
+        "data": (train.digest, meta["data"]),
+        "train_gan.system": (system.name, meta["system"]["name"]),
+        "train_gan.width": (architecture.to_dict(), meta["architecture"]),
+        "an option of train_gan": (system.to_dict(), meta["system"]),
+    } | {f"train_gan.{key}": (getattr(g, key), value) for key, value in meta["budget"].items()}
+    for name, (now, trained) in described.items():
+        if now != trained:
+            raise PipelineError(
+                f"params.yaml is not that of the trained generator: {name} differs; put it back, "
+                "or `dvc repro` trains the one that it describes"
+            )
+
+
 def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[str, Any] | None:
     """Return which share of the training images is somebody's nearest; None if not inspected."""
     if not inspection.exists():
@@ -121,20 +154,29 @@ def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[st
     return found
 
 
-def _command(parameters: Parameters) -> str:
-    """Return the command that trains and scores this generator again, without the user's paths."""
+def _command(parameters: Parameters, precision: str) -> str:
+    """Return the command that trains and scores this generator again, without the user's paths.
+
+    Args:
+        parameters: the whole of params.yaml.
+        precision: what was really used; ``auto`` goes by the machine.
+    """
+    data = parameters.data.model_dump(exclude={"path"})
+    if parameters.data.source == "folder":
+        data["path"] = "FOLDER"
     settings = {
-        "data": parameters.data.model_dump(exclude={"path", "test"}),
+        "data": data,
         "lenet": parameters.lenet.model_dump(),
         "train_examiner": parameters.train_examiner.model_dump(),
         "train_judge": parameters.train_judge.model_dump(),
-        "train_gan": parameters.train_gan.model_dump(exclude={"device", "processes"}),
+        "train_gan": parameters.train_gan.model_dump(exclude={"device", "processes"})
+        | {"precision": precision},
         # No classifier is trained, and a grid for other data must not stand in the way.
         "mix": {"synthetic": [0]},
     }
     either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
     given = [
-        f"-S {section}.{key}={'null' if value is None else value}"
+        "-S " + shlex.quote(f"{section}.{key}={'null' if value is None else value}")
         for section, values in settings.items()
         for key, value in values.items()
         if value is not None or key in either

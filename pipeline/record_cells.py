@@ -32,7 +32,7 @@ from pipeline.published import (
     Side,
     load_published,
 )
-from pipeline.record import FORMAT, machine, record_path
+from pipeline.record import FORMAT, check_described, machine, record_path
 from reports.claims import (
     Contrast,
     best_contrast,
@@ -75,6 +75,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             f"{paths.generator.relative_to(project.root)}; `dvc repro train-classifiers` makes it "
             "again"
         )
+    check_described(p, meta, train)
     head = headline(cells, predictions, test.labels)
     published = _published(project, name)
     contrasts = []

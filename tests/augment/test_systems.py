@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -340,6 +341,27 @@ def test_an_unknown_name_is_refused_in_one_line() -> None:
             {"ema_decay": 0.0, "weights": "average"},
             "weights is 'average' and ema_decay is 0; allowed: a decay above 0",
         ),
+        # What would be ignored is refused.
+        (
+            "padova-aae",
+            {"loss": "hinge"},
+            "loss is 'hinge'; allowed with an autoencoder: 'bce'",
+        ),
+        (
+            "padova-aae",
+            {"generator_updates": 4},
+            "generator_updates is 4; allowed with an autoencoder: 1",
+        ),
+        (
+            "padova-aae",
+            {"discriminator_updates": 5},
+            "discriminator_updates is 5; allowed with an autoencoder: 1",
+        ),
+        (
+            "cdcgan-projection",
+            {"real_target": 0.5},
+            "real_target is 0.5; allowed with loss 'hinge': 1, which has no target",
+        ),
     ],
 )
 def test_options_that_cannot_go_together_are_refused(
@@ -368,3 +390,12 @@ def test_options_that_go_together_are_taken(name: str, options: dict[str, Any]) 
     for key, value in options.items():
         place = system if hasattr(system, key) else system.networks
         assert getattr(place, key) == value
+
+
+def test_the_documentation_says_the_same() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines()]
+    table = {row[1].strip("`"): row[3:5] for row in rows if len(row) == 6 and "`" in row[1]}
+    for name, system in SYSTEMS.items():
+        if name != "cdcgan-projection":
+            assert table[name] == [system.description, system.chosen], name

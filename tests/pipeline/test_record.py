@@ -336,3 +336,34 @@ def test_every_run_of_the_stage_counts(augment, trained: Path) -> None:
 )  # fmt: skip
 def test_settings_are_as_dvc_reads_them(value: object, text: str) -> None:
     assert _setting(value) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train_gan.system": "cdcgan"}, "train_gan.system differs"),
+        ({"train_gan.width": 1.0}, "train_gan.width differs"),
+        ({"train_gan.generator_rate": 1e-4}, "an option of train_gan differs"),
+        ({"train_gan.images": 9_999_999}, "train_gan.images differs"),
+        ({"data.source": "mnist", "data.path": None}, "data.source differs"),
+        ({"seed": 7}, "seed differs"),
+    ],
+)
+def test_parameters_changed_since_the_training_are_refused(
+    augment, parameters, trained: Path, change: dict[str, Any], said: str
+) -> None:
+    parameters(trained, change)
+    for options in ([], ["--cells"]):
+        error = augment(trained, "record", "tiny", *options).error
+        assert f"params.yaml is not that of the trained generator: {said}" in error
+    assert not (trained / "studies").exists()
+
+
+def test_the_command_says_all_that_the_result_depends_on(augment, trained: Path) -> None:
+    augment(trained, "record", "tiny")
+    words = shlex.split(recorded(trained, "tiny")["command"])
+    assert {"seed=0", "data.path=FOLDER", "data.test=0.2"} <= set(words)
+    # The arithmetic that was used, not "auto".
+    assert "train_gan.precision=32-true" in words
+    # Brackets are quoted: some shells read them as a pattern.
+    assert "'mix.synthetic=[0]'" in recorded(trained, "tiny")["command"]
