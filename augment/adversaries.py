@@ -97,16 +97,19 @@ def build_adversaries(
         ]
         if system.init_std:
             for network in networks:
-                initialise_normal(network, start_std(system, architecture))
+                own = isinstance(network, Generator)
+                std = start_std(system, architecture) if own else system.init_std
+                initialise_normal(network, std)
     return kind(networks, architecture, system, batch_size, seed, fabric, feedback)
 
 
 def start_std(system: System, architecture: Architecture) -> float:
-    """Return the deviation of the weights' start for networks of another width than published.
+    """Return the deviation of a generator's start at another width than published.
 
-    Without batch norm a layer's output shrinks with the square root of its inputs: networks of an
-    eighth of the width would start with images that differ by less than a gray level. At the
-    published width it is the system's own.
+    Without batch norm a layer's output shrinks with the square root of its inputs: a generator of
+    an eighth of the width would start with images that differ by less than a gray level. At the
+    published width it is the system's own. The discriminator always starts from the system's own:
+    scaled likewise it won at once, and the generator learned nothing.
     """
     if system.networks.generator_norm != "none":
         return system.init_std
