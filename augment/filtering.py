@@ -34,7 +34,7 @@ class Accepted:
     images: np.ndarray  # uint8 n x H x W x C, in the order drawn
     index: np.ndarray  # int64 n: which images of the label these are
     confidence: np.ndarray  # float n: the judge's probability of the label
-    drawn: int  # images drawn until the last accepted one
+    drawn: int  # images drawn until the last accepted one, or all where they are too few
 
     @property
     def rate(self) -> float:
@@ -69,6 +69,7 @@ def draw_accepted(
     block: int = 500,
     name: str = "",
     advice: str = "lower the confidence asked for",
+    short: bool = False,
 ) -> Accepted:
     """Draw images of one label until ``n`` have passed the judge.
 
@@ -82,6 +83,7 @@ def draw_accepted(
         block: images drawn at a time; never changes which are kept.
         name: the label's name, for the error.
         advice: what to change, for the error.
+        short: whether to end with fewer than ``n`` instead of raising.
 
     Raises:
         AcceptanceError: when ``limit`` images did not hold ``n`` that pass.
@@ -100,7 +102,7 @@ def draw_accepted(
         confidence.append(probabilities[passed, label])
         kept += len(passed)
         start = stop
-    if kept < n:
+    if kept < n and not short:
         rate = kept / limit if limit else 0.0
         raise AcceptanceError(
             f"class {name or label}: {kept} of {limit} images reached confidence {threshold:g} "
@@ -111,7 +113,7 @@ def draw_accepted(
         images=np.concatenate(images) if images else draw(label, 0, 0),
         index=where,
         confidence=np.concatenate(confidence) if confidence else np.empty(0),
-        drawn=int(where[-1]) + 1 if len(where) else 0,
+        drawn=start if kept < n else int(where[-1]) + 1 if len(where) else 0,
     )
 
 
@@ -142,6 +144,7 @@ def draw_pseudo_labelled(
     block: int = 500,
     names: Sequence[str] = (),
     advice: str = "lower the confidence asked for",
+    short: bool = False,
 ) -> Iterator[PseudoLabelled]:
     """Draw images of one stream until every class has its number by the judge's answers.
 
@@ -156,6 +159,7 @@ def draw_pseudo_labelled(
         block: images drawn at a time; changes where the pieces end, never what they hold together.
         names: one a class, for the error; without them their numbers.
         advice: what to change, for the error.
+        short: whether to end with classes that are not full instead of raising.
 
     Yields:
         Pieces in the order drawn, of up to ``block`` images, none empty. The last one's
@@ -188,7 +192,7 @@ def draw_pseudo_labelled(
                 images[kept], answers[kept], kept + start, confidence[kept], answered.copy()
             )
         start = stop
-    if missing.any():
+    if missing.any() and not short:
         worst = int(np.argmax(missing / np.maximum(asked, 1)))
         found = asked[worst] - missing[worst]
         sure = f" with confidence {threshold:g}" if threshold else ""

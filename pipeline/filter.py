@@ -15,7 +15,8 @@ from augment.image_sets import ImageSetWriter, open_image_set
 from augment.sampling import draw, load_generator
 from classifiers.checkpoints import load_lenet
 from classifiers.prediction import predict
-from pipeline.generate import draw_by_answer, pool_seed
+from pipeline.errors import PipelineError
+from pipeline.generate import draw_by_answer, pool_seed, short_classes
 from pipeline.progress import Progress
 from pipeline.project import Project
 
@@ -33,7 +34,6 @@ def run(project: Project, unit: str) -> list[str]:
     pool = open_image_set(paths.generated)
     names, a, seed = pool.class_names, generator.architecture, pool_seed(project, unit)
     total = settings.per_class * len(names)
-    advice = "lower filter.threshold or filter.per_class, or raise filter.max_draws"
     drawn: list[int] = []
     lines: list[str] = []
     with (
@@ -51,7 +51,9 @@ def run(project: Project, unit: str) -> list[str]:
                 "judge": sha256_file(paths.judge / "weights.safetensors"),
                 "seed": seed,
                 "threshold": settings.threshold,
+                "per_class": settings.per_class,
             },
+            exact=False,
         ) as writer,
     ):
         # The stream of the unselected pool goes on where the pool ends.
@@ -64,8 +66,7 @@ def run(project: Project, unit: str) -> list[str]:
                     settings.per_class,
                     threshold=settings.threshold,
                     limit=settings.per_class * settings.max_draws,
-                    name=name,
-                    advice=advice,
+                    short=True,
                 )
                 writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
                 drawn.append(kept.drawn)
@@ -79,13 +80,18 @@ def run(project: Project, unit: str) -> list[str]:
                 threshold=settings.threshold,
                 max_draws=settings.max_draws,
                 names=names,
-                advice=advice,
+                short=True,
             ):
                 writer.append(found.images, found.labels)
                 progress.update(writer.written, total)
-            # A class's own share is that of the images with its answer, however rare they are.
-            drawn = found.answered.tolist()
-            lines = [f"unit {unit}: {found.drawn:,} images drawn without labels"]
+                # A class's own share is that of the images with its answer, however rare they are.
+                drawn = found.answered.tolist()
+                lines = [f"unit {unit}: {found.drawn:,} images drawn without labels"]
+        if not writer.written:
+            raise PipelineError(
+                f"no image of unit {unit} passed the judge at confidence {settings.threshold:g}; "
+                "lower filter.threshold or raise filter.max_draws"
+            )
     # Without labels the pool's are the judge's answers: acceptance is then the share of them that
     # reach a confidence (all reach 0), and confidence is the judge's in its own answers.
     probabilities = predict(judge, pool.images).probabilities
@@ -99,7 +105,8 @@ def run(project: Project, unit: str) -> list[str]:
     confidence = pd.concat(
         pd.DataFrame({"group": group, "confidence": values}) for group, values in groups.items()
     )
-    topping_up = pd.DataFrame({"class_name": names, "kept": settings.per_class, "drawn": drawn})
+    filtered = open_image_set(paths.filtered)
+    topping_up = pd.DataFrame({"class_name": names, "kept": filtered.counts(), "drawn": drawn})
     with atomic_folder(paths.filtering) as folder:
         tables = {
             "acceptance": pd.DataFrame(acceptance),
@@ -109,10 +116,11 @@ def run(project: Project, unit: str) -> list[str]:
         for table, frame in tables.items():
             with atomic_file(folder / f"{table}.csv") as file:
                 file.write(frame.to_csv(index=False, float_format="%.6g").encode())
-    share = total / sum(drawn)
+    share = len(filtered) / sum(drawn)
     what = "drawn" if a.conditional else "with an answer that was still needed"
     return [
         *lines,
-        f"unit {unit}: {total:,} images kept of {sum(drawn):,} {what} ({share:.1%} at confidence "
-        f"{settings.threshold:g})",
+        f"unit {unit}: {len(filtered):,} images kept of {sum(drawn):,} {what} ({share:.1%} at "
+        f"confidence {settings.threshold:g})",
+        *short_classes(filtered, settings.per_class, "filter"),
     ]

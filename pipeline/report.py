@@ -59,7 +59,9 @@ def run(project: Project) -> list[str]:
     results = project.results
     names = [results / name for name in ("cells.parquet", "predictions.npy", "scores.json")]
     project.require(project.train, project.test, *names, paths.generated, paths.training)
-    project.require(paths.filtering, paths.generator, paths.checkpoint_scores, paths.inspection)
+    project.require(
+        paths.filtered, paths.filtering, paths.generator, paths.checkpoint_scores, paths.inspection
+    )
     cells = project.read(names[0], pd.read_parquet)
     predictions = project.read(names[1], read_array)
     scores = pd.DataFrame(project.read(names[2], read_json))
@@ -111,7 +113,7 @@ def run(project: Project) -> list[str]:
         parameters=_shown_parameters(project),
         versions={name: version(name) for name in _VERSIONS},
         reproduce=["git checkout <this version>", "make study"],
-        notes=_notes(train, meta),
+        notes=_notes(train, {"generated": pool, "filtered": open_image_set(paths.filtered)}, meta),
     )
     with atomic_file(results / "report.html") as file:
         file.write(render_page(content).encode())
@@ -336,7 +338,7 @@ def _shown_parameters(project: Project) -> dict[str, Any]:
     return shown
 
 
-def _notes(train: ImageSet, meta: Mapping[str, Any]) -> list[str]:
+def _notes(train: ImageSet, pools: Mapping[str, ImageSet], meta: Mapping[str, Any]) -> list[str]:
     notes = []
     unreadable = train.meta.get("made_by", {}).get("unreadable", {})
     if unreadable.get("n"):
@@ -347,6 +349,18 @@ def _notes(train: ImageSet, meta: Mapping[str, Any]) -> list[str]:
             f"The generator's training ended early ({meta['stopped']}); "
             f"epoch {meta['epoch']} is kept."
         )
+    for name, pool in pools.items():
+        per_class, counts = pool.meta["made_by"].get("per_class", 0), pool.counts()
+        if counts.min() < per_class:
+            lacking = ", ".join(
+                f"{class_name} ({count:,})"
+                for class_name, count in zip(pool.class_names, counts, strict=True)
+                if count < per_class
+            )
+            notes.append(
+                f"The generator gave fewer than {per_class:,} {name} images of {lacking}; recipes "
+                "that need more are left out."
+            )
     copy_of = COPY_NAMES[meta["system"]["weights"]]
     notes.append(
         f"Generator {meta['system']['name']}, epoch {meta['epoch']} kept ({copy_of}), trained on "

@@ -18,6 +18,9 @@ from pipeline.project import Project
 from reports.inception import inception_features, load_inception
 from reports.scores import fid, inception_score, label_match
 
+_FEWEST = 10
+"""Images that a score is computed for at the least: a pool may be short."""
+
 Row = dict[str, str | float | int]
 
 
@@ -56,6 +59,8 @@ def run(project: Project) -> list[str]:
             for name, folder in (("generated", paths.generated), ("filtered", paths.filtered)):
                 pool = open_image_set(folder)
                 chosen = pool.subset(_take(pool.labels, floor_images.counts()))
+                if len(chosen) < _FEWEST:
+                    continue
                 said = predict(examiner, chosen.images)
                 floors = _examiner_scores(said_floor, floor_images, said_test)
                 values = _examiner_scores(said, chosen, said_test)
@@ -73,7 +78,7 @@ def run(project: Project) -> list[str]:
                         "pool": name,
                         "value": value,
                         "floor": floors[score],
-                        "n": n,
+                        "n": len(chosen),
                         "split": "test",
                         "n_reference": len(reference),
                     }

@@ -310,3 +310,27 @@ def test_acceptance_by_class_and_threshold() -> None:
         assert row["accepted"] == len([i for i in mine if i in passing])
         assert row["rate"] == (int(row["accepted"]) / len(mine) if mine else 0)
     assert all(rows[i]["accepted"] >= rows[i + 1]["accepted"] for i in (0, 1, 3, 4))  # type: ignore[operator]
+
+
+def test_a_class_may_stay_short_where_that_is_asked_for() -> None:
+    def draw(label: int, start: int, stop: int) -> np.ndarray:
+        return np.zeros((stop - start, 2, 2, 1), dtype=np.uint8)
+
+    def judge(images: np.ndarray) -> np.ndarray:
+        # The second answer always, as of a generator that collapsed.
+        return np.tile([0.25, 0.75], (len(images), 1))
+
+    with pytest.raises(AcceptanceError):
+        draw_accepted(draw, judge, 0, 3, threshold=0.0, limit=10)
+    found = draw_accepted(draw, judge, 0, 3, threshold=0.0, limit=10, short=True)
+    assert (len(found.images), found.drawn, found.rate) == (0, 10, 0.0)
+    full = draw_accepted(draw, judge, 1, 3, threshold=0.0, limit=10, short=True)
+    assert (len(full.images), full.drawn) == (3, 3)
+
+    def stream(start: int, stop: int) -> np.ndarray:
+        return draw(0, start, stop)
+
+    with pytest.raises(AcceptanceError):
+        list(draw_pseudo_labelled(stream, judge, [3, 3], threshold=0.0, limit=10))
+    pieces = list(draw_pseudo_labelled(stream, judge, [3, 3], threshold=0.0, limit=10, short=True))
+    assert np.concatenate([piece.labels for piece in pieces]).tolist() == [1, 1, 1]

@@ -75,7 +75,7 @@ def make_project(
     paths = project.unit("all-0")
     images = rng.integers(0, 256, (60, side, side, channels), np.uint8)
     labels = np.arange(60) % 3
-    for folder in (project.train, project.test, paths.generated):
+    for folder in (project.train, project.test, paths.generated, paths.filtered):
         write_image_set(folder, images, labels, NAMES, source="drawn shapes")
 
     # Cells: real images alone, a mix, and generated images alone.
@@ -360,3 +360,17 @@ def test_studies_of_the_same_kind_of_images_stand_beside_ours(
     shutil.rmtree(bare / "studies")
     run(project)
     assert "Beside the published" not in (project.results / "report.html").read_text()
+
+
+def test_a_short_pool_is_said_first(bare: Path) -> None:
+    project = make_project(bare)
+    pool = open_image_set(project.unit("all-0").generated)
+    rows = np.flatnonzero(pool.labels != 1)
+    write_image_set(
+        project.unit("all-0").generated, pool.images[rows], pool.labels[rows], NAMES,
+        source="drawn shapes", made_by={"per_class": 20},
+    )  # fmt: skip
+    run(project)
+    page = unescape((project.results / "report.html").read_text())
+    assert "The generator gave fewer than 20 generated images of circle (0)" in page
+    assert "filtered images of" not in page

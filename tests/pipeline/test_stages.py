@@ -121,15 +121,37 @@ def test_the_filtered_pool_holds_what_the_judge_reads_as_asked(study) -> None:
     assert f"of {drawn.sum():,} drawn" in study.said["filter --unit all-0"].out
 
 
-def test_filter_gives_up_in_one_line_and_keeps_what_was_there(
+def test_a_filter_that_nothing_passes_is_one_line_and_keeps_what_was_there(
     augment, copy: Path, parameters, files_of
 ) -> None:
     before = files_of(copy / "data")
     parameters(copy, {"filter.threshold": 1.0, "filter.max_draws": 1})
     error = augment(copy, "filter").error
-    assert "of 40 images reached confidence 1" in error
+    assert "no image of unit all-0 passed the judge at confidence 1" in error
     assert "filter.threshold" in error
     assert files_of(copy / "data") == before
+
+
+def test_a_filtered_pool_that_is_short_leaves_its_recipes_out(
+    augment, copy: Path, parameters
+) -> None:
+    pool = open_image_set(copy / "data/units/all-0/generated")
+    judge = load_lenet(copy / "models/units/all-0/judge")
+    confidence = predict(judge, pool.images).probabilities[np.arange(120), pool.labels]
+    threshold = float(np.median(confidence))
+    parameters(copy, {"filter.threshold": threshold, "filter.max_draws": 1})
+    said = augment(copy, "filter").out
+    assert "fewer than 40 images within filter.max_draws: " in said
+    filtered = open_image_set(copy / "data/units/all-0/filtered")
+    assert (filtered.counts() == [
+        ((pool.labels == c) & (confidence >= threshold)).sum() for c in range(3)
+    ]).all()  # fmt: skip
+    lacking = filtered.counts().min() < 20
+    mixed = augment(copy, "mix").out
+    assert ("recipes are left out (filtered)" in mixed) == lacking
+    assert lacking == (
+        "filtered" not in set(pd.read_parquet(copy / "data/recipes.parquet")["strategy"])
+    )
 
 
 def test_filter_without_its_section_says_so(augment, copy: Path, parameters) -> None:

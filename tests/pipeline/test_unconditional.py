@@ -146,7 +146,7 @@ def test_the_pool_is_the_streams_first_images_of_each_answer(
     assert np.array_equal(pool.images, images[index])
     assert np.array_equal(pool.labels, probabilities[index].argmax(axis=1))
     made_by = pool.meta["made_by"]
-    assert made_by.keys() == {"generator", "judge", "seed"}
+    assert made_by.keys() == {"generator", "judge", "seed", "per_class"}
     assert said["generate"] == (
         f"unit all-0: 40 images of each of 3 classes from {index[-1] + 1} drawn without labels; "
         "the labels are the judge's answers\n"
@@ -210,24 +210,49 @@ def test_scores_leave_the_label_match_out(study, unconditional: Path) -> None:
     assert all(row["floor"] == floors[row["score"]] for row in rows)
 
 
-def test_a_class_that_never_comes_is_one_line_and_keeps_what_was_there(
-    augment, copy: Path, parameters, files_of
+def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
+    augment, copy: Path, parameters
 ) -> None:
     put_generator(copy, classes=(1, 2))
-    parameters(copy, {"generate.max_draws": 1, "filter.max_draws": 2})
-    before = files_of(copy / "data")
+    parameters(copy, {"generate.max_draws": 1, "filter.max_draws": 2, "filter.threshold": 0.6})
+    run = augment(copy, "generate", "--unit", "all-0")
+    assert run.code == 0
+    counts = open_image_set(copy / POOLS / "generated").counts()
+    assert counts[0] < 40
+    lacking = ", ".join(f"{name} {n}" for name, n in zip(NAMES, counts, strict=True) if n < 40)
+    assert re.fullmatch(
+        rf"unit all-0: {counts.sum()} images in 3 classes from \d+ drawn without labels; the "
+        rf"labels are the judge's answers\nfewer than 40 images within generate\.max_draws: {lacking}; "
+        r"mix leaves out the recipes that need more\n",
+        run.out,
+    )
+    said = augment(copy, "filter").out
+    assert "fewer than 40 images within filter.max_draws: NA" in said
+    filtered = open_image_set(copy / POOLS / "filtered").counts()
+    kept = pd.read_csv(copy / "results/units/all-0/filtering/drawn.csv")["kept"]
+    assert kept.tolist() == filtered.tolist()
+    # Sixty images are 20 of each class: every recipe with generated images is left out.
+    mixed = augment(copy, "mix")
+    assert mixed.code == 0
+    assert "recipes are left out (" in mixed.out
+    recipes = pd.read_parquet(copy / "data/recipes.parquet")
+    assert set(recipes["strategy"]) == {"none", "classical", "duplicated"}
+    for stage in ("inspect", "train-classifiers", "score", "report"):
+        assert augment(copy, stage).code == 0, stage
+    page = (copy / "results/report.html").read_text()
+    assert "No comparison" in page
+    assert "The generator gave fewer than 40 generated images of NA" in page
+
+
+def test_by_hand_a_class_that_never_comes_is_one_line(augment, copy: Path, files_of) -> None:
+    put_generator(copy, classes=(1, 2))
+    before = files_of(copy)
     assert re.fullmatch(
         r"error: class NA is the judge's answer to \d+ of 120 images drawn without labels "
-        r"\(\d+\.\d%\), 40 were asked for; raise generate\.max_draws or lower generate\.per_class",
-        augment(copy, "generate", "--unit", "all-0").error,
+        r"\(\d+\.\d%\), 40 were asked for; .*",
+        augment(copy, "generate", "--all-labels", "--n", "40", "--max-draws", "1").error,
     )
-    assert re.fullmatch(
-        r"error: class NA is the judge's answer with confidence 0\.9 to \d+ of 240 images drawn "
-        r"without labels \(\d+\.\d%\), 40 were asked for; lower filter\.threshold or "
-        r"filter\.per_class, or raise filter\.max_draws",
-        augment(copy, "filter").error,
-    )
-    assert files_of(copy / "data") == before
+    assert files_of(copy) == before
 
 
 def test_without_a_judge_or_generator_the_stage_to_run_is_named(augment, copy: Path) -> None:
