@@ -222,8 +222,8 @@ def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
     lacking = ", ".join(f"{name} {n}" for name, n in zip(NAMES, counts, strict=True) if n < 40)
     assert re.fullmatch(
         rf"unit all-0: {counts.sum()} images in 3 classes from \d+ drawn without labels; the "
-        rf"labels are the judge's answers\nfewer than 40 images within generate\.max_draws: {lacking}; "
-        r"mix leaves out the recipes that need more\n",
+        rf"labels are the judge's answers\nfewer than 40 images within generate\.max_draws: "
+        rf"{lacking}; mix leaves out the recipes that need more\n",
         run.out,
     )
     said = augment(copy, "filter").out
