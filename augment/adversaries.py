@@ -97,26 +97,8 @@ def build_adversaries(
         ]
         if system.init_std:
             for network in networks:
-                own = isinstance(network, Generator)
-                std = start_std(system, architecture) if own else system.init_std
-                initialise_normal(network, std)
+                initialise_normal(network, system.init_std)
     return kind(networks, architecture, system, batch_size, seed, fabric, feedback)
-
-
-def start_std(system: System, architecture: Architecture) -> float:
-    """Return the deviation of a generator's start at another width than published.
-
-    Without batch norm a layer's output shrinks with the square root of its inputs: a generator of
-    an eighth of the width would start with images that differ by less than a gray level. At the
-    published width it is the system's own. The discriminator always starts from the system's own:
-    scaled likewise it won at once, and the generator learned nothing.
-    """
-    if system.networks.generator_norm != "none":
-        return system.init_std
-    a = architecture
-    whole = system.architecture(a.n_classes, a.channels, a.image_size)
-    widest, published = (max(chain(*table.generator)) for table in (a, whole))
-    return float(system.init_std * (published / widest) ** 0.5)
 
 
 class _Game:

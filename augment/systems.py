@@ -327,9 +327,7 @@ _STUDY_D = (
         batch_size=128,
         init_std=0.02,
         chosen="a first map of 4x4, since 2x2 as written ends at 32x32; no batch norm, fake target "
-        "0 and uniform noise, where the text contradicts itself; 64 first channels; batch 128; at "
-        "another width the generator's N(0, 0.02) is divided by the width's root, since nothing "
-        "else keeps its signal alive",
+        "0 and uniform noise, where the text contradicts itself; 64 first channels; batch 128",
     ),
 )
 
