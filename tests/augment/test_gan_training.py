@@ -1042,9 +1042,14 @@ def test_two_processes_end_with_the_same_weights(tmp_path: Path, name: str) -> N
             assert torch.equal(first[f"{copy}.{key}"], value)
             n_compared += 1
     assert n_compared == sum(key.startswith(f"{copy}.") for key in first)
-    # An average beside the kept copy is stored too.
-    beside = {key.partition(".")[0] for key in stored}
-    assert beside == {"epoch-0002"} | ({"epoch-0002-average"} if copy == "generator" else set())
+    # An average beside the kept copy is stored too, and the discriminator where it sees images.
+    beside = {"epoch-0002"} | ({"epoch-0002-average"} if copy == "generator" else set())
+    if name != "padova-aae":
+        beside |= {"epoch-0002-discriminator"}
+        for key, value in first.items():
+            if key.startswith("discriminator."):
+                assert torch.equal(stored[f"epoch-0002-{key}"], value)
+    assert {key.partition(".")[0] for key in stored} == beside
 
 
 def test_every_epoch_knows_the_slope_of_its_phase() -> None:
