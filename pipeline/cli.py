@@ -161,6 +161,8 @@ def generate(
         name = unit
         _stage(f"generate {name}", lambda project: stage.run(project, name))
         return
+    if all_labels and label:
+        raise PipelineError("--label and --all-labels were both given; allowed: one of them")
     request = stage.Request(
         labels=tuple(label or ()),
         all_labels=all_labels,
@@ -378,7 +380,8 @@ def main() -> NoReturn:
         _fail("memory is full; lower train_classifiers.processes or the sizes in params.yaml")
     except RuntimeError as error:
         # What torch and joblib raise when memory is full has no common class.
-        if type(error).__name__ not in {"OutOfMemoryError", "TerminatedWorkerError"}:
+        full = type(error).__name__ in {"OutOfMemoryError", "TerminatedWorkerError"}
+        if not full and "can't allocate memory" not in str(error):
             raise
         _fail(
             "a process ended, most likely because memory was full; lower "

@@ -90,7 +90,7 @@ def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tu
     gain = GPU_GAIN if machine.gpu and gan.device != "cpu" else cores
     training = GAN_IMAGE_SECONDS * max(g, d) + operations / GAN_MULTIPLY_ADDS
     drawing = GAN_IMAGE_SECONDS / 4 + made / GAN_MULTIPLY_ADDS
-    return gain / training, gain / drawing
+    return gain / training, cores / drawing  # Images are drawn on the CPU.
 
 
 def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) -> dict[str, float]:

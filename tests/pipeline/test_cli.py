@@ -225,3 +225,27 @@ def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path, bare: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == b"\\u65e5\\udcff\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"), 2),
+        (MemoryError(), 2),
+        (RuntimeError("a bug"), None),
+    ],
+)
+def test_full_memory_is_one_line_and_a_bug_is_not_hidden(
+    augment, bare: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int | None
+) -> None:
+    from pipeline import check
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(check, "run_check", fail)
+    if code is None:
+        with pytest.raises(RuntimeError, match="a bug"):
+            augment(bare, "check")
+    else:
+        assert "memory was full" in (said := augment(bare, "check").error) or "is full" in said
