@@ -254,10 +254,7 @@ def _read_named(path: Path) -> pd.DataFrame:
 
 
 def _read_acceptance(paths: UnitPaths) -> pd.DataFrame:
-    # A class may be called NA or null.
-    return pd.read_csv(
-        paths.filtering / "acceptance.csv", dtype={"class_name": str}, keep_default_na=False
-    )
+    return _read_named(paths.filtering / "acceptance.csv")
 
 
 def _read_by_epoch(path: Path) -> pd.DataFrame:

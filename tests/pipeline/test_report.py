@@ -374,3 +374,10 @@ def test_a_short_pool_is_said_first(bare: Path) -> None:
     page = unescape((project.results / "report.html").read_text())
     assert "The generator gave fewer than 20 generated images of circle (0)" in page
     assert "filtered images of" not in page
+
+
+def test_both_rooms_take_the_same_strategies_for_controls() -> None:
+    from augment.strategies import STRATEGIES
+    from reports.statistics import CONTROLS
+
+    assert {name for name, strategy in STRATEGIES.items() if strategy.is_control} == set(CONTROLS)

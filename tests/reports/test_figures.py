@@ -20,6 +20,14 @@ from reports.style import INK, ORDERED, AccuracyScale, percent, plain
 
 HOSTILE = ["<script>&\"'", r"$\frac{", "a" * 200, "new\nline", "\udcff", "null\0", "四", ""]
 
+BY_STRATEGY = [
+    figures.accuracy_contour,
+    figures.accuracy_surface,
+    figures.accuracy_over_real,
+    figures.accuracy_over_synthetic,
+]
+"""Figures with a panel for each strategy."""
+
 
 def parsed(figure):
     """Both files of a figure, checked to be readable; the SVG's text."""
@@ -106,15 +114,7 @@ def test_contour_leaves_the_missing_corner_empty(summary):
     assert [0, 0] not in offsets.tolist()
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        figures.accuracy_contour,
-        figures.accuracy_surface,
-        figures.accuracy_over_real,
-        figures.accuracy_over_synthetic,
-    ],
-)
+@pytest.mark.parametrize("draw", BY_STRATEGY)
 @pytest.mark.parametrize(
     "rows",
     [
@@ -211,15 +211,7 @@ def full(full_study):
     return summarise_cells(full_study[0])
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        figures.accuracy_contour,
-        figures.accuracy_surface,
-        figures.accuracy_over_real,
-        figures.accuracy_over_synthetic,
-    ],
-)
+@pytest.mark.parametrize("draw", BY_STRATEGY)
 @given(
     names=st.sets(
         st.sampled_from(["mix", "filtered", "fine-tune", "source-channel", "duplicated"]),
