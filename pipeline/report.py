@@ -42,6 +42,7 @@ _METRICS = (
     "accuracy_classical",
     "accuracy_synthetic_only",
 )
+_SCORES = ("score", "unit", "pool", "value", "floor", "n", "split", "n_reference")
 _SAMPLES_PER_CLASS = 8
 _COLLAGE_IMAGES = 12
 # Pictures of pixels and of thousands of faces are smaller as PNG than as SVG.
@@ -64,7 +65,8 @@ def run(project: Project) -> list[str]:
     )
     cells = project.read(names[0], pd.read_parquet)
     predictions = project.read(names[1], read_array)
-    scores = pd.DataFrame(project.read(names[2], read_json))
+    # No row at all where the pools are too short to be scored.
+    scores = pd.DataFrame(project.read(names[2], read_json), columns=list(_SCORES))
     train, test = open_image_set(project.train), open_image_set(project.test)
     head = headline(cells, predictions, test.labels)
     summary = summarise_cells(cells)

@@ -205,6 +205,18 @@ def parameters() -> Callable[..., None]:
     return write_parameters
 
 
+@pytest.fixture(scope="session", name="draw_shapes")
+def _draw_shapes() -> Callable[..., Path]:
+    """Draw pictures of three classes: ``draw_shapes(folder, per_class=50)``."""
+    return draw_shapes
+
+
+@pytest.fixture(scope="session")
+def stages() -> tuple[str, ...]:
+    """The commands of every stage, in order."""
+    return STAGES
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
     """A project that holds the tiny study's params.yaml and nothing else."""
