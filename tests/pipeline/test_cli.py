@@ -1,3 +1,4 @@
+import ctypes
 import json
 import os
 import subprocess
@@ -44,6 +45,46 @@ def test_the_command_itself_prints_one_line_and_exits_with_2(tmp_path: Path) -> 
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("error: ")
     assert "is not inside a project" in done.stderr
+
+
+STEPS_OF_A_TRAINING = """
+import ctypes, resource, sys
+from pipeline.cli import main
+sys.argv = ["augment", "--help"]
+try: main()
+except SystemExit: pass
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+libc.free.argtypes = [ctypes.c_void_p]
+for step in range(6):
+    if step == 1: before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [libc.malloc(1 << 24) for _ in range(8)]
+    for block in blocks: libc.memset(block, 1, 1 << 24)
+    for block in blocks: libc.free(block)
+faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults * resource.getpagesize() / (5 * 8 * (1 << 24)), file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
+@pytest.mark.parametrize(
+    ("environment", "kept"), [({}, True), ({"MALLOC_TRIM_THRESHOLD_": "0"}, False)]
+)
+def test_the_memory_of_a_step_is_kept_unless_the_user_says_otherwise(
+    environment: dict[str, str], kept: bool
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS_OF_A_TRAINING],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={key: os.environ[key] for key in os.environ if not key.startswith("MALLOC_")}
+        | environment,
+    )
+    taken_anew = float(done.stderr.splitlines()[-1])
+    assert taken_anew < 0.05 if kept else taken_anew > 0.5
 
 
 def test_without_a_command_the_help_is_shown(augment, bare: Path) -> None:
