@@ -12,7 +12,7 @@ export PATH := $(BIN):$(PATH)
 help:  ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-study: $(VENV)/.study  ## install, then run the whole study on the embedded digits (12 minutes)
+study: $(VENV)/.study  ## install, then run the whole study on the embedded digits (11 minutes)
 	dvc repro
 	@echo "open results/report.html"
 
