@@ -3,7 +3,8 @@
     python benchmarks/allocator.py
 
 What glibc does is settled when a process starts, so each round starts one process of either kind,
-in turn. Prints images a second of processor time of both, one thread, and their ratio.
+in turn. Prints images a second of both, and their ratio: LeNet's on one thread by processor time,
+the generator's by the clock.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from lenet_step import BATCH, make_step
 
 from augment.systems import get_system
 from classifiers.lenet import LeNet, LeNetArchitecture
-from pipeline.cli import _ALLOCATOR
+from pipeline.cli import ALLOCATOR
 
 STEPS = 200
 ROUNDS = 5
 
 
 def measure(what: str) -> float:
-    """Return images a second of processor time."""
+    """Return images a second."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     if what == "cdcgan-projection":
@@ -43,9 +44,9 @@ def measure(what: str) -> float:
 
 def main() -> None:
     """Time both and print their ratio."""
-    names = {name for _, name, _ in _ALLOCATOR}
+    names = {name for _, name, _ in ALLOCATOR}
     usual = {key: value for key, value in os.environ.items() if key not in names}
-    kept = usual | {name: str(value) for _, name, value in _ALLOCATOR}
+    kept = usual | {name: str(value) for _, name, value in ALLOCATOR}
     for what in ("lenet", "cdcgan-projection"):
         pairs = [
             [

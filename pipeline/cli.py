@@ -40,7 +40,7 @@ _WIDEST = 100
 """Columns of a table on a terminal."""
 # mallopt's numbers of two parameters of glibc, the environment's names for them, and values: memory
 # below 1 GiB that was freed is kept, blocks up to 32 MiB (the most that is allowed) come from it.
-_ALLOCATOR = (
+ALLOCATOR = (
     (-1, "MALLOC_TRIM_THRESHOLD_", 2**30),
     (-3, "MALLOC_MMAP_THRESHOLD_", 2**25),
 )
@@ -366,7 +366,7 @@ def _keep_freed_memory() -> None:
     What the user's environment says of it is left as it is; other C libraries have no mallopt.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    for parameter, name, value in _ALLOCATOR:
+    for parameter, name, value in ALLOCATOR:
         if name not in os.environ:
             os.environ[name] = str(value)  # for the processes that train side by side
             if mallopt is not None:
