@@ -93,9 +93,14 @@ def load_weights(folder: Path, network: nn.Module) -> None:
     """Load a checkpoint's weights into ``network``; raises ``CheckpointError`` in one line."""
     path = folder / _WEIGHTS
     try:
-        network.load_state_dict(load_file(path))
+        weights = load_file(path)
+        network.load_state_dict(weights)
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is not whole: {_WEIGHTS} is missing") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path} does not fit the network: {said}") from None
+    # What such a network answers is no image and no class, and would pass for one.
+    broken = [name for name, values in weights.items() if not bool(values.isfinite().all())]
+    if broken:
+        raise CheckpointError(f"{path}: {broken[0]} holds values that are no finite numbers")

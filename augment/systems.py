@@ -353,14 +353,16 @@ _PADOVA = System(
     discriminator_rate=1e-3,
     phases=(
         (0.0, 1.0, 0.2),
-        (1 / 6, 0.7, 0.16),
-        (2 / 6, 0.5, 0.12),
-        (3 / 6, 0.35, 0.09),
-        (4 / 6, 0.25, 0.06),
-        (5 / 6, 0.2, 0.03),
+        (1 / 6, 0.2, 0.18),
+        (2 / 6, 0.15, 0.16),
+        (3 / 6, 0.1, 0.14),
+        (4 / 6, 0.07, 0.12),
+        (5 / 6, 0.05, 0.1),
     ),
-    chosen="64x64 pixels; channels 512-256-128-64 and batch norm as in the DCGAN; six phases of "
-    "equal length, their rates and slopes; betas 0.5 and 0.999",
+    init_std=0.02,
+    chosen="64x64 pixels; channels 512-256-128-64, batch norm and a start from N(0, 0.02) as in "
+    "the DCGAN; six phases of equal length, the second at the DCGAN's rate of 0.0002, the others' "
+    "rates and slopes; betas 0.5 and 0.999",
 )
 _STUDY_E = (
     _PADOVA,
@@ -377,6 +379,7 @@ _STUDY_E = (
         generator_rate=2e-4,
         discriminator_rate=2e-4,
         phases=(),
+        init_std=0.0,
         chosen="64x64 pixels; channels as the DCGAN's; a code of 100 numbers, standard normal; "
         "absolute error for the reconstruction, 0.05 for the adversarial term; "
         "Adam 0.0002, betas 0.5 and 0.999",

@@ -80,12 +80,13 @@ def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tu
     gan, data = parameters.train_gan, parameters.data
     system = chosen_system(gan)
     width = 1.0 if gan.width is None else gan.width
-    made, judged = multiply_adds(
-        system.architecture(size.n_classes, data.channels, data.image_size, width)
-    )
+    architecture = system.architecture(size.n_classes, data.channels, data.image_size, width)
+    made, judged = multiply_adds(architecture)
     # Backward costs twice forward; the discriminator sees real and generated images.
     g, d = system.generator_updates, system.discriminator_updates
     operations = made * (3 * g + d - 1) + judged * (6 * d + 3 * g)
+    if architecture.code_discriminator:  # An encoder in its place sees every image once.
+        operations = 3 * (made + judged)
     cores = (min(machine.cores, 16) / 2) ** 0.8
     gain = GPU_GAIN if machine.gpu and gan.device != "cpu" else cores
     training = GAN_IMAGE_SECONDS * max(g, d) + operations / GAN_MULTIPLY_ADDS

@@ -90,6 +90,7 @@ _SYSTEM_OPTIONS = {
     "discriminator_norm",
     "ema_decay",
     "weights",
+    "phases",
 }
 """Keys of train_gan that replace a setting of the system, by the setting's own name."""
 
@@ -161,6 +162,36 @@ def _synthetic_count(value: object) -> Count:
     if sum(counts.values()) == 0:
         raise _refuse()
     return counts
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _dropout_rates(value: object) -> float | tuple[float, ...] | None:
+    if value is None:
+        return None
+    rates = value if isinstance(value, list | tuple) else [value]
+    if not 0 < len(rates) <= _MOST_ENTRIES or not all(_is_number(r) and 0 <= r < 1 for r in rates):
+        raise _refuse()
+    return tuple(map(float, rates)) if isinstance(value, list | tuple) else float(rates[0])
+
+
+def _phases(value: object) -> tuple[tuple[float, float, float], ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or len(value) > _MOST_ENTRIES:
+        raise _refuse()
+    phases = []
+    for phase in value:
+        if not isinstance(phase, list | tuple) or len(phase) != 3 or not all(map(_is_number, phase)):
+            raise _refuse()
+        start, factor, slope = map(float, phase)
+        rises = start > phases[-1][0] if phases else start == 0
+        if not (rises and start < 1 and 0 < factor <= 1 and 0 <= slope < 1):
+            raise _refuse()
+        phases.append((start, factor, slope))
+    return tuple(phases)
 
 
 def _list_field(entry: str, description: str) -> Any:
@@ -300,8 +331,22 @@ class GanParameters(_Section):
     discriminator_norm: Literal["none", "batch", "batch-after", "spectral"] | None = Field(
         description="batch norm before or after the activation; null = the system's own"
     )
-    dropout: float | None = Field(
-        ge=0, lt=1, description="after every discriminator layer; null = the system's own"
+    dropout: Annotated[float | tuple[float, ...] | None, PlainValidator(_dropout_rates)] = Field(
+        description="after every discriminator layer, or a list with one rate a layer and a last "
+        "one before the score; null = the system's own",
+        json_schema_extra={
+            "allowed": "a number from 0 to below 1, a list of such numbers, or null",
+        },
+    )
+    phases: Annotated[
+        tuple[tuple[float, float, float], ...] | None, PlainValidator(_phases)
+    ] = Field(
+        description="training in phases, each [share of the training at which it starts, factor "
+        "on both rates, the discriminator's slope]; [] = one phase; null = the system's own",
+        json_schema_extra={
+            "allowed": "a list of [start, factor, slope], starts rising from 0 to below 1, factors "
+            "above 0 to 1, slopes from 0 to below 1, or null",
+        },
     )
     ema_decay: float | None = Field(
         ge=0,
@@ -735,13 +780,15 @@ def chosen_system(gan: GanParameters) -> System:
 
     options = gan.model_dump(include=_SYSTEM_OPTIONS)
     if gan.dropout is not None:
-        options["dropout"] = (gan.dropout, 0.0)  # none before the score
+        one = isinstance(gan.dropout, float)
+        options["dropout"] = (gan.dropout, 0.0) if one else gan.dropout  # none before the score
     return get_system(gan.system, **options)
 
 
 def _check_batch(gan: GanParameters, n_train: int) -> None:
     """Refuse a batch that the training set cannot fill, or that processes cannot share."""
-    batch = chosen_system(gan).batch_size
+    system = chosen_system(gan)
+    batch, networks = system.batch_size, system.networks
     own = "" if gan.batch_size else f" (null: {gan.system}'s own)"
     if batch > n_train:
         raise ParameterError(
@@ -752,6 +799,12 @@ def _check_batch(gan: GanParameters, n_train: int) -> None:
         raise ParameterError(
             f"params.yaml: train_gan.batch_size is {batch}{own}; allowed: a multiple of "
             f"train_gan.processes, {gan.processes}"
+        )
+    norms = (networks.generator_norm, networks.discriminator_norm)
+    if batch == gan.processes and any(norm.startswith("batch") for norm in norms):
+        raise ParameterError(
+            f"params.yaml: train_gan.batch_size is {batch}{own}; allowed: at least 2 images for "
+            f"each of the {gan.processes} processes, for batch norm has no spread of one image"
         )
 
 

@@ -172,16 +172,27 @@ def _command(parameters: Parameters, precision: str) -> str:
         "train_gan": parameters.train_gan.model_dump(exclude={"device", "processes"})
         | {"precision": precision},
         # No classifier is trained, and a grid for other data must not stand in the way.
-        "mix": {"synthetic": [0]},
+        "mix": {"real": [1.0], "synthetic": [0], "strategies": ["duplicated"]},
     }
     either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
     given = [
-        "-S " + shlex.quote(f"{section}.{key}={'null' if value is None else value}")
+        "-S " + shlex.quote(f"{section}.{key}={setting_text(value)}")
         for section, values in settings.items()
         for key, value in values.items()
         if value is not None or key in either
     ]
     return f"dvc exp run -S seed={parameters.seed} {' '.join(given)} score-checkpoints"
+
+
+def setting_text(value: Any) -> str:
+    """Return a value as `dvc exp run -S` reads it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{setting_text(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(setting_text, value)) + "]"
+    return str(value)
 
 
 def machine(meta: Mapping[str, Any]) -> dict[str, Any]:

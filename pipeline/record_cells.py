@@ -276,16 +276,5 @@ def _command(parameters: Parameters) -> str:
     for section, values in settings.items():
         for key, value in (values or {}).items():
             if key not in hidden.get(section, ()) and (value is not None or key in either):
-                given.append(f"{section}.{key}={_setting(value)}")
+                given.append(f"{section}.{key}={setting_text(value)}")
     return f"dvc exp run {' '.join(f'-S {shlex.quote(each)}' for each in given)} train-classifiers"
-
-
-def _setting(value: Any) -> str:
-    """Return a value as `dvc exp run -S` reads it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_setting(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_setting, value)) + "]"
-    return str(value)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from augment.image_sets import open_image_set
-from pipeline.record_cells import _setting
+from pipeline.record import setting_text
 from pipeline.records import CellsRecord, GeneratorRecord, read_record
 from reports.statistics import gain_interval, gain_table, headline, summarise_cells
 
@@ -335,7 +335,7 @@ def test_every_run_of_the_stage_counts(augment, trained: Path) -> None:
     ],
 )  # fmt: skip
 def test_settings_are_as_dvc_reads_them(value: object, text: str) -> None:
-    assert _setting(value) == text
+    assert setting_text(value) == text
 
 
 @pytest.mark.parametrize(
