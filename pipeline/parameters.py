@@ -164,17 +164,23 @@ def _synthetic_count(value: object) -> Count:
     return counts
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _numbers(value: object) -> list[float] | None:
+    """Return the numbers of a list, or None where it is no list or holds anything else."""
+    if not isinstance(value, list | tuple):
+        return None
+    if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in value):
+        return None
+    return [float(each) for each in value]
 
 
 def _dropout_rates(value: object) -> float | tuple[float, ...] | None:
     if value is None:
         return None
-    rates = value if isinstance(value, list | tuple) else [value]
-    if not 0 < len(rates) <= _MOST_ENTRIES or not all(_is_number(r) and 0 <= r < 1 for r in rates):
+    listed = isinstance(value, list | tuple)
+    rates = _numbers(value if listed else [value])
+    if not rates or len(rates) > _MOST_ENTRIES or not all(0 <= rate < 1 for rate in rates):
         raise _refuse()
-    return tuple(map(float, rates)) if isinstance(value, list | tuple) else float(rates[0])
+    return tuple(rates) if listed else rates[0]
 
 
 def _phases(value: object) -> tuple[tuple[float, float, float], ...] | None:
@@ -182,11 +188,12 @@ def _phases(value: object) -> tuple[tuple[float, float, float], ...] | None:
         return None
     if not isinstance(value, list | tuple) or len(value) > _MOST_ENTRIES:
         raise _refuse()
-    phases = []
+    phases: list[tuple[float, float, float]] = []
     for phase in value:
-        if not isinstance(phase, list | tuple) or len(phase) != 3 or not all(map(_is_number, phase)):
+        numbers = _numbers(phase)
+        if numbers is None or len(numbers) != 3:
             raise _refuse()
-        start, factor, slope = map(float, phase)
+        start, factor, slope = numbers
         rises = start > phases[-1][0] if phases else start == 0
         if not (rises and start < 1 and 0 < factor <= 1 and 0 <= slope < 1):
             raise _refuse()
@@ -338,15 +345,15 @@ class GanParameters(_Section):
             "allowed": "a number from 0 to below 1, a list of such numbers, or null",
         },
     )
-    phases: Annotated[
-        tuple[tuple[float, float, float], ...] | None, PlainValidator(_phases)
-    ] = Field(
-        description="training in phases, each [share of the training at which it starts, factor "
-        "on both rates, the discriminator's slope]; [] = one phase; null = the system's own",
-        json_schema_extra={
-            "allowed": "a list of [start, factor, slope], starts rising from 0 to below 1, factors "
-            "above 0 to 1, slopes from 0 to below 1, or null",
-        },
+    phases: Annotated[tuple[tuple[float, float, float], ...] | None, PlainValidator(_phases)] = (
+        Field(
+            description="training in phases, each [share of the training at which it starts, factor "
+            "on both rates, the discriminator's slope]; [] = one phase; null = the system's own",
+            json_schema_extra={
+                "allowed": "a list of [start, factor, slope], starts rising from 0 to below 1, factors "
+                "above 0 to 1, slopes from 0 to below 1, or null",
+            },
+        )
     )
     ema_decay: float | None = Field(
         ge=0,

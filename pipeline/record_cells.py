@@ -32,7 +32,7 @@ from pipeline.published import (
     Side,
     load_published,
 )
-from pipeline.record import FORMAT, check_described, machine, record_path
+from pipeline.record import FORMAT, check_described, machine, record_path, setting_text
 from reports.claims import (
     Contrast,
     best_contrast,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save
 from torch import nn
 
 from augment.checkpoints import (
@@ -283,6 +284,16 @@ def test_damaged_weights_are_refused(folder: Path) -> None:
     for content in damaged:
         path.write_bytes(content)
         assert "weights.safetensors" in refused(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float) -> None:
+    path = folder / "weights.safetensors"
+    weights = load_file(path)
+    name = sorted(weights)[0]
+    weights[name].flatten()[0] = value
+    path.write_bytes(save(weights))
+    assert refused(folder) == f"{path}: {name} holds values that are no finite numbers"
 
 
 def test_weights_of_another_network_are_refused(folder: Path) -> None:

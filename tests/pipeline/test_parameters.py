@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from augment.strategies import STRATEGIES
+from augment.systems import SYSTEMS
 from pipeline.errors import PipelineError
 from pipeline.parameters import (
     STRATEGY_NAMES,
@@ -23,6 +24,7 @@ from pipeline.parameters import (
     Parameters,
     Unit,
     check_feasible,
+    chosen_system,
     counts_per_class,
     describe_parameters,
     load_parameters,
@@ -217,6 +219,56 @@ def test_no_content_makes_a_traceback(
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, said: str) -> None:
     assert error_of(changed(**{key: value})) == said
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.0, -0.1, True, "0.3", math.nan, [], [0.3, 1], [0.3, None], [[0.3]], [0.1] * 101]
+)
+def test_what_is_no_dropout(value: object) -> None:
+    said = error_of(changed(train_gan__dropout=value))
+    assert said.startswith("train_gan.dropout is ")
+    assert said.endswith("; allowed: a number from 0 to below 1, a list of such numbers, or null")
+
+
+def test_dropout_after_every_layer_or_a_rate_a_layer() -> None:
+    for value, rates in (
+        (0.3, (0.3, 0.0)),  # none before the score
+        (0, (0.0, 0.0)),
+        ([0.3, 0.4, 0], (0.3, 0.4, 0.0)),
+        ([0.5], (0.5,)),
+    ):
+        gan = parse_parameters(changed(train_gan__dropout=value)).train_gan
+        assert chosen_system(gan).networks.dropout == rates
+        again = parse_parameters(changed(train_gan__dropout=gan.dropout)).train_gan
+        assert again.dropout == gan.dropout
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0.5, {}, "[]", [0, 1, 0.2], [[0, 1]], [[0, 1, 0.2, 0]], [[0, 1, True]], [[0, 1, None]],
+        [[0.1, 1, 0.2]], [[0, 1, 0.2], [0, 0.5, 0.1]], [[0, 1, 0.2], [1, 0.5, 0.1]],
+        [[0, 1, 0.2], [0.6, 1, 0.2], [0.5, 1, 0.2]], [[0, 0, 0.2]], [[0, 1.1, 0.2]],
+        [[0, 1, -0.1]], [[0, 1, 1]], [[0, 1, math.nan]], [[math.nan, 1, 0.2]],
+        [[i / 200, 1, 0.2] for i in range(101)],
+    ],
+)  # fmt: skip
+def test_what_are_no_phases(value: object) -> None:
+    said = error_of(changed(train_gan__phases=value))
+    assert said.startswith("train_gan.phases is ")
+    assert "; allowed: a list of [start, factor, slope], starts rising from 0 to below 1" in said
+
+
+def test_phases_replace_the_systems_own() -> None:
+    def phases(value: object, system: str = "padova-dcgan") -> object:
+        given = changed(train_gan__system=system, train_gan__phases=value)
+        return chosen_system(parse_parameters(given).train_gan).phases
+
+    assert phases(None) == SYSTEMS["padova-dcgan"].phases
+    assert phases([]) == ()
+    mine = ((0.0, 1.0, 0.2), (0.5, 0.1, 0.0))
+    assert phases([[0, 1, 0.2], [0.5, 0.1, 0]]) == mine
+    assert phases([list(phase) for phase in mine], "cdcgan-smooth") == mine
 
 
 @pytest.mark.parametrize("entry", [1.5, True, "300", math.nan, math.inf, None, {"0": 3}, [1]])
@@ -534,6 +586,18 @@ def test_a_share_of_no_image() -> None:
 def test_a_class_without_images() -> None:
     with pytest.raises(ParameterError, match="class 'b' has no training image"):
         check_feasible(grid(), np.array([5, 0]), ["a", "b"])
+
+
+def test_batch_norm_needs_two_images_a_process() -> None:
+    one = {"train_gan__batch_size": 4, "train_gan__processes": 4}
+    said = refused(grid(**one), [50] * 10)
+    assert said == (
+        "train_gan.batch_size is 4; allowed: at least 2 images for each of the 4 processes, for "
+        "batch norm has no spread of one image"
+    )
+    none = {"train_gan__generator_norm": "none", "train_gan__discriminator_norm": "none"}
+    check_feasible(grid(**one, **none), np.full(10, 50))
+    check_feasible(grid(**one | {"train_gan__processes": 2}), np.full(10, 50))
 
 
 def test_scores_need_enough_images() -> None:

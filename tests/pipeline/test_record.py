@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from augment.image_sets import open_image_set
+from pipeline.parameters import check_feasible, parse_parameters
 from pipeline.record import setting_text
 from pipeline.records import CellsRecord, GeneratorRecord, read_record
 from reports.statistics import gain_interval, gain_table, headline, summarise_cells
@@ -367,3 +369,13 @@ def test_the_command_says_all_that_the_result_depends_on(augment, trained: Path)
     assert "train_gan.precision=32-true" in words
     # Brackets are quoted: some shells read them as a pattern.
     assert "'mix.synthetic=[0]'" in recorded(trained, "tiny")["command"]
+    # Beside the parameters of a fresh checkout the command is one that runs.
+    yaml = YAML(typ="safe", pure=True)
+    values = yaml.load((Path(__file__).parents[2] / "params.yaml").read_text())
+    for word in words[words.index("seed=0") :]:
+        key, given, value = word.partition("=")
+        if given:
+            *section, name = key.split(".")
+            (values[section[0]] if section else values)[name] = yaml.load(value)
+    parameters = parse_parameters(values)
+    check_feasible(parameters, np.array([90] * 4))
