@@ -183,7 +183,10 @@ def _dropout_rates(value: object) -> float | tuple[float, ...] | None:
     return tuple(rates) if listed else rates[0]
 
 
-def _phases(value: object) -> tuple[tuple[float, float, float], ...] | None:
+_Phases = tuple[tuple[float, float, float], ...]
+
+
+def _phases(value: object) -> _Phases | None:
     if value is None:
         return None
     if not isinstance(value, list | tuple) or len(value) > _MOST_ENTRIES:
@@ -345,15 +348,13 @@ class GanParameters(_Section):
             "allowed": "a number from 0 to below 1, a list of such numbers, or null",
         },
     )
-    phases: Annotated[tuple[tuple[float, float, float], ...] | None, PlainValidator(_phases)] = (
-        Field(
-            description="training in phases, each [share of the training at which it starts, factor "
-            "on both rates, the discriminator's slope]; [] = one phase; null = the system's own",
-            json_schema_extra={
-                "allowed": "a list of [start, factor, slope], starts rising from 0 to below 1, factors "
-                "above 0 to 1, slopes from 0 to below 1, or null",
-            },
-        )
+    phases: Annotated[_Phases | None, PlainValidator(_phases)] = Field(
+        description="training in phases, each [share of the training at which it starts, factor "
+        "on both rates, the discriminator's slope]; [] = one phase; null = the system's own",
+        json_schema_extra={
+            "allowed": "a list of [start, factor, slope], starts rising from 0 to below 1, factors "
+            "above 0 to 1, slopes from 0 to below 1, or null",
+        },
     )
     ema_decay: float | None = Field(
         ge=0,
