@@ -20,6 +20,10 @@ Latent = Literal["normal", "uniform"]
 IMAGE_SIZES = (28, 32, 64, 128)
 """Sides of images, in pixels, that every family is made for."""
 
+LARGEST_MAP = 1 << 22
+"""Most values in a map of one image, twice the widest published system's at four times its width:
+weights show the memory that a network takes, but not what its maps do."""
+
 PROJECTION_FEATURES = 256
 """Features that meet the label's embedding in a discriminator with projection."""
 
@@ -206,7 +210,25 @@ def read_architecture(values: object) -> Architecture:
     fits = side < a.image_size if a.output == "grow" else side == a.image_size
     if a.kind == "convolutional" and not fits:
         raise ValueError(f"the generator's table makes {side} pixels, not {a.image_size}")
+    largest = largest_map(a)
+    if largest > LARGEST_MAP:
+        raise ValueError(f"a map of an image has {largest:,} values; allowed: {LARGEST_MAP:,}")
     return a
+
+
+def largest_map(a: Architecture) -> int:
+    """Return the values of one image's largest map within both networks."""
+    if a.kind == "dense":
+        return max(chain(*a.generator, *a.discriminator))
+    sizes, side = [], a.first_side
+    for index, stage in enumerate(a.generator):
+        side *= 2 if index else 1
+        sizes.append(side**2 * max(stage))
+    side = a.image_size
+    for stage in a.discriminator:
+        side = (side + a.discriminator_kernel % 2) // 2
+        sizes.append(side**2 * max(stage))
+    return max(sizes)
 
 
 _ADAPTER = TypeAdapter(Architecture)

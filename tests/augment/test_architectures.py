@@ -10,7 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.architectures import IMAGE_SIZES, Architecture, multiply_adds, read_architecture
+from augment.architectures import (
+    IMAGE_SIZES,
+    LARGEST_MAP,
+    Architecture,
+    largest_map,
+    multiply_adds,
+    read_architecture,
+)
 from augment.networks import CodeDiscriminator, Discriminator, Encoder, Generator
 from augment.systems import SYSTEMS
 
@@ -321,3 +328,25 @@ def test_tables_that_make_the_image_are_taken() -> None:
         with torch.device("meta"):
             images = Generator(a)(torch.empty(2, a.latent_dim), torch.empty(2, dtype=torch.int64))
         assert images.shape == (2, 1, a.image_size, a.image_size)
+
+
+def test_the_largest_map_by_hand() -> None:
+    assert largest_map(CDCGAN) == 128 * 14**2
+    assert largest_map(replace(CDCGAN, discriminator=((512,), (256,)))) == 512 * 14**2
+    assert largest_map(replace(CDCGAN, generator=((1024,), (128, 64)))) == 1024 * 7**2
+    assert largest_map(replace(CDCGAN, kind="dense", generator=((9,), (700,)))) == 700
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+def test_the_widest_that_can_be_trained_can_be_loaded(name: str, size: int) -> None:
+    a = SYSTEMS[name].architecture(10, 3, size, width=4.0)
+    assert largest_map(a) <= LARGEST_MAP
+    assert read_architecture(a.to_dict()) == a
+
+
+def test_maps_beyond_memory_are_refused() -> None:
+    a = SYSTEMS["tribhuvan-faces"].architecture(10, 3, 128)
+    huge = replace(a, generator=(*a.generator[:-1], (4096,)))
+    with pytest.raises(ValueError, match=r"a map of an image has 67,108,864 values; allowed: 4,1"):
+        read_architecture(huge.to_dict())
