@@ -898,6 +898,12 @@ def test_a_csv_that_cannot_be_written_is_one_line(augment, project: Path) -> Non
     assert run.err.count("\n") == 1
 
 
+def test_the_document_is_what_the_command_prints() -> None:
+    document = (ROOT / "docs" / "comparison.md").read_text()
+    printed = tables_text(tables(ROOT), as_markdown=True, width=None)
+    assert document.endswith(f"\n\n{printed}\n")
+
+
 def test_markdown_is_a_table_a_study(augment, project: Path) -> None:
     run = augment(project, "compare", "--markdown", "--csv", "table.csv")
     lines = run.out.splitlines()
