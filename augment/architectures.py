@@ -217,7 +217,7 @@ def read_architecture(values: object) -> Architecture:
 
 
 def largest_map(a: Architecture) -> int:
-    """Return the values of one image's largest map within both networks."""
+    """Return the values of one image's largest map within both networks, but for label planes."""
     if a.kind == "dense":
         return max(chain(*a.generator, *a.discriminator))
     sizes, side = [], a.first_side

@@ -100,7 +100,11 @@ def load_weights(folder: Path, network: nn.Module) -> None:
     except (OSError, SafetensorError, RuntimeError) as error:
         said = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path} does not fit the network: {said}") from None
-    # What such a network answers is no image and no class, and would pass for one.
-    broken = [name for name, values in weights.items() if not bool(values.isfinite().all())]
-    if broken:
-        raise CheckpointError(f"{path}: {broken[0]} holds values that are no finite numbers")
+    # As they are in the network: larger numbers of another type become infinite there.
+    for name, values in network.state_dict().items():
+        if weights[name].dtype != values.dtype:
+            raise CheckpointError(
+                f"{path}: {name} is of {weights[name].dtype}; allowed: {values.dtype}"
+            )
+        if not bool(values.isfinite().all()):
+            raise CheckpointError(f"{path}: {name} holds values that are no finite numbers")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from augment.architectures import Architecture, read_architecture
 from augment.checkpoints import CheckpointError, check_size, load_weights, read_meta
+from augment.errors import AugmentError
 from augment.networks import Generator, draw_latent
 from augment.streams import torch_stream
 
@@ -77,6 +78,9 @@ def draw(generator: Generator, label: int, start: int, stop: int, seed: int) -> 
 
     Returns:
         uint8 ``stop - start`` x H x W x C.
+
+    Raises:
+        AugmentError: for a generator whose images are no numbers.
     """
     torch.set_flush_denormal(True)
     a = generator.architecture
@@ -86,7 +90,10 @@ def draw(generator: Generator, label: int, start: int, stop: int, seed: int) -> 
     for chunk in range(start // CHUNK, -(-stop // CHUNK)):
         stream = torch_stream(seed, "latent", label, chunk)
         latent = draw_latent(a, CHUNK, stream).to(device)
-        block = to_uint8(generator(latent, labels))
+        drawn = generator(latent, labels)
+        if not bool(drawn.isfinite().all()):  # Finite weights can overflow all the same.
+            raise AugmentError(f"images of label {label} hold values that are no finite numbers")
+        block = to_uint8(drawn)
         low, high = max(start, chunk * CHUNK), min(stop, (chunk + 1) * CHUNK)
         images[low - start : high - start] = block[low - chunk * CHUNK : high - chunk * CHUNK]
     return images

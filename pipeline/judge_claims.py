@@ -126,7 +126,7 @@ def _pairs_text(test: CellsTest | BestTest | RoughnessTest, contrast: RecordedCo
     if contrast.chosen_by == "validation":
         return f"chosen on validation: {contrast.pairs[0]}"
     pairs = f"{n} pairs" if n > 1 else contrast.pairs[0]
-    return f"{pairs} at the same counts" if contrast.chosen_by else pairs
+    return f"{pairs} at the {contrast.chosen_by}" if contrast.chosen_by else pairs
 
 
 def _named(names: Sequence[str]) -> str:
@@ -182,7 +182,7 @@ def _of_two_generators(
         for side in sides
     ]
     runs = [side[budget] for side in sides]
-    basis = f"{runs[0]}, {runs[1]}; {budget_text(runs[0].first)}"
+    basis = f"{runs[0]}, {runs[1]}; {budget_text(runs[0].first)}{_arithmetic(*runs)}"
     if not all(values):
         return _missing(published, claim, unit, f"{basis}; too few checkpoints or no such score")
     ns = len(values[0]), len(values[1])
@@ -199,6 +199,12 @@ def _of_two_generators(
     )
 
 
+def _arithmetic(*sides: Runs) -> str:
+    """Return the arithmetic of runs that differ in it, to be said; else nothing."""
+    found = {record.machine.precision for runs in sides for record in runs.records} - {None}
+    return f"; partly {' and '.join(sorted(map(str, found)))}" if len(found) > 1 else ""
+
+
 def _of_one_generator(
     published: Published,
     claim: Claim,
@@ -207,7 +213,8 @@ def _of_one_generator(
 ) -> Finding:
     """Judge a claim of one generator by its runs at the budget with the most seeds."""
     own = [record for record in records if record.data.source == published.data.source]
-    by_budget = runs_by_budget(own, test.system)
+    # A run with another batch, say, tells more than none, and is named as such.
+    by_budget = runs_by_budget(own, test.system) or runs_by_budget(own, test.system, changed=True)
     unit: Unit = "points" if isinstance(test, NeighboursTest) else "%"
     if not by_budget:
         return _missing(published, claim, unit, f"no run of {test.system}")

@@ -170,7 +170,10 @@ def _numbers(value: object) -> list[float] | None:
         return None
     if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in value):
         return None
-    return [float(each) for each in value]
+    try:
+        return [float(each) for each in value]
+    except OverflowError:  # a whole number beyond any float
+        return None
 
 
 def _dropout_rates(value: object) -> float | tuple[float, ...] | None:
@@ -342,8 +345,8 @@ class GanParameters(_Section):
         description="batch norm before or after the activation; null = the system's own"
     )
     dropout: Annotated[float | tuple[float, ...] | None, PlainValidator(_dropout_rates)] = Field(
-        description="after every discriminator layer, or a list with one rate a layer and a last "
-        "one before the score; null = the system's own",
+        description="after every discriminator layer, or a list: one rate a layer and one before "
+        "the score; null = the system's own",
         json_schema_extra={
             "allowed": "a number from 0 to below 1, a list of such numbers, or null",
         },
@@ -562,9 +565,19 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
     from augment.strategies import STRATEGIES
 
     try:
-        chosen_system(p.train_gan)
+        system = chosen_system(p.train_gan)
     except AugmentError as error:
         yield f"train_gan.{error}"
+    else:
+        networks = system.architecture(2, p.data.channels, p.data.image_size)
+        layers = sum(len(stage) for stage in networks.discriminator)
+        given = p.train_gan.dropout
+        if isinstance(given, tuple) and len(given) != layers + 1:
+            yield (
+                f"train_gan.dropout is {shown(given)}; allowed with the {layers} discriminator "
+                f"layers of {system.name} at {p.data.image_size} pixels: {layers + 1} rates, the "
+                "last one before the score"
+            )
     if p.train_gan.keep == "best" and p.data.validation == 0:
         yield "train_gan.keep is best; allowed: last, because data.validation is 0"
     if "filtered" in p.mix.strategies and p.filter is None:

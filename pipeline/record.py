@@ -164,13 +164,15 @@ def _command(parameters: Parameters, precision: str) -> str:
     data = parameters.data.model_dump(exclude={"path"})
     if parameters.data.source == "folder":
         data["path"] = "FOLDER"
+    # Batch norm sees a process's own images: several are said.
+    hidden = {"device"} | ({"processes"} if parameters.train_gan.processes == 1 else set())
+    gan = parameters.train_gan.model_dump(exclude=hidden)
     settings = {
         "data": data,
         "lenet": parameters.lenet.model_dump(),
         "train_examiner": parameters.train_examiner.model_dump(),
         "train_judge": parameters.train_judge.model_dump(),
-        "train_gan": parameters.train_gan.model_dump(exclude={"device", "processes"})
-        | {"precision": precision},
+        "train_gan": gan | {"precision": precision},
         # No classifier is trained, and a grid for other data must not stand in the way.
         "mix": {"real": [1.0], "synthetic": [0], "strategies": ["duplicated"]},
     }

@@ -121,7 +121,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "gains": gain_table(cells, predictions, test.labels).to_dict(orient="records"),
         "headline": head,
         "contrasts": contrasts,
-        "command": _command(p),
+        "command": _command(p, meta["precision"]),
         "machine": {
             key: value
             for key, value in machine(meta).items()
@@ -261,14 +261,22 @@ def _rounded(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def _command(parameters: Parameters) -> str:
-    """Return the command that trains this grid again, without the user's paths."""
+def _command(parameters: Parameters, precision: str) -> str:
+    """Return the command that trains this grid again, without the user's paths.
+
+    Args:
+        parameters: the whole of params.yaml.
+        precision: what the generator really used; ``auto`` goes by the machine.
+    """
     settings = parameters.model_dump(exclude={"units", "score"})
+    settings["train_gan"]["precision"] = precision
+    if settings["train_gan"]["processes"] == 1:
+        settings["train_gan"].pop("processes")
     if "classical" not in parameters.mix.strategies:
         settings.pop("classical")
     hidden = {
         "data": ("path",),
-        "train_gan": ("device", "processes"),
+        "train_gan": ("device",),
         "train_classifiers": ("processes",),
     }
     either = ("steps", "images", "epochs")  # of these one is null, and must be said to be

@@ -79,6 +79,7 @@ class Machine(_Part):
     processor: _Text
     cores: _Count | None = None
     device: _Text | None = None
+    precision: _Text | None = None  # of the generator's training
 
 
 class Checkpoint(_Part):
@@ -225,7 +226,7 @@ class RecordedContrast(_Part):
     n_images: _Count | None
     pairs: list[_Text]
     missing: list[_Text]
-    chosen_by: Literal["validation", "same counts"] | None
+    chosen_by: Literal["validation", "largest real count"] | None
 
     @model_validator(mode="after")
     def _interval_holds_its_difference(self) -> RecordedContrast:
@@ -303,6 +304,7 @@ class Runs(NamedTuple):
         seeds = ", ".join(str(record.seed) for record in self.records)
         collapsed = sum(record.collapsed_epochs > 0 for record in self.records)
         said = f"; {collapsed} collapsed" if collapsed else ""
+        said += f"; {self.first.options}" if self.first.options else ""
         return f"{self.first.system.name} (seed{'s' * (len(self.records) > 1)} {seeds}{said})"
 
 
@@ -310,14 +312,17 @@ def runs_by_budget(
     records: Iterable[GeneratorRecord],
     system: str,
     key: Callable[[GeneratorRecord], Hashable] = lambda record: record.budget,
+    *,
+    changed: bool = False,
 ) -> dict[Hashable, Runs]:
     """Return for each budget the runs of a system with its own settings, nearest budget first.
 
+    With ``changed`` the runs with settings of ours instead; those that share them are one group.
     Where code or tables changed between runs of one budget, the runs that are most in number count.
     """
     by_variant: dict[tuple[Hashable, str], dict[int, GeneratorRecord]] = {}
     for record in records:  # by name: of two records with one seed the first one counts
-        if record.system.name == system and not record.options and record.plain:
+        if record.system.name == system and bool(record.options) == changed and record.plain:
             seeds = by_variant.setdefault((key(record), record.variant), {})
             seeds.setdefault(record.seed, record)
     found: dict[Hashable, Runs] = {}

@@ -67,7 +67,7 @@ class Contrast:
     n_images: int | None  # None where the interval is over seeds alone.
     pairs: tuple[str, ...]  # What was compared.
     missing: tuple[str, ...] = ()  # Cells that the claim names and that were not trained.
-    chosen_by: Literal["validation", "same counts"] | None = None
+    chosen_by: Literal["validation", "largest real count"] | None = None
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def best_contrast(
     Candidates are the mixes (real and generated images) at counts that both strategies were trained
     with. With validation accuracies each side's best is the one with the highest mean (ties: fewer
     generated, then fewer real images). Without them none can be chosen, and the strategies are
-    compared at every one of these counts.
+    compared at the largest real count, where a best is looked for, over all generated counts.
 
     Args:
         cells: the cells table.
@@ -240,9 +240,10 @@ def best_contrast(
             for count in mixes
         }
         if np.isnan(list(means.values())).any():
-            pairs = [((a, *count), (b, *count)) for count in mixes]
+            most = max(n_real for n_real, _ in mixes)
+            pairs = [((a, *count), (b, *count)) for count in mixes if count[0] == most]
             found = cells_contrast(cells, predictions, test_labels, pairs)
-            return replace(found, chosen_by="same counts")
+            return replace(found, chosen_by="largest real count")
         chosen.append(min(means, key=lambda cell: (-means[cell], cell[2], cell[1])))
     found = cells_contrast(cells, predictions, test_labels, [(chosen[0], chosen[1])])
     return replace(found, chosen_by="validation")

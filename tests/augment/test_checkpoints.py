@@ -296,6 +296,15 @@ def test_weights_that_are_no_numbers_are_refused(folder: Path, value: float) -> 
     assert refused(folder) == f"{path}: {name} holds values that are no finite numbers"
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16, torch.float8_e4m3fn, torch.int64])
+def test_weights_of_another_type_are_refused(folder: Path, kind: torch.dtype) -> None:
+    path = folder / "weights.safetensors"
+    weights = load_file(path)
+    name = sorted(weights)[0]
+    path.write_bytes(save(weights | {name: weights[name].to(kind)}))
+    assert refused(folder) == f"{path}: {name} is of {kind}; allowed: torch.float32"
+
+
 def test_weights_of_another_network_are_refused(folder: Path) -> None:
     for change_to in (
         {"generator": [[8], [5]]},

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.checkpoints import save_checkpoint
+from augment.errors import AugmentError
 from augment.networks import Generator
 from augment.sampling import CHUNK, draw, draw_blocks, load_generator, to_uint8
 from augment.systems import SYSTEMS, get_system
@@ -103,6 +104,15 @@ def test_colour_and_larger_images(channels: int, image_size: int) -> None:
     images = draw(generator, 0, 3, 5, SEED)
     assert images.shape == (2, image_size, image_size, channels)
     np.testing.assert_array_equal(images[1], draw(generator, 0, 4, 5, SEED)[0])
+
+
+def test_images_that_are_no_numbers_are_refused() -> None:
+    generator = Generator(get_system("cdcgan").architecture(3, 1, 28, 0.05)).eval()
+    for name, values in generator.named_buffers():
+        if name.endswith("running_var"):
+            values.fill_(-1)
+    with pytest.raises(AugmentError, match="images of label 1 hold values that are no finite"):
+        draw(generator, 1, 0, 3, seed=0)
 
 
 def test_to_uint8_by_hand() -> None:

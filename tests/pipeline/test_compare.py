@@ -770,13 +770,13 @@ def test_what_a_contrast_rests_on_is_said(project: Path, write) -> None:
     changes: dict[str, Any] = {"missing": missing, "pairs": ["a -> b", "c -> d"]}
     several = contrast("few-generated-hurt", -0.02, -0.01, **changes)
     chosen = contrast("filtering-caps-the-best", 0, 0, chosen_by="validation")
-    same = contrast("filtering-caps-the-best", 0, 0, chosen_by="same counts", pairs=["a", "b"])
+    same = contrast("filtering-caps-the-best", 0, 0, chosen_by="largest real count", pairs=["a", "b"])
     lines = contrast("filtering-smooths", 0, 0, pairs=["a", "b"], n_images=None)
     for each, words, said in (
         (several, "(600) beside real ones", "2 pairs; not trained: mix 600 + 600, mix 6000 + 600, "
          "mix 12000 + 600 and 1 more"),
         (chosen, "lower the best", "chosen on validation: none 600 + 0 -> mix 600 + 600"),
-        (same, "lower the best", "2 pairs at the same counts"),
+        (same, "lower the best", "2 pairs at the largest real count"),
         (lines, "smoother", "2 lines of the grid"),
     ):  # fmt: skip
         write("grid", grid([cell("none", 600, 0, 0.9)], contrasts=[each]))

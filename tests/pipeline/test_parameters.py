@@ -222,7 +222,8 @@ def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, sa
 
 
 @pytest.mark.parametrize(
-    "value", [1, 1.0, -0.1, True, "0.3", math.nan, [], [0.3, 1], [0.3, None], [[0.3]], [0.1] * 101]
+    "value",
+    [1, 1.0, -0.1, True, "0.3", math.nan, [], [0.3, 1], [0.3, None], [[0.3]], [0.1] * 101, 10**400],
 )
 def test_what_is_no_dropout(value: object) -> None:
     said = error_of(changed(train_gan__dropout=value))
@@ -231,16 +232,32 @@ def test_what_is_no_dropout(value: object) -> None:
 
 
 def test_dropout_after_every_layer_or_a_rate_a_layer() -> None:
+    small = {"train_gan__system": "cdcgan"}  # two layers
     for value, rates in (
         (0.3, (0.3, 0.0)),  # none before the score
         (0, (0.0, 0.0)),
         ([0.3, 0.4, 0], (0.3, 0.4, 0.0)),
-        ([0.5], (0.5,)),
     ):
-        gan = parse_parameters(changed(train_gan__dropout=value)).train_gan
+        gan = parse_parameters(changed(**small, train_gan__dropout=value)).train_gan
         assert chosen_system(gan).networks.dropout == rates
-        again = parse_parameters(changed(train_gan__dropout=gan.dropout)).train_gan
+        again = parse_parameters(changed(**small, train_gan__dropout=gan.dropout)).train_gan
         assert again.dropout == gan.dropout
+
+
+@pytest.mark.parametrize("rates", [[0.5], [0.1, 0.2], [0.1] * 4, [0.1] * 80])
+def test_dropout_of_another_number_of_layers(rates: list[float]) -> None:
+    said = error_of(changed(train_gan__system="cdcgan", train_gan__dropout=rates))
+    assert said.startswith("train_gan.dropout is [")
+    assert said.endswith(
+        "; allowed with the 2 discriminator layers of cdcgan at 28 pixels: 3 rates, the last one "
+        "before the score"
+    )
+
+
+def test_layers_are_those_at_the_size_of_the_images() -> None:
+    larger = {"data__image_size": 64, "data__source": "folder", "data__path": "photos"}
+    more = changed(train_gan__system="cdcgan", train_gan__dropout=[0.1] * 4, **larger)
+    assert parse_parameters(more).train_gan.dropout == (0.1,) * 4
 
 
 @pytest.mark.parametrize(
@@ -250,7 +267,7 @@ def test_dropout_after_every_layer_or_a_rate_a_layer() -> None:
         [[0.1, 1, 0.2]], [[0, 1, 0.2], [0, 0.5, 0.1]], [[0, 1, 0.2], [1, 0.5, 0.1]],
         [[0, 1, 0.2], [0.6, 1, 0.2], [0.5, 1, 0.2]], [[0, 0, 0.2]], [[0, 1.1, 0.2]],
         [[0, 1, -0.1]], [[0, 1, 1]], [[0, 1, math.nan]], [[math.nan, 1, 0.2]],
-        [[i / 200, 1, 0.2] for i in range(101)],
+        [[i / 200, 1, 0.2] for i in range(101)], [[0, 1, 10**400]],
     ],
 )  # fmt: skip
 def test_what_are_no_phases(value: object) -> None:
