@@ -127,12 +127,14 @@ def _row(figure: Figure, ours: Measurement | None) -> list[Any]:
     if ours is None:
         return [*row, MISSING, NONE, 0, NONE, figure.note or ""]
     found = mean_interval(ours.values)
-    mean, low, high = (
-        f"{100 * x if figure.share else x:.{figure.decimals}f}"
-        for x in (found.mean, found.low, found.high)
+    low, high = found.low, found.high
+    if figure.share:  # Student's t knows no bounds; a share has them.
+        low, high = max(0.0, low), min(1.0, high)
+    mean, low_text, high_text = (
+        f"{100 * x if figure.share else x:.{figure.decimals}f}" for x in (found.mean, low, high)
     )
     why = differences(figure.protocol, ours.protocol)
-    interval = f"{low} to {high}" if found.n > 1 else NONE
+    interval = f"{low_text} to {high_text}" if found.n > 1 else NONE
     said = [*why, *([figure.note] if figure.note else [])]
     return [*row, mean, interval, found.n, "no" if why else "yes", "; ".join(said)]
 

@@ -604,6 +604,18 @@ def test_images_of_another_generator_are_no_mix_of_the_study(project: Path, writ
     assert row_of(project, "none", "accuracy")["ours"] == "98.00"  # no generator takes part
 
 
+def test_real_images_alone_are_taken_from_the_grid_of_most_seeds(project: Path, write) -> None:
+    wide = grid([cell("none", 60000, 0, 0.98)])
+    narrow = grid([cell("none", 60000, 0, 0.96, 0.97), cell("mix", 60000, 60000, 0.5, 0.5)])
+    narrow["generator"] = narrow["generator"] | {"width": 0.25}
+    write("a", wide | {"cells": [*wide["cells"], cell("mix", 60000, 60000, 0.9)]})
+    write("b", narrow)
+    row = row_of(project, "none", "accuracy")
+    assert (row["ours"], row["n"]) == ("96.50", 2)
+    # Where images are generated, the generator that is nearest to the study's counts.
+    assert row_of(project, "mix (cdcgan-smooth)", "accuracy (%), 60,000")["ours"] == "90.00"
+
+
 # Claims of generators
 
 
@@ -621,6 +633,17 @@ def test_generators_are_compared_at_one_budget(project: Path, write) -> None:
     assert row["based_on"] == (
         "cdcgan (seeds 0, 1, 2), cdcgan-smooth (seeds 0, 1, 2); width 1/8, 120,000 images"
     )
+
+
+def test_arithmetic_that_differs_is_said(project: Path, write) -> None:
+    machines = [{"processor": "A", "precision": p} for p in ("bf16-mixed", "32-true")]
+    for seed, machine in enumerate(machines):
+        write(f"cdcgan-{seed}", generator("cdcgan", [30, 20], seed, machine=machine))
+        write(f"smooth-{seed}", generator("cdcgan-smooth", [30, 20], seed, machine=machines[0]))
+    basis = claim_of(project, "label smoothing")["based_on"]
+    assert basis.endswith("120,000 images; partly 32-true and bf16-mixed")
+    write("cdcgan-1", generator("cdcgan", [30, 20], 1, machine=machines[0]))
+    assert claim_of(project, "label smoothing")["based_on"].endswith("120,000 images")
 
 
 def test_one_seed_decides_nothing(project: Path, write) -> None:
@@ -713,6 +736,20 @@ def test_a_course_is_judged_over_seeds(
     assert row["verdict"] == verdict
 
 
+def test_a_run_with_other_settings_is_named_where_there_is_no_other(project: Path, write) -> None:
+    data = {"source": "fashion-mnist", "train": 60000, "test": 10000}
+    changed = f"{COMMAND} -S train_gan.batch_size=8"
+    for seed in range(2):
+        record = generator("tribhuvan-fashion", [9, 5, 8], seed, data=data, command=changed)
+        write(f"small-{seed}", record, "tribhuvan-fashion")
+    row = claim_of(project, "not the last one", "tribhuvan-fashion")
+    assert row["n"] == "2"
+    assert "tribhuvan-fashion (seeds 0, 1; batch_size 8)" in row["based_on"]
+    write("own", generator("tribhuvan-fashion", [9, 5, 8], data=data), "tribhuvan-fashion")
+    row = claim_of(project, "not the last one", "tribhuvan-fashion")
+    assert (row["n"], "batch_size" in row["based_on"]) == ("1", False)
+
+
 @pytest.mark.parametrize(
     ("match", "generated", "verdict"),
     [
@@ -770,7 +807,9 @@ def test_what_a_contrast_rests_on_is_said(project: Path, write) -> None:
     changes: dict[str, Any] = {"missing": missing, "pairs": ["a -> b", "c -> d"]}
     several = contrast("few-generated-hurt", -0.02, -0.01, **changes)
     chosen = contrast("filtering-caps-the-best", 0, 0, chosen_by="validation")
-    same = contrast("filtering-caps-the-best", 0, 0, chosen_by="largest real count", pairs=["a", "b"])
+    same = contrast(
+        "filtering-caps-the-best", 0, 0, chosen_by="largest real count", pairs=["a", "b"]
+    )
     lines = contrast("filtering-smooths", 0, 0, pairs=["a", "b"], n_images=None)
     for each, words, said in (
         (several, "(600) beside real ones", "2 pairs; not trained: mix 600 + 600, mix 6000 + 600, "

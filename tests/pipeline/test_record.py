@@ -12,11 +12,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from augment.image_sets import open_image_set
-from pipeline.parameters import check_feasible, parse_parameters
+from pipeline.parameters import Parameters, check_feasible, parse_parameters
 from pipeline.record import setting_text
 from pipeline.records import CellsRecord, GeneratorRecord, read_record
 from reports.statistics import gain_interval, gain_table, headline, summarise_cells
 
+ROOT = Path(__file__).parents[2]
 CLAIMS = """
 data: {name: shapes, source: folder, train: 5000}
 protocol: {pool: {system: cdcgan-projection, epochs: 2}}
@@ -39,6 +40,18 @@ claims:
     text: It is lost again
     test: {kind: course, system: cdcgan-projection}
 """
+
+
+def given(words: list[str]) -> Parameters:
+    """The parameters of a fresh checkout with those of a recorded command."""
+    yaml = YAML(typ="safe", pure=True)
+    values = yaml.load((ROOT / "params.yaml").read_text())
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals:
+            *section, name = key.split(".")
+            (values[section[0]] if section else values)[name] = yaml.load(value)
+    return parse_parameters(values)
 
 
 @pytest.fixture
@@ -369,13 +382,12 @@ def test_the_command_says_all_that_the_result_depends_on(augment, trained: Path)
     assert "train_gan.precision=32-true" in words
     # Brackets are quoted: some shells read them as a pattern.
     assert "'mix.synthetic=[0]'" in recorded(trained, "tiny")["command"]
-    # Beside the parameters of a fresh checkout the command is one that runs.
-    yaml = YAML(typ="safe", pure=True)
-    values = yaml.load((Path(__file__).parents[2] / "params.yaml").read_text())
-    for word in words[words.index("seed=0") :]:
-        key, given, value = word.partition("=")
-        if given:
-            *section, name = key.split(".")
-            (values[section[0]] if section else values)[name] = yaml.load(value)
-    parameters = parse_parameters(values)
-    check_feasible(parameters, np.array([90] * 4))
+    check_feasible(given(words), np.array([90] * 4))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*/*.json")), ids=lambda p: p.stem)
+def test_kept_commands_can_be_given(path: Path) -> None:
+    words = shlex.split(json.loads(path.read_text())["command"])
+    assert words[:3] == ["dvc", "exp", "run"]
+    parameters = given(words)
+    assert parameters.train_gan.precision != "auto"  # What was used is said.

@@ -144,12 +144,14 @@ def test_the_best_is_chosen_on_validation_never_on_test(study) -> None:
     assert best_contrast(cells, predictions, labels, "mix", "filtered").pairs == found.pairs
 
 
-def test_without_validation_strategies_meet_at_the_same_counts(make) -> None:
+def test_without_validation_strategies_meet_at_the_largest_real_count(make) -> None:
     cells, predictions, labels = make(validation=False)
     found = best_contrast(cells, predictions, labels, "mix", "filtered")
-    assert found.chosen_by == "same counts"
-    assert len(found.pairs) == 9  # 3 real x 3 generated counts; generated alone are no mixes
-    assert "mix 300 + 1200 -> filtered 300 + 1200" in found.pairs
+    assert found.chosen_by == "largest real count"
+    most = int(cells["n_real"].max())
+    made = sorted(set(cells.loc[cells["strategy"] == "filtered", "n_synthetic"]))
+    assert len(made) == 3
+    assert found.pairs == tuple(f"mix {most} + {n} -> filtered {most} + {n}" for n in made)
 
 
 def test_only_counts_of_both_are_candidates() -> None:

@@ -63,6 +63,11 @@ def test_fractions_are_shown_as_percentages() -> None:
     figure = replace(FIGURE, value=0.4793, share=True, decimals=2, note="so it says")
     row = row_of(figure, Measurement((0.98765,), Protocol()))
     assert (row["published"], row["ours"], row["why"]) == ("47.93", "98.77", "so it says")
+    # An interval of a share does not pass its ends.
+    assert row_of(figure, Measurement((0.99, 0.9999), Protocol()))["interval"].endswith(
+        " to 100.00"
+    )
+    assert row_of(figure, Measurement((0.0, 0.01), Protocol()))["interval"].startswith("0.00 to ")
     # 0.29 is not 29/100 in binary.
     assert row_of(replace(figure, value=0.29), None)["published"] == "29"
 
