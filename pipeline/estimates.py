@@ -84,9 +84,10 @@ def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tu
     made, judged = multiply_adds(architecture)
     # Backward costs twice forward; the discriminator sees real and generated images.
     g, d = system.generator_updates, system.discriminator_updates
-    operations = made * (3 * g + d - 1) + judged * (6 * d + 3 * g)
     if architecture.code_discriminator:  # An encoder in its place sees every image once.
         operations = 3 * (made + judged)
+    else:
+        operations = made * (3 * g + d - 1) + judged * (6 * d + 3 * g)
     cores = (min(machine.cores, 16) / 2) ** 0.8
     gain = GPU_GAIN if machine.gpu and gan.device != "cpu" else cores
     training = GAN_IMAGE_SECONDS * max(g, d) + operations / GAN_MULTIPLY_ADDS

@@ -569,15 +569,7 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
     except AugmentError as error:
         yield f"train_gan.{error}"
     else:
-        networks = system.architecture(2, p.data.channels, p.data.image_size)
-        layers = sum(len(stage) for stage in networks.discriminator)
-        given = p.train_gan.dropout
-        if isinstance(given, tuple) and len(given) != layers + 1:
-            yield (
-                f"train_gan.dropout is {shown(given)}; allowed with the {layers} discriminator "
-                f"layers of {system.name} at {p.data.image_size} pixels: {layers + 1} rates, the "
-                "last one before the score"
-            )
+        yield from _wrong_rates(p, system)
     if p.train_gan.keep == "best" and p.data.validation == 0:
         yield "train_gan.keep is best; allowed: last, because data.validation is 0"
     if "filtered" in p.mix.strategies and p.filter is None:
@@ -601,6 +593,21 @@ def _broken_rules(p: Parameters) -> Iterator[str]:
                 )
     if not any(p.mix.real) and not any(p.mix.synthetic):
         yield "mix.real and mix.synthetic hold only 0; allowed: a count above 0 in one of them"
+
+
+def _wrong_rates(p: Parameters, system: System) -> Iterator[str]:
+    """Yield a line where train_gan.dropout lists rates for another number of layers."""
+    rates = p.train_gan.dropout
+    if not isinstance(rates, tuple):
+        return
+    networks = system.architecture(2, p.data.channels, p.data.image_size)
+    layers = sum(len(stage) for stage in networks.discriminator)
+    if len(rates) != layers + 1:
+        yield (
+            f"train_gan.dropout is {shown(rates)}; allowed with the {layers} discriminator "
+            f"layers of {system.name} at {p.data.image_size} pixels: {layers + 1} rates, the "
+            "last one before the score"
+        )
 
 
 @dataclass(frozen=True)

@@ -155,35 +155,43 @@ def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[st
 
 
 def _command(parameters: Parameters, precision: str) -> str:
-    """Return the command that trains and scores this generator again, without the user's paths.
+    """Return the command that trains and scores this generator again; see `command_text`."""
+    wanted = {"data", "lenet", "train_examiner", "train_judge", "train_gan"}
+    sections = parameters.model_dump(include=wanted)
+    # No classifier is trained, and a grid for other data must not stand in the way.
+    sections["mix"] = {"real": [1.0], "synthetic": [0], "strategies": ["duplicated"]}
+    return command_text(parameters, sections, precision, "score-checkpoints")
+
+
+def command_text(
+    parameters: Parameters, sections: Mapping[str, Any], precision: str, stage: str
+) -> str:
+    """Return the command that runs a stage again, without the user's paths.
 
     Args:
         parameters: the whole of params.yaml.
-        precision: what was really used; ``auto`` goes by the machine.
+        sections: those of its sections that the stage's results depend on; null ones are left out.
+        precision: what the generator really used; ``auto`` goes by the machine.
+        stage: name in dvc.yaml.
     """
-    data = parameters.data.model_dump(exclude={"path"})
-    if parameters.data.source == "folder":
-        data["path"] = "FOLDER"
-    # Batch norm sees a process's own images: several are said.
-    hidden = {"device"} | ({"processes"} if parameters.train_gan.processes == 1 else set())
-    gan = parameters.train_gan.model_dump(exclude=hidden)
-    settings = {
-        "data": data,
-        "lenet": parameters.lenet.model_dump(),
-        "train_examiner": parameters.train_examiner.model_dump(),
-        "train_judge": parameters.train_judge.model_dump(),
-        "train_gan": gan | {"precision": precision},
-        # No classifier is trained, and a grid for other data must not stand in the way.
-        "mix": {"real": [1.0], "synthetic": [0], "strategies": ["duplicated"]},
+    processes = parameters.train_gan.processes
+    said = {
+        "data.path": "FOLDER" if parameters.data.source == "folder" else None,
+        "train_gan.precision": precision,
+        "train_gan.device": None,
+        # Batch norm sees a process's own images: several are said.
+        "train_gan.processes": processes if processes > 1 else None,
+        "train_classifiers.processes": None,
     }
     either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
-    given = [
-        "-S " + shlex.quote(f"{section}.{key}={setting_text(value)}")
-        for section, values in settings.items()
-        for key, value in values.items()
-        if value is not None or key in either
-    ]
-    return f"dvc exp run -S seed={parameters.seed} {' '.join(given)} score-checkpoints"
+    given = [f"seed={parameters.seed}"]
+    for section, values in sections.items():
+        for name, found in (values or {}).items():
+            key = f"{section}.{name}"
+            value = said.get(key, found)
+            if value is not None or name in either:
+                given.append(f"{key}={setting_text(value)}")
+    return f"dvc exp run {' '.join(f'-S {shlex.quote(each)}' for each in given)} {stage}"
 
 
 def setting_text(value: Any) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from pipeline.published import (
     Side,
     load_published,
 )
-from pipeline.record import FORMAT, check_described, machine, record_path, setting_text
+from pipeline.record import FORMAT, check_described, command_text, machine, record_path
 from reports.claims import (
     Contrast,
     best_contrast,
@@ -262,27 +261,8 @@ def _rounded(value: Any) -> Any:
 
 
 def _command(parameters: Parameters, precision: str) -> str:
-    """Return the command that trains this grid again, without the user's paths.
-
-    Args:
-        parameters: the whole of params.yaml.
-        precision: what the generator really used; ``auto`` goes by the machine.
-    """
-    settings = parameters.model_dump(exclude={"units", "score"})
-    settings["train_gan"]["precision"] = precision
-    if settings["train_gan"]["processes"] == 1:
-        settings["train_gan"].pop("processes")
+    """Return the command that trains this grid again; see `command_text`."""
+    sections = parameters.model_dump(exclude={"seed", "units", "score"})
     if "classical" not in parameters.mix.strategies:
-        settings.pop("classical")
-    hidden = {
-        "data": ("path",),
-        "train_gan": ("device",),
-        "train_classifiers": ("processes",),
-    }
-    either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
-    given = [f"seed={settings.pop('seed')}"]
-    for section, values in settings.items():
-        for key, value in (values or {}).items():
-            if key not in hidden.get(section, ()) and (value is not None or key in either):
-                given.append(f"{section}.{key}={setting_text(value)}")
-    return f"dvc exp run {' '.join(f'-S {shlex.quote(each)}' for each in given)} train-classifiers"
+        sections.pop("classical")
+    return command_text(parameters, sections, precision, "train-classifiers")

@@ -225,6 +225,7 @@ def test_a_grid_says_what_it_was_made_from(augment, trained: Path) -> None:
     assert "mix.real=[0,30,1.0]" in words
     assert "train_classifiers.steps=20" in words
     assert "classical.flip=0.5" in words
+    assert given(words).data.path == "FOLDER"  # It can be given beside a fresh params.yaml.
     assert "pictures" not in json.dumps(record)  # a user's own paths stay at home
     cells, *_ = cells_of(trained)
     cost = record["cost"]
