@@ -1,18 +1,37 @@
 # All that a fresh machine needs: Python 3.11 or newer, make, and a package index.
 PYTHON ?= python3
+# Options for every pip install, such as PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu'.
+PIP_ARGS ?=
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $(PIP_ARGS)
 # DVC starts the stages by name: the environment's own `augment` must come first.
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+# The scripts of an environment name the place where it was made. Where the checkout was moved or copied since, they
+# fail or run the other one's code, so the environment is made anew.
+ANEW := $(shell made=$$(sed -n 's|^command = .* -m venv [^/]*||p' $(VENV)/pyvenv.cfg 2>/dev/null); \
+	[ -z "$$made" ] || [ "$$made" -ef $(VENV) ] || echo anew)
+
+# What the stages write, beside results/metrics.json, which git keeps.
+UNIT := all-0
+PARTS := $(addprefix data/real/,train validation test)
+OUTS := data/recipes.parquet models/examiner \
+	$(addprefix data/real/,source.json files.csv near-duplicates.png) \
+	$(foreach part,$(PARTS),$(addprefix $(part)/,images.npy labels.npy meta.json)) \
+	$(addprefix data/units/$(UNIT)/,subset.npy generated filtered) \
+	$(addprefix models/units/$(UNIT)/,judge generator checkpoints) \
+	$(addprefix results/units/$(UNIT)/,training filtering inspection checkpoints.csv) \
+	$(addprefix results/,figures report.html scores.json cells.parquet predictions.npy)
+LOGS := $(addprefix logs/,stages.jsonl cells.csv train-gan-$(UNIT).csv)
+FOLDERS := $(PARTS) data/real $(addsuffix /units/$(UNIT),data models results) $(addsuffix /units,data models results) data models logs
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-slow test-full-data test-browser lint format types check pre-commit clean
+.PHONY: help study test test-slow test-full-data test-browser lint format types check pre-commit clean scm anew
 
 help:  ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-study: $(VENV)/.study  ## install, then run the whole study on the embedded digits (11 minutes)
+study: scm  ## install, then run the whole study on the embedded digits (11 minutes)
 	dvc repro
 	@echo "open results/report.html"
 
@@ -39,20 +58,31 @@ format: $(VENV)/.dev  ## put style and format right
 types: $(VENV)/.dev  ## check types
 	mypy
 
-check: $(VENV)/.study  ## check params.yaml, the data and the machine in a second
+check: scm  ## check params.yaml, the data and the machine in a second
 	augment check
 
 pre-commit: $(VENV)/.dev  ## run on every commit what CI runs on style, format and types
 	pre-commit install
 
 clean:  ## remove the environment and every result; the cache of trained cells stays
-	rm -rf $(VENV) data/real data/units data/recipes.parquet models logs *.egg-info
-	rm -rf results/figures results/units results/report.html results/scores.json
-	rm -f results/cells.parquet results/predictions.npy
+	rm -rf $(VENV) synthaug.egg-info $(OUTS) $(LOGS)
+	@rmdir $(FOLDERS) 2>/dev/null || true
+
+# Without a git repository of its own, as after unpacking an archive, DVC must not look for one, or it takes that of
+# a folder above.
+scm: $(VENV)/.study
+	@if [ -e .git ] || git ls-files --error-unmatch dvc.yaml >/dev/null 2>&1; then \
+		! grep -qs 'no_scm = true' .dvc/config.local || dvc config --local --unset core.no_scm; \
+	else \
+		grep -qs 'no_scm = true' .dvc/config.local || dvc config --local core.no_scm true; \
+	fi
+
+$(VENV)/bin/python $(VENV)/.study $(VENV)/.test $(VENV)/.dev: $(ANEW)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 ..."; exit 1; }
+	$(if $(ANEW),rm -rf $(VENV))
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.study: pyproject.toml constraints.txt | $(VENV)/bin/python

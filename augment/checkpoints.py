@@ -5,17 +5,21 @@ Nothing is unpickled: a checkpoint from outside can at worst be refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from augment.errors import AugmentError
 from augment.files import atomic_folder, read_json, write_json
-from augment.image_sets import one_line
+from augment.images.image_sets import one_line
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+ArchitectureT = TypeVar("ArchitectureT")
 
 FORMAT = 1
 _WEIGHTS = "weights.safetensors"
@@ -38,7 +42,7 @@ def save_checkpoint(
 
     Args:
         folder: where the checkpoint goes.
-        kind: what it holds, such as ``generator`` or ``lenet``.
+        kind: what it holds, such as ``generator`` or ``classifier``.
         weights: the network's state dict.
         meta: JSON values; must hold all that rebuilds the network.
     """
@@ -98,8 +102,8 @@ def load_weights(folder: Path, network: nn.Module) -> None:
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is not whole: {_WEIGHTS} is missing") from None
     except (OSError, SafetensorError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path} does not fit the network: {said}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} does not fit the network: {reason}") from None
     # As they are in the network: larger numbers of another type become infinite there.
     for name, values in network.state_dict().items():
         if weights[name].dtype != values.dtype:
@@ -108,3 +112,36 @@ def load_weights(folder: Path, network: nn.Module) -> None:
             )
         if not bool(values.isfinite().all()):
             raise CheckpointError(f"{path}: {name} holds values that are no finite numbers")
+
+
+def load_network(
+    folder: Path,
+    kind: str,
+    read_architecture: Callable[[object], ArchitectureT],
+    build: Callable[[ArchitectureT], NetworkT],
+) -> tuple[NetworkT, dict[str, Any]]:
+    """Rebuild a network from its checkpoint.
+
+    Args:
+        folder: of the checkpoint.
+        kind: what it must hold, such as ``generator``.
+        read_architecture: turns meta.json's ``architecture`` into one; a ``ValueError`` says what
+            is wrong with it.
+        build: makes the network of an architecture.
+
+    Returns:
+        The network on the CPU in evaluation mode, and its meta.json.
+
+    Raises:
+        CheckpointError: in one line, for anything missing, damaged or out of bounds.
+    """
+    meta = read_meta(folder, kind)
+    try:
+        architecture = read_architecture(meta["architecture"])
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
+    with torch.device("meta"):
+        check_size(folder, build(architecture))
+    network = build(architecture)
+    load_weights(folder, network)
+    return network.eval(), meta

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writing, digests, JSON."""
+"""Files that are whole or absent: atomic writing, digests, JSON, CSV."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _CHUNK = 1 << 20
 
@@ -48,11 +51,18 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(
+    path: Path, may_replace: Callable[[Path], None] = lambda old: None
+) -> Iterator[Path]:
     """Give a temporary folder that replaces ``path`` only when the block succeeds.
 
     Two renames stand between the old folder and the new one; a crash between them leaves the
     old one beside its place under a name that starts with a dot and ends in ``.old``.
+
+    Args:
+        path: where the folder appears.
+        may_replace: called with the old folder when it was set aside, so that nobody can put
+            anything into it any more; where it raises, the old folder is put back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -68,6 +78,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         old = path.with_name(f"{temporary.name}.old")
         if path.exists():
             path.rename(old)
+            try:
+                may_replace(old)
+            except BaseException:
+                old.rename(path)
+                raise
         temporary.rename(path)
         _sync_folder(path.parent)
         shutil.rmtree(old, ignore_errors=True)
@@ -91,6 +106,19 @@ def sha256_array(array: np.ndarray) -> str:
         for start in range(0, len(array), rows):
             digest.update(np.ascontiguousarray(array[start : start + rows]).tobytes())
     return digest.hexdigest()
+
+
+def write_csv(path: Path, table: DataFrame, float_format: str | None = "%.6g") -> None:
+    """Write a table to ``path`` as CSV without its index, by `atomic_file`.
+
+    Args:
+        path: the file.
+        table: a pandas table.
+        float_format: for every float; None writes all of its digits.
+    """
+    with atomic_file(path) as file:
+        text = table.to_csv(index=False, float_format=float_format, lineterminator="\n")
+        file.write(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -19,8 +19,9 @@ import torch
 from gan_step import images_per_second
 from lenet_step import BATCH, make_step
 
-from augment.systems import get_system
-from classifiers.lenet import LeNet, LeNetArchitecture
+from augment.generators.gan.systems import SYSTEMS
+from classifiers.models.contract import Architecture
+from classifiers.models.lenet import LeNet
 from pipeline.cli import ALLOCATOR
 
 STEPS = 200
@@ -32,8 +33,8 @@ def measure(what: str) -> float:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     if what == "cdcgan-projection":
-        return images_per_second(get_system(what), tuned=True, steps=STEPS // 10)
-    step = make_step(LeNet(LeNetArchitecture(n_classes=10)), torch.channels_last)
+        return images_per_second(SYSTEMS[what], tuned=True, steps=STEPS // 10)
+    step = make_step(LeNet(Architecture(n_classes=10)), torch.channels_last)
     for _ in range(10):
         step()
     begun = time.process_time()

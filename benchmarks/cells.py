@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from augment.image_rows import all_rows
-from augment.image_sets import write_image_set
-from classifiers.cells import CellTask, Source, train_cells
-from classifiers.fitting import FitSettings, fit_lenet
+from augment.images.image_rows import all_rows
+from augment.images.image_sets import write_image_set
+from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
+from classifiers.grid import CellTask, Source, train_cells
 
 STEPS = 150
 
@@ -45,7 +45,9 @@ def main() -> None:
             torch.set_num_threads(cores)
             began = time.perf_counter()
             for seed in range(2):
-                fit_lenet(all_rows(image_set), 10, input_size=32, settings=settings, seed=seed)
+                fit_classifier(
+                    all_rows(image_set), 10, model=ModelSettings(), settings=settings, seed=seed
+                )
             return 2 * STEPS * 128 / (time.perf_counter() - began)
 
         side_by_side(99)  # starts the processes

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
-from reports.scores import fid
+from reports.scores.frechet import fid
 
 
 def by_square_root(a: np.ndarray, b: np.ndarray) -> float:

@@ -13,9 +13,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from augment.adversaries import build_adversaries
-from augment.architectures import multiply_adds
-from augment.systems import SYSTEMS, System, get_system
+from augment.generators.family import Setup, build_trainer
+from augment.generators.gan.architectures import multiply_adds
+from augment.generators.gan.settings import System
+from augment.generators.gan.systems import SYSTEMS
 
 
 def brightness(images: Tensor, labels: Tensor) -> Tensor:
@@ -26,16 +27,14 @@ def brightness(images: Tensor, labels: Tensor) -> Tensor:
 def images_per_second(system: System, *, tuned: bool, steps: int) -> float:
     """Time ``steps`` steps on random 28x28 images."""
     torch.manual_seed(0)
-    adversaries = build_adversaries(
-        system.architecture(n_classes=10, channels=1, image_size=28),
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if tuned else "32-true")
+    trainer = build_trainer(
         system,
-        batch_size=system.batch_size,
-        seed=0,
-        fabric=Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if tuned else "32-true"),
-        feedback=brightness,
+        system.architecture(n_classes=10, channels=1, image_size=28),
+        Setup(0, steps + 2, fabric, brightness),
     )
     if not tuned:
-        for part in adversaries.parts.values():
+        for part in trainer.parts.values():
             if isinstance(part, nn.Module):
                 part.to(memory_format=torch.contiguous_format)
     real = torch.rand(system.batch_size, 1, 28, 28) * 2 - 1
@@ -44,14 +43,14 @@ def images_per_second(system: System, *, tuned: bool, steps: int) -> float:
     for step in range(steps + 2):
         if step == 2:  # the first steps choose kernels
             began = time.perf_counter()
-        adversaries.update(real, labels, step)
+        trainer.update(real, labels, step)
     return steps * system.batch_size / (time.perf_counter() - began)
 
 
 def main(names: list[str]) -> None:
     """Print one line a system."""
     torch.set_flush_denormal(True)
-    for system in [get_system(name) for name in names]:
+    for system in [SYSTEMS[name] for name in names]:
         operations = sum(multiply_adds(system.architecture(10, 1, 28)))
         steps = max(3, min(30, round(5e10 / (operations * system.batch_size))))
         pairs = [

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from classifiers.lenet import LeNet, LeNetArchitecture, to_input
+from classifiers.models.contract import Architecture, to_input
+from classifiers.models.lenet import LeNet
 
 BATCH = 128
 STEPS = 15
@@ -53,7 +54,7 @@ def main() -> None:
     """Time both and print their ratio."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    architecture = LeNetArchitecture(n_classes=10)
+    architecture = Architecture(n_classes=10)
     steps = {
         "usual": make_step(UsualLeNet(architecture), torch.contiguous_format),
         "this project": make_step(LeNet(architecture), torch.channels_last),

@@ -1,1 +1,1 @@
-"""Usefulness, measured: LeNet, its fitting and prediction, and many cells trained at once."""
+"""Usefulness, measured: classifiers, their fitting and prediction, many cells at once."""

@@ -1,4 +1,4 @@
-"""LeNet checkpoints."""
+"""Checkpoints of classifiers."""
 
 from __future__ import annotations
 
@@ -7,32 +7,47 @@ from pathlib import Path
 from typing import Any
 
 from augment.checkpoints import CheckpointError, load_weights, read_meta, save_checkpoint
-from classifiers.lenet import LeNet, LeNetArchitecture
+from classifiers.errors import ClassifierError
+from classifiers.models.contract import Architecture, Classifier
+from classifiers.models.registry import build
 
+_KIND = "classifier"
 _LIMITS = {"n_classes": 10_000, "channels": 3, "image_size": 4096, "input_size": 512}
 
 
-def save_lenet(folder: Path, network: LeNet, meta: Mapping[str, Any]) -> None:
-    """Write a fitted LeNet; ``meta`` says what it was fitted on."""
+def save_classifier(folder: Path, network: Classifier, meta: Mapping[str, Any]) -> None:
+    """Write a fitted classifier; ``meta`` says what it was fitted on."""
     architecture = {"architecture": network.architecture.to_dict()}
-    save_checkpoint(folder, "lenet", network.state_dict(), {**meta, **architecture})
+    save_checkpoint(folder, _KIND, network.state_dict(), {**meta, **architecture})
 
 
-def load_lenet(folder: Path) -> LeNet:
-    """Rebuild a LeNet on the CPU in evaluation mode.
+def load_classifier(folder: Path, own_model: str = "") -> Classifier:
+    """Rebuild a classifier on the CPU in evaluation mode.
+
+    Args:
+        folder: of the checkpoint.
+        own_model: ``classifier.model`` of params.yaml. A checkpoint may come from anywhere, so the
+            only code of the user's that it can have run is what the user names there.
 
     Raises:
         CheckpointError: in one line, for anything missing, damaged or out of bounds.
     """
-    meta = read_meta(folder, "lenet")
+    meta = read_meta(folder, _KIND)
     try:
-        architecture = LeNetArchitecture(**meta["architecture"])
+        architecture = Architecture(**meta["architecture"])
         for name, limit in _LIMITS.items():
             value = getattr(architecture, name)
             if type(value) is not int or not 1 <= value <= limit:
                 raise ValueError(f"{name} is {value!r}; allowed: 1 to {limit}")
-    except (KeyError, TypeError, ValueError) as error:
+        if type(architecture.model) is not str:
+            raise ValueError(f"model is {architecture.model!r}; allowed: a name")
+        if ":" in architecture.model and architecture.model != own_model:
+            raise ValueError(
+                f"model is {architecture.model!r}; allowed: code that classifier.model of "
+                "params.yaml names"
+            )
+        network = build(architecture)
+    except (KeyError, TypeError, ValueError, RuntimeError, ClassifierError) as error:
         raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
-    network = LeNet(architecture)
     load_weights(folder, network)
     return network.eval()

@@ -33,6 +33,11 @@ class Classical:
     flip: float = 0.5  # flip: probability of a mirror image, left for right
 
 
+def usual_transforms(source: str) -> tuple[str, ...]:
+    """Return the transforms that suit a source of images: digits are never mirrored."""
+    return ("affine",) if source in ("mnist5k", "mnist") else ("crop", "flip")
+
+
 def classical_transform(settings: Classical, side: int) -> Callable[[Tensor], Tensor]:
     """Return a function that transforms each image of a batch on its own.
 

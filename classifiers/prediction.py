@@ -1,4 +1,4 @@
-"""What a fitted LeNet says of images: class probabilities and penultimate features."""
+"""What a fitted classifier says of images: class probabilities and penultimate features."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from classifiers.lenet import FEATURES, LeNet, to_input, with_source
+from classifiers.models.contract import Classifier, with_source
 
 
 class Predictions(NamedTuple):
-    """What a LeNet says of N images."""
+    """What a classifier says of N images."""
 
     probabilities: np.ndarray  # float32 N x n_classes, rows sum to 1
-    features: np.ndarray  # float32 N x 84, the penultimate activations
+    features: np.ndarray  # float32 N x n_features, the penultimate activations
 
     @property
     def classes(self) -> np.ndarray:
@@ -24,11 +24,11 @@ class Predictions(NamedTuple):
 
 
 @torch.inference_mode()
-def predict(network: LeNet, images: np.ndarray, batch_size: int = 500) -> Predictions:
-    """Evaluate a LeNet on images in blocks.
+def predict(network: Classifier, images: np.ndarray, batch_size: int = 500) -> Predictions:
+    """Evaluate a classifier on images in blocks.
 
     Args:
-        network: a fitted LeNet on the CPU.
+        network: fitted, on the CPU.
         images: uint8 N x H x W x C; a memory-mapped array is read block by block. To a network
             with a source channel they are shown as real ones.
         batch_size: images a block; the result does not depend on it beyond rounding.
@@ -38,13 +38,13 @@ def predict(network: LeNet, images: np.ndarray, batch_size: int = 500) -> Predic
     """
     network.eval()
     probabilities = np.empty((len(images), network.architecture.n_classes), dtype=np.float32)
-    features = np.empty((len(images), FEATURES), dtype=np.float32)
+    features = np.empty((len(images), network.n_features), dtype=np.float32)
     for start in range(0, len(images), batch_size):
         block = torch.from_numpy(np.array(images[start : start + batch_size]))
-        inputs = to_input(block.permute(0, 3, 1, 2), network.architecture.input_size)
+        inputs = network.to_input(block.permute(0, 3, 1, 2))
         if network.architecture.source_channel:
             inputs = with_source(inputs, torch.ones(len(inputs)))
         hidden = network.features(inputs)
         features[start : start + len(block)] = hidden.numpy()
-        probabilities[start : start + len(block)] = network.fc3(hidden).softmax(dim=1).numpy()
+        probabilities[start : start + len(block)] = network.head(hidden).softmax(dim=1).numpy()
     return Predictions(probabilities, features)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
 import io
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -21,20 +22,24 @@ from typer.exceptions import TyperException
 from augment.errors import AugmentError
 from classifiers.errors import ClassifierError
 from pipeline.errors import Interrupted, PipelineError
+from pipeline.paths import user_path
 from pipeline.project import Project
 from reports.errors import ReportError
 
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=(
         "Does generated data help your image classifier, at which ratio, and how sure are we? "
         "`dvc repro` runs the whole study; each stage is a command here."
     ),
 )
 
-Unit = Annotated[str, typer.Option(help="Unit to work on, as listed in params.yaml.")]
-_FIRST_UNIT = "all-0"
+Unit = Annotated[
+    str | None,
+    typer.Option(help="Only this unit of params.yaml.  [default: all of them, side by side]"),
+]
 _CTRL_C = 130
 _WIDEST = 100
 """Columns of a table on a terminal."""
@@ -53,7 +58,40 @@ class Format(StrEnum):
     PNG = "png"
 
 
-def _stage(name: str, run: Callable[[Project], list[str]]) -> None:
+def _path_option(name: str, text: str) -> Any:
+    """Return an option that is a path; the shell leaves the ~ of ``--out=~/x`` to us."""
+    return typer.Option(
+        name, metavar="PATH", parser=lambda given: user_path(given, Path(), name), help=text
+    )
+
+
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        try:
+            print("synthaug", importlib.metadata.version("synthaug"))
+        except importlib.metadata.PackageNotFoundError:
+            raise PipelineError(
+                "synthaug is not installed here; `make study` installs it"
+            ) from None
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            is_eager=True,
+            callback=lambda asked: _show_version(asked=asked),
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _stage(name: str, run: Callable[[Project], Iterable[str]]) -> None:
     """Run a stage, print its lines, and log its time outside the tracked artefacts."""
     project = Project.find()
     began = time.time()
@@ -70,7 +108,7 @@ def _stage(name: str, run: Callable[[Project], list[str]]) -> None:
 @app.command()
 def fetch() -> None:
     """Bring the real images in and split them into train, validation and test."""
-    from pipeline.fetch import run
+    from pipeline.stages.fetch import run
 
     _stage("fetch", run)
 
@@ -78,48 +116,49 @@ def fetch() -> None:
 @app.command()
 def train_examiner() -> None:
     """Train the classifier that only reports (FID features, IS, label match)."""
-    from pipeline.train_examiner import run
+    from pipeline.stages.train_examiner import run
 
     _stage("train-examiner", run)
 
 
 @app.command()
-def subset(unit: Unit = _FIRST_UNIT) -> None:
+def subset(unit: Unit = None) -> None:
     """Choose the training images that a unit may see."""
-    from pipeline.subset import run
+    from pipeline.stages.subset import run
 
-    _stage(f"subset {unit}", lambda project: run(project, unit))
+    _stage("subset", lambda project: run(project, unit))
 
 
 @app.command()
-def train_judge(unit: Unit = _FIRST_UNIT) -> None:
+def train_judge(unit: Unit = None) -> None:
     """Train the unit's judge, which selects and filters generated images."""
-    from pipeline.train_judge import run
+    from pipeline.stages.train_judge import run
 
-    _stage(f"train-judge {unit}", lambda project: run(project, unit))
+    _stage("train-judge", lambda project: run(project, unit))
 
 
 @app.command()
-def train_gan(unit: Unit = _FIRST_UNIT) -> None:
+def train_gan(unit: Unit = None) -> None:
     """Train the unit's generator; stopped and run again, it goes on where it was."""
-    from pipeline.train_gan import run
+    from pipeline.stages.train_gan import run
 
-    _stage(f"train-gan {unit}", lambda project: run(project, unit))
+    _stage("train-gan", lambda project: run(project, unit))
 
 
 @app.command()
-def score_checkpoints(unit: Unit = _FIRST_UNIT) -> None:
+def score_checkpoints(unit: Unit = None) -> None:
     """Score the generators of the epochs that training kept, by the examiner."""
-    from pipeline.score_checkpoints import run
+    from pipeline.stages.score_checkpoints import run
 
-    _stage(f"score-checkpoints {unit}", lambda project: run(project, unit))
+    _stage("score-checkpoints", lambda project: run(project, unit))
 
 
 @app.command()
 def generate(
     context: typer.Context,
     unit: Annotated[
-        str | None, typer.Option(help="As a stage: write this unit's pool of images.")
+        str | None,
+        typer.Option(help="As a stage: write the pool of this unit; without any option of all."),
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -128,7 +167,7 @@ def generate(
     all_labels: Annotated[bool, typer.Option("--all-labels", help="Draw every class.")] = False,
     n: Annotated[int, typer.Option(min=1, max=10_000_000, help="Images of each class.")] = 100,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write.  [default: generated/label-...]")
+        Path | None, _path_option("--out", "Folder to write.  [default: generated/label-...]")
     ] = None,
     image_format: Annotated[
         Format, typer.Option("--format", help="One array (npy) or a PNG file an image.")
@@ -145,32 +184,36 @@ def generate(
         ),
     ] = 20,
     model: Annotated[
-        Path | None, typer.Option(help="Folder of a trained generator.  [default: the project's]")
+        Path | None,
+        _path_option("--model", "Folder of a trained generator.  [default: the project's]"),
     ] = None,
     judge: Annotated[
-        Path | None, typer.Option(help="Folder of a trained judge.  [default: the project's]")
+        Path | None, _path_option("--judge", "Folder of a trained judge.  [default: the project's]")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace images that this command wrote to --out.")
+        bool,
+        typer.Option(
+            "--force", help="Replace what this command wrote to --out, if it is unchanged."
+        ),
     ] = False,
 ) -> None:
     """Draw images from the trained generator: augment generate --label 7 --n 6000."""
-    from pipeline import generate as stage
+    from pipeline.commands import draw
+    from pipeline.stages import generate as stage
 
-    if unit is not None:
-        given = [
-            name
-            for name in context.params
-            if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-        ]
-        if given != ["unit"]:
-            raise PipelineError("--unit writes the study's pool; it goes with no other option")
-        name = unit
-        _stage(f"generate {name}", lambda project: stage.run(project, name))
+    given = {
+        name
+        for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
+    if given <= {"unit"}:
+        _stage("generate", lambda project: stage.run(project, unit))
         return
+    if unit is not None:
+        raise PipelineError("--unit writes the study's pool; it goes with no other option")
     if all_labels and label:
         raise PipelineError("--label and --all-labels were both given; allowed: one of them")
-    request = stage.Request(
+    request = draw.Request(
         labels=tuple(label or ()),
         all_labels=all_labels,
         n=n,
@@ -183,38 +226,38 @@ def generate(
         judge=judge,
         force=force,
     )
-    for line in stage.run_by_hand(Project.find(), request):
+    for line in draw.run(Project.find(), request):
         print(line)
 
 
 @app.command("filter")
-def filter_(unit: Unit = _FIRST_UNIT) -> None:
+def filter_(unit: Unit = None) -> None:
     """Keep the generated images that the judge reads as asked, topped up to a fixed number."""
-    from pipeline.filter import run
+    from pipeline.stages.filter import run
 
-    _stage(f"filter {unit}", lambda project: run(project, unit))
+    _stage("filter", lambda project: run(project, unit))
 
 
 @app.command()
-def inspect(unit: Unit = _FIRST_UNIT) -> None:
+def inspect(unit: Unit = None) -> None:
     """Set generated images beside real ones: neighbours, projections, discriminator's scores."""
-    from pipeline.inspect import run
+    from pipeline.stages.inspect import run
 
-    _stage(f"inspect {unit}", lambda project: run(project, unit))
+    _stage("inspect", lambda project: run(project, unit))
 
 
 @app.command()
 def mix() -> None:
     """Write the recipe of every cell: real x synthetic counts x strategies x seeds."""
-    from pipeline.mix import run
+    from pipeline.stages.mix import run
 
     _stage("mix", run)
 
 
 @app.command()
 def train_classifiers() -> None:
-    """Train one LeNet a cell, in parallel; finished cells are kept and not trained again."""
-    from pipeline.train_classifiers import run
+    """Train one classifier a cell, in parallel; finished cells are kept and not trained again."""
+    from pipeline.stages.train_classifiers import run
 
     _stage("train-classifiers", run)
 
@@ -222,7 +265,7 @@ def train_classifiers() -> None:
 @app.command()
 def score() -> None:
     """Score the generated images against real test images: FID, Inception Score, label match."""
-    from pipeline.score import run
+    from pipeline.stages.score import run
 
     _stage("score", run)
 
@@ -230,7 +273,7 @@ def score() -> None:
 @app.command()
 def report() -> None:
     """Write results/report.html, the figures and results/metrics.json."""
-    from pipeline.report import run
+    from pipeline.stages.report import run
 
     _stage("report", run)
 
@@ -238,16 +281,20 @@ def report() -> None:
 @app.command()
 def record(
     name: Annotated[str, typer.Argument(help="Such as imperial-mnist/cdcgan-smooth.")],
-    unit: Unit = _FIRST_UNIT,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit to record.  [default: the first of params.yaml]")
+    ] = None,
     cells: Annotated[
         bool, typer.Option("--cells", help="What the grid of classifiers reached instead.")
     ] = False,
 ) -> None:
     """Write what the trained generator reached to studies/NAME.json, to be kept in git."""
-    from pipeline import record as of_generator
-    from pipeline import record_cells as of_cells
+    from pipeline.studies import record as of_generator
+    from pipeline.studies import record_cells as of_cells
 
-    for line in (of_cells if cells else of_generator).run(Project.find(), name, unit):
+    project = Project.find()
+    chosen = project.parameters.units[0] if unit is None else unit
+    for line in (of_cells if cells else of_generator).run(project, name, chosen):
         print(line)
 
 
@@ -258,23 +305,24 @@ def compare(
     ] = None,
     claims: Annotated[bool, typer.Option(help="Show what our runs say of the claims, too.")] = True,
     csv: Annotated[
-        Path | None, typer.Option(help="Write FILE, and the claims to FILE-claims beside it.")
+        Path | None,
+        _path_option("--csv", "Write this file, and the claims to one with -claims in its name."),
     ] = None,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown, for documents.")
     ] = False,
 ) -> None:
     """Set the studies' figures and claims beside the runs recorded under studies/."""
-    from pipeline.compare import claims_path, tables, write_csv
-    from pipeline.table_text import tables_text
+    from pipeline.studies.compare import tables, write_csvs
+    from pipeline.studies.table_text import tables_text
 
-    found = tables(Project.find().root, None if study is None else [study])
+    root = Project.find().root
+    found = tables(root, None if study is None else [study])
     shown = found if claims else found[:1]
     if csv is not None:
-        for table, path in zip(shown, (csv, claims_path(csv)), strict=False):
-            write_csv(path, table)
+        for line in write_csvs(root, csv, shown):
             if not as_markdown:
-                print(f"{path} holds {len(table)} rows")
+                print(line)
     if csv is None or as_markdown:
         width = min(_WIDEST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
         print(tables_text(shown, as_markdown=as_markdown, width=width))
@@ -283,7 +331,7 @@ def compare(
 @app.command()
 def check() -> None:
     """Check params.yaml, the data and the machine in a second, before an hour of training."""
-    from pipeline.check import run_check
+    from pipeline.commands.check import run_check
 
     lines = run_check(Project.find().root, os.environ)
     for line in lines:
@@ -293,9 +341,25 @@ def check() -> None:
 
 
 @app.command()
+def systems(
+    name: Annotated[str | None, typer.Argument(help="Show this system's options.")] = None,
+) -> None:
+    """List the generators by name, or the options of one: augment systems cdcgan-projection."""
+    from pipeline.commands.systems import list_systems, option_lines
+
+    width = 100 if not sys.stdout.isatty() else shutil.get_terminal_size().columns
+    for line in list_systems(width) if name is None else option_lines(name, width):
+        print(line)
+
+
+@app.command()
 def preset(
     name: Annotated[
-        str | None, typer.Argument(help="A published study.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="A published study; default or quick: this project's own, for any images.",
+            show_default=False,
+        ),
     ] = None,
     show: Annotated[
         bool,
@@ -306,29 +370,42 @@ def preset(
         bool, typer.Option("--quick", help="A small form that runs in minutes.")
     ] = False,
     data_path: Annotated[
-        str | None, typer.Option(help="Folder of the images: sets data.path.")
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder of the images: sets data.path, and with default or quick data.source.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show and write nothing.")] = False,
 ) -> None:
-    """Write a published study's parameters into params.yaml: augment preset imperial-mnist."""
-    from pipeline import presets
+    """Write a study's parameters into params.yaml: augment preset imperial-mnist.
+
+    `augment preset quick` is a small form of the default study for any images, and `augment preset
+    default` leads back to the params.yaml that comes with the project; both leave the section data
+    alone but for its shares.
+    """
+    from pipeline.commands import presets
 
     path = Project.find().root / "params.yaml"
     if show:
         names = presets.preset_names() if name is None else [name]
-        texts = [presets.describe_preset(presets.load_preset(each), path) for each in names]
+        found = [presets.find_preset(each)[0] for each in names]
+        texts = [presets.describe_preset(each, path) for each in found]
         print("\n\n".join("\n".join(lines) for lines in texts))
         return
     if name is None:
         raise PipelineError(
-            f"which preset? allowed: {', '.join(presets.preset_names())}; "
+            f"which preset? allowed: {', '.join([*presets.preset_names(), presets.QUICK])}; "
             "`augment preset --list` describes them"
         )
-    if data_path is not None and path.parent != Path.cwd().resolve():
-        # params.yaml counts from its own folder, the shell from the working directory.
-        data_path = str(Path.cwd() / Path(data_path).expanduser())
+    if data_path is not None:
+        folder = user_path(data_path, Path(), "--data-path")
+        if path.parent != Path.cwd().resolve():
+            # params.yaml counts from its own folder, the shell from the working directory.
+            data_path = str(Path.cwd() / folder)
+    chosen, quick = presets.find_preset(name, quick=quick)
     choice = presets.Choice(system, quick, data_path)
-    edit = presets.edit_parameters(path, presets.load_preset(name), choice)
+    edit = presets.edit_parameters(path, chosen, choice)
     for change in edit.changes:
         print(change)
     if not edit.changes:
@@ -344,7 +421,7 @@ def _run_the_checkouts_own_code() -> None:
     """Start again with the code of the checkout that the command was called in, if another.
 
     DVC runs queued experiments in copies of the project; each must run the code that it records,
-    not that of the checkout which was installed.
+    not that of the checkout which was installed. Modules beside params.yaml can be imported then.
     """
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -355,6 +432,9 @@ def _run_the_checkouts_own_code() -> None:
                 os.environ["PYTHONPATH"] = os.pathsep.join(paths)
                 command = [sys.executable, "-m", "pipeline.cli", *sys.argv[1:]]
                 os.execv(sys.executable, command)
+            # A classifier of the user's own is a module beside params.yaml.
+            if str(folder) not in sys.path:
+                sys.path.append(str(folder))
             return
 
 
@@ -387,7 +467,8 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        # Named, for another checkout's own code is started as a module.
+        code = app(sys.argv[1:] or ["--help"], prog_name="augment", standalone_mode=False)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(stop.exit_code)
@@ -400,7 +481,7 @@ def main() -> NoReturn:
         where = f" ({error.filename})" if error.filename else ""
         _fail(f"{error.strerror or error}{where}")
     except MemoryError:
-        _fail("memory is full; lower train_classifiers.processes or the sizes in params.yaml")
+        _fail("memory is full; lower compute.processes or the sizes in params.yaml")
     except RuntimeError as error:
         # What torch and joblib raise when memory is full has no common class.
         full = type(error).__name__ in {"OutOfMemoryError", "TerminatedWorkerError"}
@@ -408,7 +489,7 @@ def main() -> NoReturn:
             raise
         _fail(
             "a process ended, most likely because memory was full; lower "
-            "train_classifiers.processes or train_gan.batch_size"
+            "compute.processes or train_gan.options.batch_size"
         )
     except (KeyboardInterrupt, typer.Abort):
         code = _CTRL_C

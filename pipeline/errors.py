@@ -8,6 +8,6 @@ class PipelineError(Exception):
 class Interrupted(PipelineError):  # noqa: N818 - not a failure: the next run goes on
     """The user asked to stop; the state is saved. Exits with the signal's code."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int = 130) -> None:
         super().__init__(message)
         self.exit_code = exit_code

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from augment.image_rows import ImageRows
-from augment.image_sets import ImageSet, open_image_set
+from augment.images.image_rows import ImageRows
+from augment.images.image_sets import ImageSet, open_image_set
 from augment.streams import derive_seed
-from classifiers.checkpoints import save_lenet
-from classifiers.fitting import FitSettings, fit_lenet
-from classifiers.lenet import LeNet
+from classifiers.checkpoints import save_classifier
+from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
+from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
-from pipeline.parameters import FitParameters
-from pipeline.progress import Progress
+from pipeline.parameters.models import FitParameters
 from pipeline.project import Project
 
 
 def fit_settings(project: Project, length: FitParameters) -> FitSettings:
-    """Join a stage's own length with the settings that every LeNet shares."""
-    lenet = project.parameters.lenet
-    return FitSettings(length.steps, length.epochs, lenet.batch_size, lenet.learning_rate)
+    """Join a stage's own length with the settings that every classifier shares."""
+    shared = project.parameters.classifier
+    return FitSettings(length.steps, length.epochs, shared.batch_size, shared.learning_rate)
+
+
+def model_settings(project: Project) -> ModelSettings:
+    """Return which classifier the study's are."""
+    shared = project.parameters.classifier
+    return ModelSettings(shared.model, shared.input_size, shared.pretrained)
 
 
 def fit_and_save(
@@ -29,31 +35,32 @@ def fit_and_save(
     images: ImageRows,
     train: ImageSet,
     folder: Path,
+    on_step: Callable[[int, int], None],
 ) -> list[str]:
-    """Fit one LeNet under the stream of its role, save it, say how it does on validation."""
+    """Fit one classifier under the stream of its role, save it, say how it does on validation."""
     p = project.parameters
     settings = fit_settings(project, length)
-    with Progress(role, "steps") as progress:
-        network = fit_lenet(
-            images,
-            train.n_classes,
-            input_size=p.lenet.input_size,
-            settings=settings,
-            seed=derive_seed(p.seed, role),
-            on_step=progress.update,
-        )
+    network = fit_classifier(
+        images,
+        train.n_classes,
+        model=model_settings(project),
+        settings=settings,
+        seed=derive_seed(p.seed, role),
+        on_step=on_step,
+    )
     meta = {
         "role": role,
         "class_names": list(train.class_names),
         "data": train.digest,
         "n_images": len(images),
         "steps": settings.n_steps(len(images)),
+        "pretrained": p.classifier.pretrained,
     }
-    save_lenet(folder, network, meta)
+    save_classifier(folder, network, meta)
     return [f"{role}: {len(images):,} images{_validation(project, network)}"]
 
 
-def _validation(project: Project, network: LeNet) -> str:
+def _validation(project: Project, network: Classifier) -> str:
     if not project.validation.exists():
         return ""
     validation = open_image_set(project.validation)

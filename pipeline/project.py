@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import PipelineError
+from pipeline.paths import data_dir_of, refuse_outputs, user_path
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from pipeline.parameters import Parameters
+    from pipeline.parameters.models import Parameters
 
 
 _MADE_BY = {
     "real": "fetch",
     "examiner": "train-examiner",
-    "subset.npy": "subset",
-    "judge": "train-judge",
-    "generator": "train-gan",
-    "checkpoints": "train-gan",
-    "checkpoints.csv": "score-checkpoints",
+    "subsets": "subset",
+    "judges": "train-judge",
+    "generators": "train-gan",
     "training": "train-gan",
+    "grids": "train-gan",
+    ("models", "checkpoints"): "train-gan",
+    ("results", "checkpoints"): "score-checkpoints",
     "generated": "generate",
     "filtered": "filter",
     "filtering": "filter",
@@ -35,7 +37,7 @@ _MADE_BY = {
     "predictions.npy": "train-classifiers",
     "scores.json": "score",
 }
-"""The stage that makes an artefact, by its name."""
+"""The stage that makes an artefact, by its name below data, models or results."""
 
 T = TypeVar("T")
 
@@ -49,7 +51,8 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def _stage_of(artefact: Path) -> str:
-    return next(stage for name, stage in _MADE_BY.items() if name in artefact.parts)
+    top, name = artefact.parts[:2]
+    return _MADE_BY.get(name) or _MADE_BY[top, name]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,8 @@ class UnitPaths:
     judge: Path
     generator: Path
     checkpoints: Path  # generators of kept epochs
-    training: Path  # curves and grids of the generator's training
+    training: Path  # curves of the generator's training
+    grids: Path  # images of every epoch
     checkpoint_scores: Path
     generated: Path
     filtered: Path
@@ -93,47 +97,80 @@ class Project:
     @cached_property
     def parameters(self) -> Parameters:
         """The whole of params.yaml, parsed and checked; raises ``ParameterError``."""
-        from pipeline.parameters import load_parameters
+        from pipeline.parameters.reading import load_parameters
 
         return load_parameters(self.root / "params.yaml")
 
     @property
     def data_dir(self) -> Path | None:
-        """Folder of data sets, from the environment variable AUGMENT_DATA_DIR."""
-        value = os.environ.get("AUGMENT_DATA_DIR")
-        return self.root / value if value else None
+        """Folder of data sets, from the environment variable AUGMENT_DATA_DIR.
 
-    def given_path(self, text: str) -> Path:
-        """Return a path as the user wrote it in params.yaml: ``~`` or relative to the project."""
-        return self.root / Path(text).expanduser()
+        Raises:
+            PipelineError: it cannot be a path, or the data set's folder in it lies in an output.
+        """
+        value = os.environ.get("AUGMENT_DATA_DIR")
+        return data_dir_of(value, self.root, self.parameters.data.source)
+
+    def given_path(self, text: str, name: str = "data.path") -> Path:
+        """Return a path as the user wrote it in params.yaml: ``~`` or relative to the project.
+
+        Raises:
+            PipelineError: it cannot be a path; ``name`` is the key that holds it.
+        """
+        return user_path(text, self.root, name)
+
+    @property
+    def inception_weights(self) -> Path | None:
+        """The file that score.inception_weights names.
+
+        Raises:
+            PipelineError: it cannot be a path, or lies in an output.
+        """
+        name, text = "score.inception_weights", self.parameters.score.inception_weights
+        if text is None:
+            return None
+        path = self.given_path(text, name)
+        refuse_outputs(path, self.root, name, above=False)
+        return path
 
     @property
     def cache(self) -> Path:
         """Folder shared by all projects of the user: resume states and finished cells.
 
         The environment variable AUGMENT_CACHE_DIR moves it.
+
+        Raises:
+            PipelineError: it cannot be a path, or lies in an output, which DVC deletes.
         """
-        value = os.environ.get("AUGMENT_CACHE_DIR")
+        name = "AUGMENT_CACHE_DIR"
+        value = os.environ.get(name)
         if value:
-            return self.root / value
+            folder = user_path(value, self.root, name)
+            refuse_outputs(folder, self.root, name, above=False)
+            return folder
         import platformdirs
 
         return Path(platformdirs.user_cache_dir("synthaug"))
 
     @property
+    def real(self) -> Path:
+        """The real images of every part, and what is known of them."""
+        return self.root / "data" / "real"
+
+    @property
     def train(self) -> Path:
         """The real training images."""
-        return self.root / "data" / "real" / "train"
+        return self.real / "train"
 
     @property
     def validation(self) -> Path:
         """The real images for choices; absent where data.validation is 0."""
-        return self.root / "data" / "real" / "validation"
+        return self.real / "validation"
 
     @property
     def test(self) -> Path:
         """The real images that only the last evaluation reads."""
-        return self.root / "data" / "real" / "test"
+        return self.real / "test"
 
     @property
     def examiner(self) -> Path:
@@ -149,6 +186,21 @@ class Project:
     def results(self) -> Path:
         """Tables, scores, figures and the report."""
         return self.root / "results"
+
+    @property
+    def training_summary(self) -> Path:
+        """The curves of all units: mean, least and largest."""
+        return self.results / "training" / "summary.csv"
+
+    @property
+    def training_metrics(self) -> Path:
+        """The last epochs' numbers, averaged over the units."""
+        return self.results / "training" / "metrics.json"
+
+    @property
+    def checkpoint_summary(self) -> Path:
+        """The scores of the kept generators of all units: mean, least and largest."""
+        return self.results / "checkpoints" / "summary.csv"
 
     @property
     def log(self) -> Path:
@@ -202,18 +254,17 @@ class Project:
         units = self.parameters.units
         if name not in units:
             raise PipelineError(f"unit {name!r} is not in params.yaml; allowed: {', '.join(units)}")
-        data = self.root / "data" / "units" / name
-        models = self.root / "models" / "units" / name
-        results = self.results / "units" / name
+        data, models, results = self.root / "data", self.root / "models", self.results
         return UnitPaths(
-            subset=data / "subset.npy",
-            judge=models / "judge",
-            generator=models / "generator",
-            checkpoints=models / "checkpoints",
-            training=results / "training",
-            checkpoint_scores=results / "checkpoints.csv",
-            generated=data / "generated",
-            filtered=data / "filtered",
-            filtering=results / "filtering",
-            inspection=results / "inspection",
+            subset=data / "subsets" / f"{name}.npy",
+            judge=models / "judges" / name,
+            generator=models / "generators" / name,
+            checkpoints=models / "checkpoints" / name,
+            training=results / "training" / name,
+            grids=results / "grids" / name,
+            checkpoint_scores=results / "checkpoints" / f"{name}.csv",
+            generated=data / "generated" / name,
+            filtered=data / "filtered" / name,
+            filtering=results / "filtering" / name,
+            inspection=results / "inspection" / name,
         )

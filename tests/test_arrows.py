@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("augment", "classifiers", "pipeline", "reports")
-FROM_AUGMENT = {"checkpoints", "files", "image_rows", "image_sets", "streams"}
+FROM_AUGMENT = {"checkpoints", "files", "images", "streams"}
 
 
 def room_files(room: str) -> list[Path]:
@@ -64,9 +65,9 @@ def imports_of(file: Path) -> set[str]:
 def test_the_reader_sees_every_kind_of_import() -> None:
     source = """
 import os.path, pipeline.cli
-from augment import mixing as m
+from augment.mixing import recipes as m
 if TYPE_CHECKING:
-    from classifiers.lenet import LeNet
+    from classifiers.models.lenet import LeNet
 def f():
     from . import near
     from ..reports import scores
@@ -75,8 +76,8 @@ def f():
     assert imported(source, "augment.sources") == {
         "os.path",
         "pipeline.cli",
-        "augment.mixing",
-        "classifiers.lenet.LeNet",
+        "augment.mixing.recipes",
+        "classifiers.models.lenet.LeNet",
         "augment.sources.near",
         "augment.reports.scores",
         "ruamel.yaml",
@@ -128,7 +129,53 @@ def test_only_scores_of_inception_use_pytorch_fid() -> None:
         for file in room_files(room)
         if any(name.split(".")[0] == "pytorch_fid" for name in imports_of(file))
     }
-    assert users == {"reports/inception.py"}
+    assert users == {"reports/scores/inception_network.py"}
+
+
+LAYERS = {
+    "pipeline/stages": {"pipeline/commands"},
+    "pipeline/parameters": {"pipeline/stages", "pipeline/commands", "pipeline/studies"},
+    "pipeline/compute": {"pipeline/stages", "pipeline/commands", "pipeline/studies"},
+    "pipeline/data": {"pipeline/stages", "pipeline/commands", "pipeline/studies"},
+    "augment/images": {"augment/sources", "augment/generators", "augment/pools", "augment/mixing"},
+    "augment/sources": {"augment/generators", "augment/pools", "augment/mixing"},
+    "augment/mixing": {"augment/sources", "augment/generators", "augment/pools"},
+    "augment/pools": {"augment/sources", "augment/generators", "augment/mixing"},
+    "reports/scores": {"reports/verdict", "reports/figures", "reports/page"},
+    "reports/verdict": {"reports/scores", "reports/figures", "reports/page"},
+    "reports/figures": {"reports/page"},
+}
+"""Folders, and those that they must not import."""
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_a_folder_imports_none_above_it(folder: str) -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in room_files(folder)
+        for name in sorted(imports_of(file))
+        if any(name.replace(".", "/").startswith(f"{above}/") for above in LAYERS[folder])
+    ]
+    assert not wrong
+
+
+def test_no_two_files_import_each_other_in_a_circle() -> None:
+    files = {file for room in ROOMS for file in room_files(room)}
+    modules = {".".join(f.relative_to(ROOT).with_suffix("").parts): f for f in files}
+    graph = graphlib.TopologicalSorter[Path]()
+    for file in files:
+        for name in imports_of(file):
+            for module in (name, name.rpartition(".")[0]):
+                if module in modules and modules[module] != file:
+                    graph.add(file, modules[module])
+    graph.prepare()  # raises CycleError, which names the files
+
+
+def test_every_folder_says_what_it_is_for() -> None:
+    for room in ROOMS:
+        for folder in {file.parent for file in room_files(room)}:
+            first = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+            assert ast.get_docstring(first), folder
 
 
 def test_nothing_shipped_imports_the_tests() -> None:

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.presets import load_preset, preset_names
+from pipeline.commands.presets import load_preset, preset_names
 
 SECONDS: dict[str, Any] = {
     "data.source": "folder",
     "data.path": "pictures",
-    "lenet.batch_size": 16,
+    "classifier.batch_size": 16,
     "train_examiner.steps": 30,
     "train_judge.steps": 30,
     "train_gan.images": 240,
     "train_gan.width": 0.05,
-    "train_gan.batch_size": 12,
+    "train_gan.options.batch_size": 12,
     "train_gan.evaluate": 100,
     "train_gan.device": "cpu",
     "train_gan.precision": "32-true",
@@ -30,7 +30,7 @@ SECONDS: dict[str, Any] = {
     "mix.real": [0, 1.0],
     "mix.synthetic": [0, 30],
     "train_classifiers.steps": 10,
-    "train_classifiers.processes": 1,
+    "compute.processes": 1,
     "score.n": 100,
 }
 
@@ -60,7 +60,9 @@ def test_a_quick_form_ends_with_a_report(
     generator = record(augment, root, f"{name}/{system}")
     grid = record(augment, root, f"{name}/grid", "--cells")
     assert generator["images_seen"] == 240
-    assert {"plain", "average"} == set(generator["best"])
+    # The studies kept plain weights, the project's own generator the average.
+    copies = {"average"} if system == "cdcgan-projection" else {"plain", "average"}
+    assert set(generator["best"]) == copies
     assert len(grid["cells"]) > 0
 
 

@@ -120,14 +120,14 @@ def test_figures_come_as_png_and_svg(study) -> None:
 @pytest.mark.slow
 def test_a_second_study_gives_the_same_bytes(study, tmp_path: Path, files_of, parameters) -> None:
     """Elsewhere, with a fresh cache, a process a stage, and cells in two processes."""
-    pictures = tmp_path / "elsewhere" / "shapes"
+    pictures = tmp_path / "elsewhere" / "pictures"  # the report names the folder
     pictures.parent.mkdir()
     (study.root / "pictures").rename(pictures)
     try:
         root = tmp_path / "second"
         root.mkdir()
         (root / "params.yaml").write_bytes((study.root / "params.yaml").read_bytes())
-        parameters(root, {"data.path": str(pictures), "train_classifiers.processes": 2})
+        parameters(root, {"data.path": str(pictures), "compute.processes": 2})
         environment = os.environ | {
             "AUGMENT_CACHE_DIR": str(tmp_path / "cache"),
             "OMP_NUM_THREADS": "1",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from augment.errors import AugmentError
-from augment.image_sets import one_line
+from augment.images.image_sets import one_line
 
 
 class SourceError(AugmentError):

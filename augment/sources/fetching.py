@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from augment.image_sets import ImageSet
 from augment.sources.errors import SourceError
+from augment.sources.fetched import FetchedData, OnProgress
 from augment.sources.folder import fetch_folder
 from augment.sources.mnist import DATASETS, fetch_mnist
 from augment.sources.mnist5k import fetch_mnist5k
@@ -16,19 +15,9 @@ IMAGE_SIZES = (28, 32, 64, 128)
 CHANNELS = (1, 3)
 
 
-@dataclass(frozen=True)
-class FetchedData:
-    """Images of a source.
-
-    Attributes:
-        train: every image that is not in an official test set.
-        test: the official test set; ``None`` when the source has none.
-        notes: lines for the user, such as files that could not be read.
-    """
-
-    train: ImageSet
-    test: ImageSet | None
-    notes: list[str] = field(default_factory=list)
+def class_names_of(source: str) -> tuple[str, ...]:
+    """Return the classes of a source that everybody has alike: ``mnist5k`` or one of IDX files."""
+    return DATASETS["mnist" if source == "mnist5k" else source].class_names
 
 
 def fetch_source(
@@ -39,12 +28,15 @@ def fetch_source(
     image_size: int,
     channels: int,
     workdir: Path,
+    nested: bool = False,
+    follow_links: bool = False,
+    on_progress: OnProgress = lambda done, total, part: None,
 ) -> FetchedData:
     """Bring a source's images to one size and write them as image sets.
 
-    The sets appear as ``workdir/train`` and, with an official test set, ``workdir/test``; a
-    download lands in ``workdir/download``. Images are streamed, so a source may be larger than
-    memory. The same source gives the same bytes.
+    The sets appear as ``workdir/train`` and so on; a download lands in ``workdir/download``.
+    Images are streamed, so a source may be larger than memory. The same source gives the same
+    bytes.
 
     Args:
         source: ``mnist5k``, ``mnist``, ``fashion-mnist`` or ``folder``.
@@ -53,6 +45,9 @@ def fetch_source(
         image_size: side in pixels: 28, 32, 64 or 128.
         channels: 1 (gray) or 3 (RGB).
         workdir: a folder to write in; made when it does not exist.
+        nested: of a folder, whether folders inside class folders are searched too.
+        follow_links: of a folder, whether links may lead out of it.
+        on_progress: of a folder, called with the files read, those of the part, and its name.
 
     Raises:
         SourceError: when an argument is not allowed, or the images cannot be had or used.
@@ -71,20 +66,25 @@ def fetch_source(
     if source == "mnist5k":
         train = fetch_mnist5k(workdir / "train", image_size=image_size, channels=channels)
         notes = [] if path is None else [f"mnist5k needs no path; {path} was not used"]
-        return FetchedData(train, None, notes)
+        return FetchedData({"train": train}, notes)
     if source == "folder":
         if path is None:
             raise SourceError("source folder needs data.path; allowed: a folder of images")
-        return FetchedData(
-            *fetch_folder(path, image_size=image_size, channels=channels, workdir=workdir)
-        )
-    return FetchedData(
-        *fetch_mnist(
-            source,
-            path=path,
-            data_dir=data_dir,
+        return fetch_folder(
+            path,
             image_size=image_size,
             channels=channels,
             workdir=workdir,
+            nested=nested,
+            follow_links=follow_links,
+            on_progress=on_progress,
         )
+    train, test, notes = fetch_mnist(
+        source,
+        path=path,
+        data_dir=data_dir,
+        image_size=image_size,
+        channels=channels,
+        workdir=workdir,
     )
+    return FetchedData({"train": train, "test": test}, notes)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.image_sets import ImageSet, ImageSetWriter, open_image_set
+from augment.images.image_sets import ImageSet, ImageSetWriter, open_image_set
 from augment.sources.errors import SourceError
 from augment.sources.idx import read_idx
 from augment.sources.resizing import RESAMPLING, fit_gray

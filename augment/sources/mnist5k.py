@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.image_sets import ImageSet, ImageSetWriter, image_digest, open_image_set
+from augment.images.image_sets import ImageSet, ImageSetWriter, image_digest, open_image_set
 from augment.sources.errors import SourceError
 from augment.sources.resizing import RESAMPLING, fit_gray
 

@@ -19,11 +19,12 @@ from augment.checkpoints import (
     save_checkpoint,
 )
 from augment.errors import AugmentError
-from augment.networks import Generator
-from augment.sampling import load_generator
-from augment.systems import get_system
+from augment.generators.gan.model import GanSampler
+from augment.generators.gan.networks import Generator
+from augment.generators.gan.systems import SYSTEMS
+from augment.generators.sampling import load_sampler
 
-ARCHITECTURE = get_system("cdcgan-smooth").architecture(3, 1, 28, width=1 / 32)  # 8 and 4
+ARCHITECTURE = SYSTEMS["cdcgan-smooth"].architecture(3, 1, 28, width=1 / 32)  # 8 and 4
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def refused(folder: Path) -> str:
     """The one line with which loading is refused."""
     with pytest.raises(CheckpointError) as caught:
-        load_generator(folder)
+        load_sampler(folder)
     assert isinstance(caught.value, AugmentError)
     message = str(caught.value)
     assert len(message.splitlines()) == 1
@@ -58,13 +59,14 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     generator = Generator(ARCHITECTURE).to(memory_format=torch.channels_last)
     meta = {"architecture": ARCHITECTURE.to_dict(), "class_names": ["a", "<b>", "é"]}
     save_checkpoint(tmp_path / "new" / "model", "generator", generator.state_dict(), meta)
-    loaded, read = load_generator(tmp_path / "new" / "model")
+    loaded, read = load_sampler(tmp_path / "new" / "model")
     assert read == meta | {"format": FORMAT, "kind": "generator"}
+    assert isinstance(loaded, GanSampler)
     assert loaded.architecture == ARCHITECTURE
-    assert not loaded.training
+    assert not loaded.generator.training
     expected = generator.state_dict()
-    assert loaded.state_dict().keys() == expected.keys()
-    for name, tensor in loaded.state_dict().items():
+    assert loaded.generator.state_dict().keys() == expected.keys()
+    for name, tensor in loaded.generator.state_dict().items():
         assert torch.equal(tensor, expected[name])
 
 

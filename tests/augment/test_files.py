@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import hashlib
 import math
 import os
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from augment.files import (
     read_json,
     sha256_array,
     sha256_file,
+    write_csv,
     write_json,
 )
 
@@ -152,3 +155,35 @@ def test_what_is_not_json_is_refused_and_leaves_the_old_file(tmp_path: Path) -> 
         write_json(path, {"a": object()})
     assert read_json(path) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_folder_may_refuse_to_go(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "mine").write_text("mine")
+
+    def refuse(old: Path) -> None:
+        assert not place.exists()  # nobody can put anything into it any more
+        raise ValueError((old / "mine").read_text())
+
+    with pytest.raises(ValueError, match="mine"), atomic_folder(place, refuse) as folder:
+        (folder / "new").write_text("new")
+    assert {path.name for path in tmp_path.iterdir()} == {"place"}
+    assert {path.name for path in place.iterdir()} == {"mine"}
+
+
+def test_a_table_is_written_whole_and_without_an_index(tmp_path: Path) -> None:
+    table = pd.DataFrame({"name": ["a", "b,c"], "value": [1 / 3, 2.0]})
+    write_csv(tmp_path / "new" / "six.csv", table)
+    assert (tmp_path / "new" / "six.csv").read_bytes() == b'name,value\na,0.333333\n"b,c",2\n'
+    write_csv(tmp_path / "all.csv", table, float_format=None)
+    assert pd.read_csv(tmp_path / "all.csv")["value"].tolist() == table["value"].tolist()
+
+
+def test_every_table_is_written_by_the_atomic_writer() -> None:
+    root = Path(__file__).parents[2]
+    for room in ("augment", "classifiers", "pipeline", "reports"):
+        for file in (root / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Attribute) and node.attr == "to_csv":
+                    assert file == root / "augment/files.py", file

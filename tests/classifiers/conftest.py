@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment.image_sets import ImageSet, write_image_set
+from augment.images.image_sets import ImageSet, write_image_set
 
 MakeSet = Callable[..., ImageSet]
 

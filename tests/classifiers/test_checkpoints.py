@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from augment.checkpoints import CheckpointError, read_meta
-from classifiers.checkpoints import load_lenet, save_lenet
-from classifiers.lenet import LeNet, LeNetArchitecture
+from classifiers.checkpoints import load_classifier, save_classifier
+from classifiers.models.contract import Architecture
+from classifiers.models.lenet import LeNet
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save_lenet(tmp_path / "judge", LeNet(LeNetArchitecture(4, 3, 64, 64)), {"role": "judge"})
+    save_classifier(tmp_path / "judge", LeNet(Architecture(4, 3, 64, 64)), {"role": "judge"})
     return tmp_path / "judge"
 
 
@@ -25,7 +26,7 @@ def change(folder: Path, **architecture: object) -> None:
 
 def one_line(folder: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
-        load_lenet(folder)
+        load_classifier(folder)
     text = str(caught.value)
     assert "\n" not in text
     assert str(folder) in text
@@ -34,23 +35,23 @@ def one_line(folder: Path) -> str:
 
 def test_a_saved_network_comes_back(saved: Path) -> None:
     torch.manual_seed(0)
-    expected = LeNet(LeNetArchitecture(4, 3, 64, 64))
-    network = load_lenet(saved)
+    expected = LeNet(Architecture(4, 3, 64, 64))
+    network = load_classifier(saved)
     assert not network.training
     assert network.architecture == expected.architecture
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, expected.state_dict()[name])
-    assert read_meta(saved, "lenet")["role"] == "judge"
+    assert read_meta(saved, "classifier")["role"] == "judge"
 
 
 def test_meta_cannot_hide_the_architecture(tmp_path: Path) -> None:
-    network = LeNet(LeNetArchitecture(4))
-    save_lenet(tmp_path / "x", network, {"architecture": {"n_classes": 99}})
-    assert load_lenet(tmp_path / "x").architecture.n_classes == 4
+    network = LeNet(Architecture(4))
+    save_classifier(tmp_path / "x", network, {"architecture": {"n_classes": 99}})
+    assert load_classifier(tmp_path / "x").architecture.n_classes == 4
 
 
 def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
-    save_lenet(tmp_path / "again", load_lenet(saved), {"role": "judge"})
+    save_classifier(tmp_path / "again", load_classifier(saved), {"role": "judge"})
     for name in ("meta.json", "weights.safetensors"):
         assert (saved / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
@@ -99,7 +100,7 @@ def test_missing_and_damaged_files_are_refused(saved: Path) -> None:
     assert "weights.safetensors is missing" in one_line(saved)
     (saved / "meta.json").write_text("{")
     one_line(saved)
-    (saved / "meta.json").write_text('{"kind": "lenet", "format": 1}')
+    (saved / "meta.json").write_text('{"kind": "classifier", "format": 1}')
     one_line(saved)
     (saved / "meta.json").unlink()
     assert "meta.json is missing" in one_line(saved)
@@ -107,5 +108,5 @@ def test_missing_and_damaged_files_are_refused(saved: Path) -> None:
 
 def test_a_generator_is_no_judge(saved: Path) -> None:
     path = saved / "meta.json"
-    path.write_text(path.read_text().replace('"kind": "lenet"', '"kind": "generator"'))
+    path.write_text(path.read_text().replace('"kind": "classifier"', '"kind": "generator"'))
     assert "'generator'" in one_line(saved)

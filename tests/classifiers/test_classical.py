@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from classifiers.classical import Classical, classical_transform
+from classifiers.classical import Classical, classical_transform, usual_transforms
 
 SIDE = 28
 
@@ -78,3 +78,8 @@ def test_what_comes_in_from_outside_is_black() -> None:
     assert set(cropped.unique().tolist()) == {0, 255}
     moved = transformed(Classical(("affine",), rotation=0, scale=0, shear=0, shift=0.5), bright)
     assert moved.min() == 0
+
+
+def test_usual_transforms_do_not_mirror_digits() -> None:
+    assert usual_transforms("mnist5k") == usual_transforms("mnist") == ("affine",)
+    assert usual_transforms("fashion-mnist") == usual_transforms("folder") == ("crop", "flip")

@@ -6,17 +6,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augment.image_rows import ImageRows, all_rows
+from augment.images.image_rows import ImageRows, all_rows
 from classifiers.errors import ClassifierError
-from classifiers.fitting import FitSettings, batches, fit_lenet
-from classifiers.lenet import LeNet
+from classifiers.fitting import FitSettings, ModelSettings, batches, fit_classifier
+from classifiers.models.lenet import LeNet
 from classifiers.prediction import predict
 
 SHORT = FitSettings(steps=8, epochs=None, batch_size=10, learning_rate=3e-3)
 
 
 def fit(rows: ImageRows, settings: FitSettings = SHORT, seed: int = 0, **kwargs) -> LeNet:
-    return fit_lenet(rows, 3, input_size=32, settings=settings, seed=seed, **kwargs)
+    return fit_classifier(rows, 3, model=ModelSettings(), settings=settings, seed=seed, **kwargs)
 
 
 def weights(network: LeNet) -> bytes:
@@ -71,6 +71,7 @@ def test_large_images_are_reduced_to_what_the_network_sees(make_set) -> None:
         "image_size": 64,
         "input_size": 32,
         "source_channel": False,
+        "model": "lenet",
     }
     new = make_set("new", n=30, side=64, channels=3, seed=1)
     assert (predict(network, new.images).classes == new.labels).mean() > 0.9
@@ -97,7 +98,7 @@ def test_no_image_is_an_error(make_set) -> None:
 
 
 def test_weights_that_are_not_finite_are_an_error(make_set) -> None:
-    with pytest.raises(ClassifierError, match=r"lower lenet\.learning_rate"):
+    with pytest.raises(ClassifierError, match=r"lower classifier\.learning_rate"):
         fit(all_rows(make_set()), replace(SHORT, learning_rate=1e38))
 
 
@@ -110,7 +111,7 @@ def test_length_in_steps_or_in_epochs() -> None:
 @given(
     n_images=st.integers(1, 60),
     batch_size=st.integers(1, 40),
-    steps=st.integers(1, 30),
+    steps=st.integers(0, 30),
     seed=st.integers(0, 10),
 )
 def test_batches_take_every_image_in_turn(

@@ -2,22 +2,23 @@ import numpy as np
 import pytest
 import torch
 
-from augment.image_sets import open_image_set
-from classifiers.lenet import FEATURES, LeNet, LeNetArchitecture, to_input
+from augment.images.image_sets import open_image_set
+from classifiers.models.contract import Architecture, to_input
+from classifiers.models.lenet import LeNet
 from classifiers.prediction import predict
 
 
 @pytest.fixture
 def network() -> LeNet:
     torch.manual_seed(0)
-    return LeNet(LeNetArchitecture(3))
+    return LeNet(Architecture(3))
 
 
 def test_probabilities_features_and_classes(network, make_set) -> None:
     images = make_set(n=50).images
     said = predict(network, images)
     assert said.probabilities.shape == (50, 3)
-    assert said.features.shape == (50, FEATURES)
+    assert said.features.shape == (50, LeNet.n_features)
     assert said.probabilities.dtype == said.features.dtype == np.float32
     assert np.allclose(said.probabilities.sum(axis=1), 1, atol=1e-6)
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)

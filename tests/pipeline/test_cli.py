@@ -1,6 +1,8 @@
 import ctypes
+import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from classifiers.errors import ClassifierError
 from pipeline.errors import Interrupted, PipelineError
 from reports.errors import ReportError
 
+ROOT = Path(__file__).parents[2]
 STAGES = ("fetch", "train-examiner", "subset", "train-judge", "train-gan", "filter", "mix")
 STAGES += ("train-classifiers", "score", "score-checkpoints", "report")
 
@@ -101,6 +104,39 @@ def test_every_command_has_help_of_its_own(augment, bare: Path, stage: str) -> N
     assert f"{stage} [OPTIONS]" in run.out
 
 
+@pytest.mark.parametrize("command", [[], *([stage] for stage in (*STAGES, "preset", "compare"))])
+def test_short_help_is_help(augment, bare: Path, command: list[str]) -> None:
+    run = augment(bare, *command, "-h")
+    assert run.code == 0
+    assert run.out == augment(bare, *command, "--help").out
+    assert run.out.startswith(" ".join(["Usage: augment", *command, "["]))
+
+
+def test_the_version_is_that_of_the_distribution(augment, bare: Path) -> None:
+    run = augment(bare, "--version")
+    assert (run.code, run.out) == (0, f"synthaug {importlib.metadata.version('synthaug')}\n")
+    assert augment(bare.parent, "--version") == run  # needs no project
+
+
+def test_another_checkouts_own_code_has_the_same_name(bare: Path) -> None:
+    (bare / ".dvc").mkdir()
+    shutil.copytree(ROOT / "pipeline", bare / "pipeline")
+    text = (bare / "pipeline/cli.py").read_text()
+    mark = "Train the classifier that only reports"
+    (bare / "pipeline/cli.py").write_text(text.replace(mark, "This checkout's own code"))
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipeline.cli import main; main()", "-h"],
+        capture_output=True,
+        text=True,
+        cwd=bare,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+        check=False,
+    )
+    assert "This checkout's own code" in done.stdout, done.stderr
+    assert done.stdout.startswith("Usage: augment [OPTIONS] COMMAND")
+    assert "pipeline.cli" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -133,7 +169,7 @@ def test_wrong_commands_are_one_line(
         ("train-gan", "data/real/train is missing; `dvc repro fetch`"),
         ("score-checkpoints", "data/real/test is missing; `dvc repro fetch`"),
         ("generate --unit all-0", "generator is missing; `dvc repro train-gan`"),
-        ("filter", "models/units/all-0/judge is missing; `dvc repro train-judge`"),
+        ("filter", "models/judges/all-0 is missing; `dvc repro train-judge`"),
         ("mix", "data/real/train is missing; `dvc repro fetch`"),
         ("train-classifiers", "data/recipes.parquet is missing; `dvc repro mix`"),
         ("score", "is missing; `dvc repro"),
@@ -191,7 +227,7 @@ def test_what_a_user_can_act_on_is_one_line(
     def fail(project: object) -> list[str]:
         raise error
 
-    monkeypatch.setattr("pipeline.fetch.run", fail)
+    monkeypatch.setattr("pipeline.stages.fetch.run", fail)
     run = augment(bare, "fetch")
     assert run.error in ("error: a b", "error: a (b)")
     assert run.err.count("\n") == 1
@@ -201,7 +237,7 @@ def test_a_bug_is_not_hidden(augment, bare: Path, monkeypatch: pytest.MonkeyPatc
     def fail(project: object) -> list[str]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("pipeline.fetch.run", fail)
+    monkeypatch.setattr("pipeline.stages.fetch.run", fail)
     with pytest.raises(ZeroDivisionError):
         augment(bare, "fetch")
 
@@ -215,7 +251,7 @@ def test_stopping_is_no_error(
     def fail(project: object) -> list[str]:
         raise stop
 
-    monkeypatch.setattr("pipeline.fetch.run", fail)
+    monkeypatch.setattr("pipeline.stages.fetch.run", fail)
     run = augment(bare, "fetch")
     assert run.code == code
     (line,) = run.err.strip().splitlines()
@@ -279,7 +315,7 @@ def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path, bare: Path) -> N
 def test_full_memory_is_one_line_and_a_bug_is_not_hidden(
     augment, bare: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int | None
 ) -> None:
-    from pipeline import check
+    from pipeline.commands import check
 
     def fail(*_: object) -> None:
         raise error

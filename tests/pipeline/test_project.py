@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.parameters import ParameterError
+from pipeline.parameters.errors import ParameterError
 from pipeline.project import Project
 
 
@@ -40,8 +40,9 @@ def test_parameters_are_read_when_they_are_asked_for(bare: Path) -> None:
 
 
 def test_the_environment_moves_cache_and_data(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bare: Path, parameters, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    parameters(bare, {"data.source": "mnist", "data.path": None})
     project = Project(bare)
     monkeypatch.setenv("AUGMENT_CACHE_DIR", str(tmp_path / "c"))
     monkeypatch.setenv("AUGMENT_DATA_DIR", "../sets")
@@ -57,8 +58,8 @@ def test_the_environment_moves_cache_and_data(
 
 def test_a_unit_is_one_that_params_yaml_lists(bare: Path) -> None:
     paths = Project(bare).unit("all-0")
-    assert paths.judge == bare / "models/units/all-0/judge"
-    assert paths.filtered == bare / "data/units/all-0/filtered"
+    assert paths.judge == bare / "models/judges/all-0"
+    assert paths.filtered == bare / "data/filtered/all-0"
     for name in ("all-1", "", "../all-0", "all-0/"):
         with pytest.raises(PipelineError, match=r"is not in params\.yaml; allowed: all-0"):
             Project(bare).unit(name)

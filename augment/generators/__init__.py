@@ -1,0 +1,1 @@
+"""Generators: the training loop, and drawing images from what was trained."""

@@ -1,0 +1,229 @@
+"""What a family of generators gives to the rest: the contracts, and which families there are.
+
+A family is a folder of its own with two modules: ``systems`` names what can be trained, and imports
+no torch; ``model`` trains it and draws from it. Nothing outside of the folder knows its networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from augment.errors import AugmentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from lightning_fabric import Fabric
+    from torch import Tensor, nn
+
+FAMILIES = ("gan",)
+"""Folders beside this file, in the order in which their systems are listed."""
+
+
+class Architecture(Protocol):
+    """What rebuilds a family's networks for one kind of images."""
+
+    @property
+    def n_classes(self) -> int:
+        """Classes of the labels."""
+
+    @property
+    def channels(self) -> int:
+        """1 gray, 3 colour."""
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it can be asked for a label."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every argument as plain JSON values."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an image takes, in multiplications."""
+
+    training: float  # of one real image, all updates of its step counted
+    drawing: float  # of one generated image
+    updates: int = 1  # updates a step
+
+
+class System(Protocol):
+    """One generator by name, with all its settings."""
+
+    family: ClassVar[str]
+    Options: ClassVar[type[BaseModel]]
+    """What of a system a user can replace: params.yaml's train_gan.options."""
+
+    name: str
+    description: str  # One line for the user.
+    chosen: str  # What its study leaves open, and what was taken.
+    batch_size: int  # Real images a step.
+    ema_decay: float  # Decay a step of the averaged copy; 0 keeps none.
+    weights: Literal["plain", "average"]  # Which copy is kept and draws.
+    feedback: float  # Weight of the judge's score in the loss; 0 needs no judge.
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether a process needs two images at least, for one has no spread."""
+
+    def option(self, name: str) -> Any:
+        """Return an option's value."""
+
+    def replaced(self, options: Mapping[str, Any]) -> Self:
+        """Return this system with validated options in place.
+
+        Raises:
+            AugmentError: options that cannot go together.
+        """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values, without the networks."""
+
+    def architecture(
+        self, n_classes: int, channels: int, image_size: int, width: float = 1.0
+    ) -> Architecture:
+        """Return the networks for an image set.
+
+        Args:
+            n_classes: classes of the labels.
+            channels: 1 or 3.
+            image_size: side in pixels.
+            width: share of the system's own number of channels.
+        """
+
+    def check_images(self, options: Mapping[str, Any], image_size: int) -> None:
+        """Refuse options, as they stand in params.yaml, that do not fit images of a size.
+
+        Raises:
+            AugmentError: naming the option.
+        """
+
+    def cost(self, architecture: Any) -> Cost:
+        """Return what an image takes with the networks of `architecture`."""
+
+
+Feedback = Callable[["Tensor", "Tensor"], "Tensor"]
+"""(float images N x C x H x W in [-1, 1], int64 labels N) -> one differentiable score, higher is
+better."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a trainer is built with, beside its system and its architecture."""
+
+    seed: int  # Root of all streams.
+    steps: int  # Of the whole training; schedules go by it.
+    fabric: Fabric  # Launched; device, precision and processes are its own.
+    feedback: Feedback | None = None  # The judge's score, where the system's weight is not 0.
+
+
+class Trainer(Protocol):
+    """What the training loop trains: networks, their losses, and their schedule."""
+
+    system: Any
+    architecture: Any
+
+    network: nn.Module
+    """The plain module whose weights draw images."""
+
+    loss_names: tuple[str, ...]
+    """What `update` returns, in order."""
+
+    parts: dict[str, Any]
+    """Everything with a state dict."""
+
+    further: Mapping[str, nn.Module]
+    """Networks that are kept beside the last checkpoints, by name; often none."""
+
+    def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        """Make one step, under the rates that the schedule gives it.
+
+        Args:
+            real: float N x C x H x W in [-1, 1], this process's images on its device.
+            labels: int64 N, theirs.
+            step: from 0; names the step's noise.
+
+        Returns:
+            The losses, float, one a name; detached.
+        """
+
+    def draw(self, network: nn.Module, labels: Tensor, stream: str) -> np.ndarray:
+        """Draw images with the weights of ``network`` or an averaged copy of it.
+
+        Args:
+            network: in any mode, which it is left in.
+            labels: int64 N; ignored where the architecture has no labels.
+            stream: names the noise, which is the same at every call.
+
+        Returns:
+            uint8 N x H x W x C.
+        """
+
+    def reconstruct(self, real: Tensor) -> Tensor | None:
+        """Return what an autoencoder makes of images, as ``real``; None for all others."""
+
+    def changed(self) -> dict[str, Any]:
+        """Return what of the architecture the schedule has changed in the further networks."""
+
+
+def options_model(*models: type) -> type[BaseModel]:
+    """Return a model of the fields that have a meaning, of dataclasses: each may be absent."""
+    found: dict[str, Any] = {}
+    for model in models:
+        assert is_dataclass(model)
+        hints = get_type_hints(model, include_extras=True)
+        for field in fields(model):
+            metadata = getattr(hints[field.name], "__metadata__", ())
+            if any(getattr(each, "description", None) for each in metadata):
+                found[field.name] = (hints[field.name], None)
+    config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+    return create_model("Options", __config__=config, **found)
+
+
+def systems() -> dict[str, System]:
+    """Return every system that can be trained, by name."""
+    found: dict[str, System] = {}
+    for family in FAMILIES:
+        found |= import_module(f"augment.generators.{family}.systems").SYSTEMS
+    return found
+
+
+def system_of(name: str, options: Mapping[str, Any]) -> System:
+    """Return the system of a name with what differs from it.
+
+    Args:
+        name: as `systems` has it.
+        options: plain values, as they stand in params.yaml.
+
+    Raises:
+        AugmentError: an unknown name (the line lists the known ones), or options that cannot go
+            together.
+        pydantic.ValidationError: an option is unknown, or its value is not allowed.
+    """
+    known = systems()
+    if name not in known:
+        raise AugmentError(f"generator {name!r} is unknown; allowed: {', '.join(known)}")
+    system = known[name]
+    given = {key: _tuples(value) for key, value in options.items()}
+    parsed = system.Options.model_validate(given)
+    return system.replaced({key: getattr(parsed, key) for key in parsed.model_fields_set})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def build_trainer(system: System, architecture: Architecture, setup: Setup) -> Trainer:
+    """Return a system's networks with fresh weights, on the fabric's device."""
+    model = import_module(f"augment.generators.{system.family}.model")
+    trainer: Trainer = model.build_trainer(system, architecture, setup)
+    return trainer

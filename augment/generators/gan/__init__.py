@@ -1,0 +1,1 @@
+"""Generative adversarial networks: architectures, systems by name, losses."""

@@ -1,0 +1,1 @@
+"""Image sets: rows, splits, and the sources that they are read from."""

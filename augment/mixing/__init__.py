@@ -1,0 +1,1 @@
+"""Mixtures of real and generated images: strategies, counts, and recipes of cells."""

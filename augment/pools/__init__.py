@@ -1,0 +1,1 @@
+"""Pools of generated images, and filtering them by a judge."""

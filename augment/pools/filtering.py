@@ -1,0 +1,250 @@
+"""Keeping the generated images that a judge reads as asked.
+
+A generator without labels cannot be asked for a class: the judge's answers become the labels of
+its images, as pseudo-labels (Lee, 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from augment.errors import AugmentError
+
+Draw = Callable[[int, int, int], np.ndarray]
+"""(label, start, stop) -> uint8 images ``start`` to ``stop`` of that label."""
+
+DrawStream = Callable[[int, int], np.ndarray]
+"""(start, stop) -> uint8 images ``start`` to ``stop`` of the one stream there is."""
+
+Judge = Callable[[np.ndarray], np.ndarray]
+"""uint8 images -> float class probabilities, N x n_classes."""
+
+
+class AcceptanceError(AugmentError):
+    """A class did not give enough accepted images within the limit."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What passed the judge for one label."""
+
+    images: np.ndarray  # uint8 n x H x W x C, in the order drawn
+    index: np.ndarray  # int64 n: which images of the label these are
+    confidence: np.ndarray  # float n: the judge's probability of the label
+    drawn: int  # images drawn until the last accepted one, or all where they are too few
+
+    @property
+    def rate(self) -> float:
+        """Share of the drawn images that were accepted."""
+        return len(self.index) / self.drawn if self.drawn else 0.0
+
+
+def accepted(probabilities: np.ndarray, label: int, threshold: float) -> np.ndarray:
+    """Return which images pass: the label is the judge's answer, with confidence >= threshold.
+
+    Args:
+        probabilities: float N x n_classes.
+        label: class index asked for.
+        threshold: least probability of the label, 0 to 1.
+
+    Returns:
+        bool N.
+    """
+    answer = probabilities.argmax(axis=1) == label
+    passed: np.ndarray = answer & (probabilities[:, label] >= threshold)
+    return passed
+
+
+def draw_accepted(
+    draw: Draw,
+    judge: Judge,
+    label: int,
+    n: int,
+    *,
+    threshold: float,
+    limit: int,
+    block: int = 500,
+    name: str = "",
+    advice: str = "lower the confidence asked for",
+    short: bool = False,
+    pool: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Accepted:
+    """Draw images of one label until ``n`` have passed the judge.
+
+    Args:
+        draw: gives images of a label by index.
+        judge: gives class probabilities.
+        label: class index asked for.
+        n: images to keep.
+        threshold: least confidence.
+        limit: images drawn at the most.
+        block: images drawn at a time; never changes which are kept.
+        name: the label's name, for the error.
+        advice: what to change, for the error.
+        short: whether to end with fewer than ``n`` instead of raising.
+        pool: the label's first images and their class probabilities, where they are there already:
+            drawing goes on behind them.
+
+    Raises:
+        AcceptanceError: when ``limit`` images did not hold ``n`` that pass.
+    """
+    images: list[np.ndarray] = []
+    index: list[np.ndarray] = []
+    confidence: list[np.ndarray] = []
+    kept = start = 0
+    while kept < n and start < limit:
+        if pool is not None and start < len(pool[0]):
+            drawn, probabilities = pool[0][:limit], pool[1][:limit]
+        else:
+            drawn = draw(label, start, min(start + block, limit))
+            probabilities = judge(drawn)
+        passed = np.flatnonzero(accepted(probabilities, label, threshold))[: n - kept]
+        images.append(drawn[passed])
+        index.append(passed + start)
+        confidence.append(probabilities[passed, label])
+        kept += len(passed)
+        start += len(drawn)
+    if kept < n and not short:
+        rate = kept / limit if limit else 0.0
+        raise AcceptanceError(
+            f"class {name or label}: {kept} of {limit} images reached confidence {threshold:g} "
+            f"({rate:.1%}), {n} were asked for; {advice}"
+        )
+    where = np.concatenate(index) if index else np.empty(0, dtype=np.int64)
+    return Accepted(
+        images=np.concatenate(images) if images else draw(label, 0, 0),
+        index=where,
+        confidence=np.concatenate(confidence) if confidence else np.empty(0),
+        drawn=start if kept < n else int(where[-1]) + 1 if len(where) else 0,
+    )
+
+
+@dataclass(frozen=True)
+class PseudoLabelled:
+    """What a block of one stream gave, labelled by the judge's answers."""
+
+    images: np.ndarray  # uint8 n x H x W x C, in the order drawn
+    labels: np.ndarray  # int64 n: the judge's answers
+    index: np.ndarray  # int64 n: which images of the stream these are
+    confidence: np.ndarray  # float n: the judge's probabilities of the labels
+    # int64 n_classes: images with that answer so far, until the last one kept of a full class
+    answered: np.ndarray
+    drawn: int  # images drawn until the last one of these; all, at the end of a short stream
+
+
+def draw_pseudo_labelled(
+    draw: DrawStream,
+    judge: Judge,
+    counts: Sequence[int] | np.ndarray,
+    *,
+    threshold: float,
+    limit: int,
+    block: int = 500,
+    names: Sequence[str] = (),
+    advice: str = "lower the confidence asked for",
+    short: bool = False,
+) -> Iterator[PseudoLabelled]:
+    """Draw images of one stream until every class has its number by the judge's answers.
+
+    A class gets its first images in the order drawn; what a full class would get is dropped.
+
+    Args:
+        draw: gives images by index.
+        judge: gives class probabilities.
+        counts: images to keep of each class, n_classes numbers from 0.
+        threshold: least confidence of an answer, 0 to 1; 0 keeps every answer.
+        limit: images drawn at the most, over all classes.
+        block: images drawn at a time; changes where the pieces end, never what they hold together.
+        names: one a class, for the error; without them their numbers.
+        advice: what to change, for the error.
+        short: whether to end with classes that are not full instead of raising.
+
+    Yields:
+        Pieces in the order drawn, of up to ``block`` images. The last one's ``answered`` and
+        ``drawn`` hold for all; it alone may be without an image, where classes are not full.
+
+    Raises:
+        AcceptanceError: when ``limit`` images did not fill every class; it names the one that is
+            furthest from full.
+    """
+    asked = np.asarray(counts, dtype=np.int64)
+    missing = asked.copy()
+    answered = np.zeros_like(asked)
+    start = 0
+    while missing.any() and start < limit:
+        stop = min(start + block, limit)
+        images = draw(start, stop)
+        probabilities = judge(images)
+        answers = probabilities.argmax(axis=1)
+        confidence = probabilities[np.arange(len(images)), answers]
+        keep = np.zeros(len(images), dtype=bool)
+        for label in np.flatnonzero(missing):
+            mine = answers == label
+            passed = np.flatnonzero(mine & (confidence >= threshold))[: missing[label]]
+            keep[passed] = True
+            missing[label] -= len(passed)
+            answered[label] += mine[: None if missing[label] else passed[-1] + 1].sum()
+        kept = np.flatnonzero(keep)
+        if len(kept):
+            index = kept + start
+            yield PseudoLabelled(
+                images[kept],
+                answers[kept],
+                index,
+                confidence[kept],
+                answered.copy(),
+                int(index[-1]) + 1,
+            )
+        start = stop
+    if start and missing.any() and short:
+        none = kept[:0]
+        yield PseudoLabelled(
+            images[none], answers[none], none, confidence[none], answered.copy(), start
+        )
+    if missing.any() and not short:
+        worst = int(np.argmax(missing / np.maximum(asked, 1)))
+        found = asked[worst] - missing[worst]
+        sure = f" with confidence {threshold:g}" if threshold else ""
+        share = found / limit if limit else 0.0
+        raise AcceptanceError(
+            f"class {names[worst] if names else worst} is the judge's answer{sure} to {found} "
+            f"of {limit} images drawn without labels ({share:.1%}), {asked[worst]} were asked for; "
+            f"{advice}"
+        )
+
+
+def acceptance_by_threshold(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    thresholds: Sequence[float],
+) -> list[dict[str, str | float | int]]:
+    """Count, for each class and threshold, the images that would pass.
+
+    Args:
+        probabilities: the judge's, float N x n_classes, of images drawn without selection.
+        labels: the labels asked for, int64 N.
+        class_names: one a class.
+        thresholds: in [0, 1].
+
+    Returns:
+        One row a class and threshold: class_name, threshold, drawn, accepted, rate.
+    """
+    rows: list[dict[str, str | float | int]] = []
+    for label, name in enumerate(class_names):
+        mine = probabilities[labels == label]
+        for threshold in thresholds:
+            passed = int(accepted(mine, label, threshold).sum())
+            rows.append(
+                {
+                    "class_name": name,
+                    "threshold": threshold,
+                    "drawn": len(mine),
+                    "accepted": passed,
+                    "rate": passed / len(mine) if len(mine) else 0.0,
+                }
+            )
+    return rows

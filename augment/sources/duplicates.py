@@ -1,0 +1,104 @@
+"""The same picture twice: identical images as a fact, images that look nearly alike as a hint."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import imagehash
+import numpy as np
+from PIL import Image
+
+from augment.sources.grouping import number_groups
+
+HASH_SIDE = 16
+"""A perceptual hash has this many bits squared."""
+
+NEAR_BITS = 10
+"""Two images look nearly the same when at most so many of the 256 bits of their hashes differ.
+
+Chosen on MNIST, where two ones look alike and are not the same picture; see
+benchmarks/near_duplicates.py.
+"""
+
+# Pairs are compared in blocks of this many rows, which stay in the processor's cache.
+_ROWS = 16
+
+
+@dataclass(frozen=True)
+class NearPairs:
+    """Pairs of images that look nearly the same."""
+
+    pairs: np.ndarray  # int64, K x 2: row numbers, the first smaller
+    distance: np.ndarray  # int64, K: bits that differ, 0 to 256
+    n: int  # how many pairs there are; only the nearest are in ``pairs``
+
+
+def identical_sets(images: Iterable[np.ndarray]) -> np.ndarray:
+    """Return a number for each image, int64 N, that identical images share.
+
+    Two images are identical when every value is the same (by their BLAKE2b digests). Numbers count
+    from 0 in the order of first appearance.
+
+    Args:
+        images: N of uint8 H x W x C, all of one size; read one by one.
+    """
+    return number_groups(
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        for image in images
+    )
+
+
+def perceptual_hashes(images: np.ndarray) -> np.ndarray:
+    """Return the perceptual hash of each image: uint64, N x 4, 256 bits.
+
+    The signs of the lowest 16 x 16 frequencies of the gray image against their median (pHash, as
+    in the package imagehash).
+
+    Args:
+        images: uint8, N x H x W x C with C 1 or 3.
+    """
+    hashes = np.empty((len(images), HASH_SIDE * HASH_SIDE // 8), dtype=np.uint8)
+    for row, image in enumerate(images):
+        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        bits = imagehash.phash(picture, hash_size=HASH_SIDE).hash
+        hashes[row] = np.packbits(bits.ravel())
+    return hashes.view(np.uint64)
+
+
+def near_pairs(
+    hashes: np.ndarray, kinds: np.ndarray, *, bits: int = NEAR_BITS, most: int = 1000
+) -> NearPairs:
+    """Find the pairs of images of different kinds whose hashes differ in at most ``bits`` bits.
+
+    Args:
+        hashes: uint64, N x 4, from `perceptual_hashes`.
+        kinds: integers, N; pairs of one kind do not count.
+        bits: 0 to 256.
+        most: pairs to return at the most, the nearest first.
+    """
+    first = np.ascontiguousarray(hashes[:, 0])
+    pairs = np.empty((0, 2), dtype=np.int64)
+    distance = np.empty(0, dtype=np.int64)
+    n = 0
+    for start in range(0, len(hashes), _ROWS):
+        # A quarter of the bits is enough to set nearly all pairs aside.
+        near = np.bitwise_count(first[start : start + _ROWS, None] ^ first[start:]) <= bits
+        a, b = np.nonzero(near)
+        a, b = a + start, b + start
+        keep = (a < b) & (kinds[a] != kinds[b])
+        a, b = a[keep], b[keep]
+        apart = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.int64)
+        keep = apart <= bits
+        n += int(keep.sum())
+        pairs = np.concatenate([pairs, np.stack([a[keep], b[keep]], axis=1)])
+        distance = np.concatenate([distance, apart[keep]])
+        if len(pairs) > 2 * most:
+            pairs, distance = _nearest(pairs, distance, most)
+    return NearPairs(*_nearest(pairs, distance, most), n)
+
+
+def _nearest(pairs: np.ndarray, distance: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    order = np.lexsort((pairs[:, 1], pairs[:, 0], distance))[:most]
+    return pairs[order], distance[order]

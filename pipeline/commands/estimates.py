@@ -1,0 +1,179 @@
+"""Rough estimates of a study's time, disk space and memory, from its parameters alone.
+
+The speeds are round figures of one ordinary processor: good enough to tell ten minutes from ten
+hours, not to compare machines.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from augment.generators.budget import epochs_between_scores
+from augment.generators.family import system_of
+from augment.mixing.counts import resolve_counts
+from augment.mixing.strategies import STRATEGIES
+from pipeline.parameters.models import FitParameters, Parameters
+from pipeline.parameters.units import parse_unit
+
+LENET_SPEED = 10_000.0
+"""Images/s that one thread trains a LeNet on at 32 x 32 pixels."""
+
+CLASSIFIER_MULTIPLY_ADDS = 20e9
+"""Multiplications a second of one thread in the training of torchvision's models."""
+
+GAN_IMAGE_SECONDS = 0.5e-3
+"""Seconds that two cores take for an image of training whatever the networks' size."""
+
+GAN_MULTIPLY_ADDS = 40e9
+"""Multiplications a second of two cores in a generator's training."""
+
+GPU_GAIN = 20.0
+"""How many times faster than two cores a GPU trains a generator."""
+
+INCEPTION_SPEED = 6.0
+"""Images/s through InceptionV3 at 299 x 299 pixels, one core."""
+
+UNITS_GAIN = 1.4
+"""How many times sooner two units are done side by side, one thread each, than one after the other
+on two threads."""
+
+FIXED_SECONDS = 60.0
+"""Reading the images, starting the stages, figures and report."""
+
+FIXED_BYTES = 200 * 10**6
+"""Models, tables, figures and resume states."""
+
+PROCESS_BYTES = 500 * 10**6
+"""Memory of one process that has imported torch, before any image."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What an estimate needs to know of a machine."""
+
+    cores: int
+    gpu: bool
+
+
+@dataclass(frozen=True)
+class StudySize:
+    """How many images and classes a study has."""
+
+    n_train: int  # images that are trained on, without validation and test
+    n_images: int  # all images of the source
+    n_classes: int
+
+
+def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
+    """Return the number of training images of every cell of a unit, seeds counted apart.
+
+    Real images alone are in every grid; counts that mean nothing in a strategy make no cell.
+    """
+    mix = parameters.mix
+    sizes = []
+    for n_real in {n for n in resolve_counts(mix.real, n_train) if n <= n_train}:
+        for n_synthetic in set(resolve_counts(mix.synthetic, n_train)):
+            for name in ("none", *mix.strategies):
+                if STRATEGIES[name].takes(n_real, n_synthetic):
+                    sizes += [n_real + n_synthetic] * len(mix.seeds)
+    return sizes
+
+
+def unit_sizes(parameters: Parameters, n_train: int) -> list[int]:
+    """Return the training images of every unit."""
+    return [parse_unit(unit).n_real or n_train for unit in parameters.units]
+
+
+def _images_shown(fit: FitParameters, batch_size: int, n: int) -> int:
+    if fit.steps is not None:
+        return fit.steps * batch_size
+    return (fit.epochs or 0) * n
+
+
+def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tuple[float, float]:
+    """Return images/s of a generator's training, and of drawing from it."""
+    gan, data = parameters.train_gan, parameters.data
+    system = system_of(gan.system, gan.options)
+    width = 1.0 if gan.width is None else gan.width
+    architecture = system.architecture(size.n_classes, data.channels, data.image_size, width)
+    cost = system.cost(architecture)
+    cores = (min(machine.cores, 16) / 2) ** 0.8
+    gain = GPU_GAIN if machine.gpu and gan.device != "cpu" else cores
+    training = GAN_IMAGE_SECONDS * cost.updates + cost.training / GAN_MULTIPLY_ADDS
+    drawing = GAN_IMAGE_SECONDS / 4 + cost.drawing / GAN_MULTIPLY_ADDS
+    return gain / training, cores / drawing  # Images are drawn on the CPU.
+
+
+def _classifier_speed(parameters: Parameters) -> float:
+    """Return images/s that one thread trains the classifier on; one of the user's is a LeNet."""
+    from classifiers.models.registry import BUILT_IN
+
+    model, side = parameters.classifier.model, parameters.classifier.input_size
+    if model in BUILT_IN or ":" in model:
+        return LENET_SPEED * (32 / side) ** 2
+    from classifiers.models.torchvision import multiply_adds as of_model
+
+    # Backward costs twice forward.
+    return CLASSIFIER_MULTIPLY_ADDS / (3 * of_model(model, side))
+
+
+def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) -> dict[str, float]:
+    """Return a rough number of minutes for each part of a study."""
+    p = parameters
+    batch = p.classifier.batch_size
+    classifier = _classifier_speed(p)
+    gan, forward = _gan_speeds(p, size, machine)
+    units = unit_sizes(p, size.n_train)
+    pooled = p.generate.per_class + (p.filter.per_class if p.filter is not None else 0)
+    processes = min(p.compute.processes or machine.cores, machine.cores)
+    # Units are done side by side, each on a part of the cores.
+    gain = UNITS_GAIN if len(units) > 1 and processes > 1 else 1.0
+    from_folder = p.generate.source == "folder"
+    cells = [n for unit in units for n in cell_sizes(p, unit)]
+    seconds = {
+        "judges and examiner": _images_shown(p.train_examiner, batch, size.n_train) / classifier
+        + sum(_images_shown(p.train_judge, batch, n) for n in units) / classifier / gain,
+        "generators": 0.0
+        if from_folder
+        else sum(_generator_seconds(p, n, gan, forward, classifier) for n in units) / gain,
+        "images": len(units) * pooled * size.n_classes * (1 / forward + 0.3 / classifier) / gain,
+        "classifiers": sum(_images_shown(p.train_classifiers, batch, n) for n in cells)
+        / (classifier * max(1, processes)),
+        "rest": FIXED_SECONDS,
+    }
+    if p.score.inception:
+        seconds["inception"] = 3 * p.score.n / (INCEPTION_SPEED * machine.cores)
+    return {part: value / 60 for part, value in seconds.items()}
+
+
+def _generator_seconds(
+    p: Parameters, n_train: int, gan: float, forward: float, classifier: float
+) -> float:
+    """Return the time of one generator's training, with the scores of its epochs."""
+    shown = p.train_gan.images or (p.train_gan.epochs or 0) * n_train
+    passes = shown / max(1, n_train)
+    epoch_steps = n_train // system_of(p.train_gan.system, p.train_gan.options).batch_size
+    scored = passes / max(1, epochs_between_scores(math.ceil(passes), epoch_steps))
+    return shown / gan + scored * p.train_gan.evaluate * (1 / forward + 0.5 / classifier)
+
+
+def _image_bytes(parameters: Parameters) -> int:
+    return parameters.data.image_size**2 * parameters.data.channels
+
+
+def estimate_disk(parameters: Parameters, size: StudySize) -> int:
+    """Return roughly how many bytes a study writes, DVC's cache included."""
+    pools = parameters.generate.per_class
+    if parameters.filter is not None:
+        pools += parameters.filter.per_class
+    images = size.n_images + len(parameters.units) * pools * size.n_classes
+    # Twice: DVC keeps a copy of every output where the file system has no links for it.
+    return 2 * images * _image_bytes(parameters) + FIXED_BYTES
+
+
+def estimate_memory(parameters: Parameters, size: StudySize, machine: Machine) -> int:
+    """Return roughly how many bytes of memory a study's largest stage takes."""
+    processes = parameters.compute.processes or machine.cores
+    largest = max(cell_sizes(parameters, size.n_train), default=0)
+    return processes * (PROCESS_BYTES + largest * _image_bytes(parameters))

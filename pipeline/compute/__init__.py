@@ -1,0 +1,1 @@
+"""Progress, stopping, and going on where a training was stopped."""

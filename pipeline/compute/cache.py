@@ -1,0 +1,110 @@
+"""Finished work in the user's cache: DVC deletes a stage's outputs before it runs the stage.
+
+Two kinds are kept, each under a digest of everything that it depends on: `models`, the folders that
+a unit's training wrote, and `cells`, a file a trained classifier.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from augment.files import atomic_folder
+from pipeline.errors import PipelineError
+
+KINDS = {
+    "models": "finished judges and generators",
+    "cells": "finished classifiers of the grid",
+    "training": "unfinished trainings",
+}
+"""Folders of the cache, and what they hold."""
+
+_DAY = 86_400.0
+
+
+def make_cache(folder: Path) -> None:
+    """Make a folder in the user's cache, or say in one line why it cannot be used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PipelineError(
+            f"the cache folder {folder} cannot be written ({error.strerror}); "
+            "set AUGMENT_CACHE_DIR to a folder that can"
+        ) from None
+
+
+def restore(cache: Path, key: str, outs: Mapping[str, Path]) -> bool:
+    """Copy a finished unit's folders to where the stage writes them.
+
+    Args:
+        cache: the user's.
+        key: digest of everything that the folders depend on.
+        outs: each folder's name in the cache, and its place.
+
+    Returns:
+        Whether they were there; where not, nothing is written.
+    """
+    entry = cache / "models" / key
+    if not all((entry / name).is_dir() for name in outs):
+        return False
+    entry.touch()  # it is in use
+    for name, out in outs.items():
+        with atomic_folder(out) as folder:
+            shutil.copytree(entry / name, folder, dirs_exist_ok=True)
+    return True
+
+
+def keep(cache: Path, key: str, outs: Mapping[str, Path]) -> None:
+    """Copy a unit's finished folders into the cache; arguments as of `restore`."""
+    with atomic_folder(cache / "models" / key) as folder:
+        for name, out in outs.items():
+            shutil.copytree(out, folder / name)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one folder of the cache takes."""
+
+    kind: str
+    entries: int
+    bytes: int
+
+
+def usage(cache: Path) -> list[Usage]:
+    """Return what is in the cache, a row a kind."""
+    rows = []
+    for kind in KINDS:
+        entries = list(_entries(cache, kind))
+        rows.append(Usage(kind, len(entries), sum(map(_size, entries))))
+    return rows
+
+
+def prune(cache: Path, days: float) -> Usage:
+    """Remove what was neither written nor used for a number of days; return what went."""
+    oldest = time.time() - days * _DAY
+    removed = freed = 0
+    for kind in KINDS:
+        for entry in _entries(cache, kind):
+            if max(path.stat().st_mtime for path in (entry, *entry.rglob("*"))) < oldest:
+                removed += 1
+                freed += _size(entry)
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return Usage("", removed, freed)
+
+
+def _entries(cache: Path, kind: str) -> list[Path]:
+    """Return the finished work of one kind: a cell is a file, all others are folders."""
+    if kind == "cells":
+        return sorted((cache / kind).glob("*/*.npz"))
+    return sorted(path for path in (cache / kind).glob("[0-9a-f]*") if path.is_dir())
+
+
+def _size(entry: Path) -> int:
+    files = entry.rglob("*") if entry.is_dir() else [entry]
+    return sum(path.stat().st_size for path in files if path.is_file())

@@ -1,0 +1,50 @@
+"""Which source files decide what a unit's trained model is: part of the key of the cache.
+
+They are the code that dvc.yaml lists for the stage. Left out is what meta.json spells out anyway,
+such as a system's settings, so that another family, system or model trains nothing again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from augment.files import sha256_file
+from classifiers.models.registry import code_files
+
+_ROOT = Path(__file__).parents[2]
+_PREDICTING = ("augment/images", "augment/streams.py", "classifiers/prediction.py")
+
+JUDGE = (*_PREDICTING, "classifiers/fitting.py", "pipeline/judging.py")
+GENERATOR = (
+    *_PREDICTING,
+    "augment/generators/budget.py",
+    "augment/generators/sampling.py",
+    "augment/generators/selection.py",
+    "augment/generators/training.py",
+    "pipeline/epoch_scores.py",
+    "pipeline/generator_outputs.py",
+    "pipeline/generator_plan.py",
+    "pipeline/stages/train_gan.py",
+    "reports/scores/frechet.py",
+    "reports/scores/inception_score.py",
+    "reports/scores/inputs.py",
+    "reports/scores/label_match.py",
+)
+
+
+def code_digest(model: str, *places: str) -> str:
+    """Return the SHA-256 of the content of source files.
+
+    Args:
+        model: the judge's, whose own files are among them.
+        places: files, or folders whose Python files are meant, relative to the rooms' folder.
+    """
+    files = [
+        file
+        for place in places
+        for file in ([_ROOT / place] if place.endswith(".py") else (_ROOT / place).rglob("*.py"))
+        if file.name != "systems.py"  # named settings: those in use are in meta.json
+    ]
+    digests = "".join(sha256_file(file) for file in [*sorted(files), *code_files(model)])
+    return hashlib.sha256(digests.encode()).hexdigest()

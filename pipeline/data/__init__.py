@@ -1,0 +1,1 @@
+"""Real images: from where they are read, which are alike, and whether they changed."""

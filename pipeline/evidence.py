@@ -1,0 +1,237 @@
+"""What the report of a study rests on, read from the project's files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from augment.checkpoints import read_meta
+from augment.files import read_json
+from augment.images.grids import untile
+from augment.images.image_sets import ImageSet, open_image_set
+from pipeline.data.fingerprint import changes_since_fetch
+from pipeline.errors import PipelineError
+from pipeline.project import Project, read_array
+from reports.figures.images import chosen_epochs
+from reports.figures.study import Evidence, TrainingEvidence
+from reports.page.facts import generator_notes, pool_notes
+from reports.verdict.statistics import unit_sizes
+
+_COLLAGE_IMAGES = 12
+_MOST_PAIRS = 16
+NO_CHECKPOINTS = pd.DataFrame({"epoch": [], "weights": []})
+"""Scores of checkpoints where no generator was trained."""
+
+_SCORES = ("score", "unit", "pool", "value", "floor", "n", "split", "n_reference")
+
+
+def read_cells(project: Project) -> tuple[pd.DataFrame, str]:
+    """Return the cells table, and the first unit of those that see the most training images.
+
+    Raises:
+        PipelineError: a table that is missing or damaged, or of no unit of params.yaml.
+        ReportError: a table that lacks a column, or has no rows.
+    """
+    cells = project.read(project.results / "cells.parquet", pd.read_parquet)
+    largest = cells.loc[cells["unit_real"] == unit_sizes(cells)[0], "unit"].unique().tolist()
+    for unit in project.parameters.units:
+        if unit in largest:
+            return cells, unit
+    raise PipelineError(
+        f"results/cells.parquet is of {', '.join(largest)}, which params.yaml does not list; "
+        "`dvc repro train-classifiers` makes it again"
+    )
+
+
+def read_generator(project: Project, unit: str) -> dict[str, Any] | None:
+    """Return what a unit's generator was trained with; None where the images are a folder's."""
+    if project.parameters.generate.source == "folder":
+        return None
+    generator = project.unit(unit).generator
+    project.require(generator)
+    return read_meta(generator, "generator")
+
+
+def read_scores(project: Project) -> pd.DataFrame:
+    """Return the scores of the generated images; no row where the pools are too short for any."""
+    return pd.DataFrame(
+        project.read(project.results / "scores.json", read_json), columns=list(_SCORES)
+    )
+
+
+def read_evidence(
+    project: Project,
+    cells: pd.DataFrame,
+    unit: str,
+    meta: Mapping[str, Any] | None,
+    about: Mapping[str, Any],
+) -> Evidence:
+    """Return the tables and images of a study, with one unit's generator.
+
+    Args:
+        project: where they are.
+        cells: from `read_cells`.
+        unit: whose generator.
+        meta: of that generator's checkpoint; None where the images come from a folder.
+        about: what stage fetch wrote of the images.
+
+    Raises:
+        PipelineError: what is missing or damaged, and the stage that makes it.
+    """
+    paths = project.unit(unit)
+    project.require(project.train, project.test, paths.generated, paths.filtering)
+    train, test, pool = (
+        open_image_set(path) for path in (project.train, project.test, paths.generated)
+    )
+    confidence = project.read(paths.filtering / "confidence.csv", pd.read_csv)
+    filtering = project.parameters.filter
+    first, second = project.read(paths.inspection / "explained.json", read_json)
+
+    def inspected(name: str) -> pd.DataFrame:
+        return project.read(paths.inspection / f"{name}.csv", _read_named)
+
+    return Evidence(
+        class_names=train.class_names,
+        train=(train.images, train.labels),
+        test=(test.images, test.labels),
+        generated=(pool.images, pool.labels),
+        near_duplicates=_near_duplicates(project, about),
+        cells=cells,
+        predictions=project.read(project.results / "predictions.npy", read_array),
+        training=None
+        if meta is None
+        else _read_training(project, unit, meta["epoch"], train.images.shape[1:3]),
+        confidences={
+            str(name): rows.to_numpy()
+            for name, rows in confidence.groupby("group", sort=False)["confidence"]
+        },
+        acceptance=project.read(paths.filtering / "acceptance.csv", _read_named),
+        threshold=None if filtering is None else filtering.threshold,
+        neighbours=inspected("neighbours"),
+        coverage=inspected("coverage"),
+        discriminator=inspected("discriminator"),
+        projection=inspected("projection"),
+        explained=(first, second),
+    )
+
+
+def _read_training(
+    project: Project, unit: str, kept_epoch: int, size: tuple[int, ...]
+) -> TrainingEvidence:
+    paths = project.unit(unit)
+    project.require(paths.training, paths.grids)
+    history = project.read(paths.training / "history.csv", _read_by_epoch)
+    grids = {
+        epoch: _read_pictures(project, paths.grids / f"grid-{epoch:04d}.png", size)
+        for epoch in chosen_epochs(history["epoch"].tolist(), kept_epoch)
+    }
+    pairs = paths.grids / f"reconstructions-{kept_epoch:04d}.png"
+    return TrainingEvidence(
+        kept_epoch=kept_epoch,
+        history=history,
+        checkpoints=project.read(paths.checkpoint_scores, _read_by_epoch),
+        grids={epoch: _different_classes(grid) for epoch, grid in grids.items()},
+        reconstructions=_read_pictures(project, pairs, size) if pairs.exists() else None,
+    )
+
+
+def read_notes(
+    project: Project, unit: str, meta: Mapping[str, Any] | None, about: Mapping[str, Any]
+) -> list[str]:
+    """Return what a reader must know first: of the images, the pools and the generator."""
+    p, paths = project.parameters, project.unit(unit)
+    project.require(paths.filtered)
+    changes = changes_since_fetch(project, p.data)
+    of_images = [*about["notes"], *([] if changes is None else [str(changes)])]
+    filtered = open_image_set(paths.filtered)
+    pools = {"generated": open_image_set(paths.generated), "filtered": filtered}
+    threshold = None if p.filter is None else p.filter.threshold
+    notes = [f"{note[0].upper()}{note[1:]}." for note in of_images]
+    if len(p.units) > 1:
+        notes.append(
+            f"The study has {len(p.units)} units: {', '.join(p.units)}. The headline and the "
+            "figures of accuracy are of those that see the most training images, the figures of "
+            f"the generator of {unit}; the tables hold all."
+        )
+    short = {name: lack for name, pool in pools.items() if (lack := _lacking(pool))[1]}
+    made_by = ["The generated images come from a folder; no generator was trained."]
+    if meta is not None:
+        made_by = generator_notes(meta)
+    return [*notes, *pool_notes(short, threshold, len(filtered)), *made_by]
+
+
+def shown_parameters(project: Project, about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that results depend on, without the user's paths."""
+    shown: dict[str, Any] = project.parameters.model_dump(mode="json")
+    shown["compute"].pop("processes")
+    if shown["data"]["path"] is not None:
+        shown["data"]["path"] = about["name"]
+    if shown["generate"]["path"] is not None:
+        shown["generate"]["path"] = "(given)"
+    if shown["score"]["inception_weights"] is not None:
+        shown["score"]["inception_weights"] = "(given)"
+    return shown
+
+
+def _lacking(pool: ImageSet) -> tuple[int, str]:
+    """Return how many images of each class a pool should have, and the classes that have fewer."""
+    per_class = pool.meta["made_by"].get("per_class", 0)
+    return per_class, pool.short_of(per_class)
+
+
+def _read_named(path: Path) -> pd.DataFrame:
+    # A class may be called NA or null.
+    return pd.read_csv(
+        path,
+        dtype={"class_name": str},
+        keep_default_na=False,
+        na_values={"share": [""], "most": [""]},
+    )
+
+
+def _read_by_epoch(path: Path) -> pd.DataFrame:
+    """Read a table of scores by epoch; raises ``ValueError`` for another one."""
+    table = pd.read_csv(path)
+    if "epoch" not in table:
+        raise ValueError("it has no column epoch")
+    return table
+
+
+def _near_duplicates(
+    project: Project, about: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the pairs of real images that look nearly the same, or None where there is none."""
+    pairs = about["nearly_alike"]["nearest"][:_MOST_PAIRS]
+    if not pairs:
+        return None
+    parts = {part for pair in pairs for part, _ in pair["images"]}
+    sets = {part: open_image_set(project.real / part) for part in parts}
+    first, second = (
+        np.stack([sets[part].images[row] for part, row in (pair["images"][i] for pair in pairs)])
+        for i in (0, 1)
+    )
+    return first, second
+
+
+def _read_pictures(project: Project, path: Path, size: tuple[int, ...]) -> np.ndarray:
+    """Cut a picture of the training back into its images, rows x columns."""
+
+    def cut(path: Path) -> np.ndarray:
+        try:
+            with Image.open(path) as picture:
+                return untile(np.asarray(picture), *size)
+        except SyntaxError as error:  # Pillow's word for some damaged files.
+            raise ValueError(error) from None
+
+    return project.read(path, cut)
+
+
+def _different_classes(grid: np.ndarray) -> np.ndarray:
+    """Return images of a grid that has a row a class: one of each, then the next of each."""
+    n = min(len(grid), _COLLAGE_IMAGES)
+    return np.concatenate(list(grid.swapaxes(0, 1)))[: n * (_COLLAGE_IMAGES // n)]

@@ -1,0 +1,89 @@
+"""Writing the pool of the images that a judge agrees with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from augment.files import sha256_file
+from augment.images.image_sets import ImageSetWriter
+from classifiers.models.contract import Classifier
+from pipeline.compute.executor import Watcher
+from pipeline.pools import Pool, draw_by_answer, draw_confident, pool_seed
+from pipeline.project import Project
+
+
+def write_filtered(
+    project: Project,
+    unit: str,
+    pool: Pool,
+    judge: Classifier,
+    probabilities: np.ndarray,
+    watcher: Watcher,
+) -> tuple[list[int], list[str]]:
+    """Write the filtered pool, of the pool's images and then of more; empty without a section.
+
+    Args:
+        project: whose parameters say how sure the judge must be.
+        unit: by name.
+        pool: the unit's unselected one.
+        judge: the unit's.
+        probabilities: the judge's, of the pool's images.
+        watcher: who follows.
+
+    Returns:
+        Images drawn of each class, and lines on a stream without labels.
+    """
+    settings, paths = project.parameters.filter, project.unit(unit)
+    images, sampler, seed = pool.images, pool.sampler, pool_seed(project, unit)
+    names = images.class_names
+    per_class = 0 if settings is None else settings.per_class
+    total = per_class * len(names)
+    made_by: dict[str, Any] = {
+        "generator": images.digest
+        if sampler is None
+        else sha256_file(paths.generator / "weights.safetensors"),
+        "judge": sha256_file(paths.judge / "weights.safetensors"),
+        "seed": seed,
+        "threshold": None if settings is None else settings.threshold,
+        "per_class": per_class,
+    }
+    drawn, lines = [0] * len(names), []
+    height, width, channels = images.images.shape[1:]
+    with ImageSetWriter(
+        paths.filtered,
+        total,
+        height,
+        width,
+        channels,
+        names,
+        f"{pool.made_by}, filtered",
+        made_by,
+        exact=False,
+    ) as writer:
+        if settings is not None and (sampler is None or sampler.architecture.conditional):
+            found = draw_confident(pool, judge, probabilities, seed, settings)
+            for label, kept in enumerate(found):
+                writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
+                drawn[label] = kept.drawn
+                watcher.update(writer.written, total, names[label])
+        elif settings is not None:
+            assert sampler is not None
+            # Drawn again: the pool does not hold the answers that no class needed any more.
+            for piece in draw_by_answer(
+                sampler,
+                judge,
+                [per_class] * len(names),
+                seed,
+                threshold=settings.threshold,
+                max_draws=settings.max_draws,
+                names=names,
+                short=True,
+            ):
+                writer.append(piece.images, piece.labels)
+                watcher.update(writer.written, total)
+                # A class's own share is that of the images with its answer, however rare they are.
+                drawn = piece.answered.tolist()
+                lines = [f"unit {unit}: {piece.drawn:,} images drawn without labels"]
+    return drawn, lines

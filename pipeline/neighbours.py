@@ -1,0 +1,62 @@
+"""Which training images are nearest to generated ones, and to test images beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from augment.images.image_sets import ImageSet
+from augment.images.splits import apportion, spread_rows
+from reports.inspection.neighbours import nearest_images, neighbour_coverage
+
+N_QUERIES = 2000
+"""Generated images, and test images beside them, whose nearest training image is looked for."""
+
+N_NEIGHBOURS = 4
+N_SHOWN = 10
+
+
+def neighbour_tables(
+    pool: ImageSet, train: ImageSet, index: np.ndarray, test: ImageSet
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the neighbours of a few generated images, and how many images are somebody's nearest.
+
+    Args:
+        pool: generated images.
+        train: the unit's training images.
+        index: their rows in the whole training set.
+        test: real images that no generator saw.
+    """
+    # As many queries of each class in both groups, or their shares could not be compared.
+    n = min(N_QUERIES, len(test), len(pool))
+    per_class = np.minimum(apportion(n, test.counts()), pool.counts())
+    n_neighbours = min(N_NEIGHBOURS, len(train))
+    found: list[tuple[int | float, ...]] = []
+    coverage = []
+    for name, images in (("generated", pool), ("test", test)):
+        rows = np.concatenate(
+            [np.flatnonzero(images.labels == c)[:k] for c, k in enumerate(per_class)]
+        )
+        labels = images.labels[rows]
+        distances, nearest = nearest_images(images.images[rows], train.images, n_neighbours)
+        table = neighbour_coverage(nearest[:, 0], labels, train.labels, train.n_classes)
+        table.insert(0, "class_name", [train.class_names[label] for label in table["label"]])
+        coverage.append(table.assign(group=name))
+        if name == "generated":
+            found = [
+                (rows[i], labels[i], rank + 1, index[nearest[i, rank]], distances[i, rank])
+                for i in _first_of_each(labels, N_SHOWN)
+                for rank in range(n_neighbours)
+            ]
+    columns = ["query", "label", "rank", "row", "distance"]
+    return pd.DataFrame(found, columns=columns), pd.concat(coverage)
+
+
+def _first_of_each(labels: np.ndarray, n: int) -> list[int]:
+    """Return the places of ``n`` entries: the first of each label, then the second, in turn."""
+    places = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    if len(places) > n:
+        places = [places[i] for i in spread_rows(len(places), n)]
+    turns = max(map(len, places))
+    chosen = [mine[turn] for turn in range(turns) for mine in places if turn < len(mine)]
+    return sorted(chosen[:n])

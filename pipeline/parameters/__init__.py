@@ -1,0 +1,1 @@
+"""params.yaml: its models, its texts, and whether its study can be made."""

@@ -1,0 +1,197 @@
+"""Whether there will be as many images as params.yaml asks for: one answer for check and stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from augment.mixing.counts import (
+    Count,
+    counts_per_class,
+    resolve_count,
+    resolve_counts,
+    unknown_classes,
+)
+from pipeline.parameters.errors import ParameterError
+from pipeline.parameters.models import GanParameters, Parameters
+from pipeline.parameters.text import nearest, shown
+from pipeline.parameters.units import parse_unit
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def check_feasible(
+    parameters: Parameters,
+    real_per_class: np.ndarray,
+    test_per_class: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Refuse a study that asks for more images than there will be, before anything is trained.
+
+    Args:
+        parameters: the whole of params.yaml.
+        real_per_class: int64, training images of each class (after test and validation are taken).
+        test_per_class: int64, test images of each class.
+        class_names: one name a class, in the same order.
+
+    Raises:
+        ParameterError: everything that cannot be had, as in `infeasible`.
+    """
+    found = infeasible(parameters, real_per_class, test_per_class, class_names)
+    if found:
+        raise ParameterError(f"params.yaml: {each}" for each in found)
+
+
+def infeasible(
+    parameters: Parameters,
+    real_per_class: np.ndarray,
+    test_per_class: np.ndarray,
+    class_names: Sequence[str],
+) -> list[str]:
+    """Return a line for everything in params.yaml that these images cannot give.
+
+    Args and order as in `check_feasible`; every line names the key, its value and what would fit.
+    """
+    import numpy as np
+
+    real = np.asarray(real_per_class, dtype=np.int64)
+    empty = np.flatnonzero(real <= 0)
+    if empty.size:
+        name = shown(class_names[empty[0]])
+        return [f"class {name} has no training image; allowed: at least 1 of each"]
+    n_train = int(real.sum())
+    mix = parameters.mix
+    return [
+        *_wrong_totals("mix.real", mix.real, n_train),
+        *(
+            f"mix.real[{index}] is {count}; allowed: at most the {n_train} training images"
+            for index, count in enumerate(resolve_counts(mix.real, n_train))
+            if count > n_train
+        ),
+        *_wrong_totals("mix.synthetic", mix.synthetic, n_train),
+        *(
+            f"mix.synthetic[{index}] names the class {_no_class(name, class_names)}"
+            for index, entry in enumerate(mix.synthetic)
+            for name in unknown_classes(entry, class_names)
+        ),
+        *_wrong_units(parameters.units, real, class_names),
+        *_wrong_batches(parameters, n_train),
+        *_small_pools(parameters, real, np.asarray(test_per_class), class_names),
+    ]
+
+
+def _no_class(name: str, class_names: Sequence[str]) -> str:
+    close = nearest(name, class_names)
+    meant = f"did you mean {shown(close)}? " if close else ""
+    return f"{shown(name)}; {meant}allowed: {shown(list(class_names))[1:-1]}"
+
+
+def _wrong_totals(key: str, entries: Sequence[Count], n_train: int) -> Iterator[str]:
+    """Yield shares of no image, and entries that come to the same number of images."""
+    first_with: dict[int, int] = {}
+    for index, (entry, total) in enumerate(
+        zip(entries, resolve_counts(entries, n_train), strict=True)
+    ):
+        if total == 0 and entry != 0:
+            yield (
+                f"{key}[{index}] is {shown(entry)}, less than one of the {n_train} training images;"
+                f" allowed: 0 or at least {_least_share(n_train)}"
+            )
+        elif total in first_with:
+            yield (
+                f"{key}[{first_with[total]}] and {key}[{index}] are both {total} images of "
+                f"{n_train}; allowed: every number once"
+            )
+        first_with.setdefault(total, index)
+
+
+def _least_share(n_train: int) -> float:
+    """Return the smallest share, in ten thousandths, that is one image."""
+    least = max(1, -(-10_000 // (2 * n_train))) / 10_000
+    return least if resolve_count(least, n_train) else least + 1e-4
+
+
+def _wrong_units(
+    units: Sequence[str], real: np.ndarray, class_names: Sequence[str]
+) -> Iterator[str]:
+    """Yield units of more images than there are, or without an image of a class."""
+    from augment.images.subsets import subset_counts
+
+    n_train = int(real.sum())
+    for index, name in enumerate(units):
+        unit = parse_unit(name)
+        if unit.n_real is None:
+            continue
+        if unit.n_real >= n_train:
+            same = f", or all-{unit.repeat}" if unit.n_real == n_train else ""
+            yield (
+                f"units[{index}] is {name}; allowed: fewer than the {n_train} training images{same}"
+            )
+            continue
+        empty = (subset_counts(real, unit.n_real, unit.repeat) == 0).nonzero()[0]
+        if len(empty):
+            yield (
+                f"units[{index}] is {name}, which has no image of class "
+                f"{shown(class_names[empty[0]])}; allowed: more images"
+            )
+
+
+def _wrong_batches(parameters: Parameters, n_train: int) -> Iterator[str]:
+    """Yield why a unit's images cannot fill a batch; a folder's images need no generator."""
+    if parameters.generate.source == "folder":
+        return
+    sizes = {parse_unit(unit).n_real or n_train for unit in parameters.units}
+    yield from _wrong_batch(parameters.train_gan, min(sizes))
+
+
+def _wrong_batch(gan: GanParameters, n_train: int) -> Iterator[str]:
+    """Yield why a batch cannot be filled by the training set, or shared by the processes."""
+    from augment.generators.family import system_of
+
+    system = system_of(gan.system, gan.options)
+    batch = system.batch_size
+    own = "" if "batch_size" in gan.options else f" ({gan.system}'s own)"
+    key = f"train_gan.options.batch_size is {batch}{own}"
+    if batch > n_train:
+        yield f"{key}; allowed: at most the {n_train} training images"
+    if batch % gan.processes:
+        yield f"{key}; allowed: a multiple of train_gan.processes, {gan.processes}"
+    if batch == gan.processes and system.batch_norm:
+        yield (
+            f"{key}; allowed: at least 2 images for each of the {gan.processes} processes, for "
+            "batch norm has no spread of one image"
+        )
+
+
+def _small_pools(
+    parameters: Parameters, real: np.ndarray, test: np.ndarray, class_names: Sequence[str]
+) -> Iterator[str]:
+    """Yield for each pool that is too small what asks most of it, and the size that would do."""
+    from augment.images.splits import scored_per_class
+    from augment.mixing.strategies import STRATEGIES
+
+    used = {STRATEGIES[name].pool for name in parameters.mix.strategies}
+    sizes = {"generated": ("generate.per_class", parameters.generate.per_class)}
+    if parameters.filter is not None:
+        sizes["filtered"] = ("filter.per_class", parameters.filter.per_class)
+    demands: Mapping[str, np.ndarray] = {
+        f"mix.synthetic[{index}] is {shown(entry)}": counts_per_class(entry, real, class_names)
+        for index, entry in enumerate(parameters.mix.synthetic)
+        if not unknown_classes(entry, class_names)
+    }
+    scored = scored_per_class(test, parameters.score.n)
+    for pool, (key, size) in sizes.items():
+        asked = dict(demands) if pool in used else {}
+        if pool == "generated" or pool in used:
+            asked[f"score.n is {parameters.score.n}"] = scored
+        most = {what: int(counts.max(initial=0)) for what, counts in asked.items()}
+        too_many = {what: count for what, count in most.items() if count > size}
+        if too_many:
+            what = max(too_many, key=too_many.__getitem__)
+            name = shown(class_names[int(asked[what].argmax())])
+            others = f" (and {len(too_many) - 1} more ask too much)" if len(too_many) > 1 else ""
+            yield (
+                f"{key} is {size}, and {what}, which takes {too_many[what]} images of class "
+                f"{name}{others}; allowed: {key} of at least {too_many[what]}, or fewer asked for"
+            )

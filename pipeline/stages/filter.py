@@ -1,0 +1,58 @@
+"""Stage filter: keep the generated images that the unit's judge reads as asked.
+
+The label asked for of an image from a generator without labels is the judge's own answer; what is
+kept of those is what the judge is sure of. Without a section filter the pool stays empty, and the
+tables say how the judge reads the unselected pool.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from augment.files import atomic_folder, write_csv
+from augment.images.image_sets import open_image_set
+from classifiers.checkpoints import load_classifier
+from classifiers.prediction import predict
+from pipeline.compute.executor import Watcher, map_units
+from pipeline.confidence import confidence_tables
+from pipeline.filtered_pool import write_filtered
+from pipeline.pools import open_pool, short_classes
+from pipeline.project import Project
+
+
+def run(project: Project, unit: str | None = None) -> list[str]:
+    """Write the filtered pools of all units, or of one, and tables of acceptance and confidence."""
+    return map_units(filter_unit, project, unit, noun="images")
+
+
+def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
+    """Write the unit's filtered pool, and tables of how the judge reads the unselected one."""
+    p, paths = project.parameters, project.unit(unit)
+    project.require(paths.judge)
+    pool = open_pool(project, unit)
+    judge = load_classifier(paths.judge, p.classifier.model)
+    probabilities = predict(judge, pool.images.images).probabilities
+    drawn, lines = write_filtered(project, unit, pool, judge, probabilities, watcher)
+    filtered = open_image_set(paths.filtered)
+    tables = confidence_tables(project, judge, pool.images, probabilities)
+    tables["drawn"] = pd.DataFrame(
+        {"class_name": filtered.class_names, "kept": filtered.counts(), "drawn": drawn}
+    )
+    with atomic_folder(paths.filtering) as folder:
+        for name, table in tables.items():
+            write_csv(folder / f"{name}.csv", table)
+    if p.filter is None:
+        return [f"unit {unit}: no filtered pool, as params.yaml has no section filter"]
+    share = len(filtered) / sum(drawn) if any(drawn) else 0.0
+    what = "with an answer that was still needed" if lines else "drawn"
+    lines.append(
+        f"unit {unit}: {len(filtered):,} images kept of {sum(drawn):,} {what} ({share:.1%} at "
+        f"confidence {p.filter.threshold:g})"
+    )
+    if len(filtered):
+        return lines + short_classes(filtered, p.filter.per_class, "filter")
+    return [
+        *lines,
+        "no image passed the judge: the filtered pool is empty, and mix leaves out the recipes "
+        "that need it; lower filter.threshold or raise filter.max_draws for one",
+    ]

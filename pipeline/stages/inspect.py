@@ -1,0 +1,75 @@
+"""Stage inspect: a unit's generated images beside the real ones that they should be like."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from augment.files import atomic_folder, write_csv, write_json
+from augment.generators.gan.discrimination import checkpoint_scores
+from augment.images.image_sets import ImageSet, open_image_set
+from augment.streams import derive_seed, numpy_stream
+from classifiers.checkpoints import load_classifier
+from classifiers.prediction import predict
+from pipeline.compute.executor import Watcher, map_units
+from pipeline.neighbours import neighbour_tables
+from pipeline.project import Project, read_array
+from reports.inspection.projection import joint_projection
+
+N_PROJECTED = 100
+N_SCORED = 1000
+
+
+def run(project: Project, unit: str | None = None) -> list[str]:
+    """Write the tables of every unit's ``inspection``; return lines for the user."""
+    return map_units(inspect_unit, project, unit, noun="steps")
+
+
+def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
+    """Look up neighbours, project features, ask the discriminators that training kept."""
+    p, paths = project.parameters, project.unit(unit)
+    project.require(project.test, project.examiner, paths.subset, paths.generated)
+    project.require(paths.checkpoints)
+    index = project.read(paths.subset, read_array)
+    train, test = open_image_set(project.train), open_image_set(project.test)
+    if len(index) < len(train):
+        train = train.subset(index)
+    pool = open_image_set(paths.generated)
+    seed = derive_seed(p.seed, "inspect", unit)
+    with atomic_folder(paths.inspection) as out:
+        neighbours, coverage = neighbour_tables(pool, train, index, test)
+        write_csv(out / "neighbours.csv", neighbours)
+        write_csv(out / "coverage.csv", coverage)
+        watcher.update(1, 3, "neighbours")
+        examiner = load_classifier(project.examiner, p.classifier.model)
+        chosen = {"real": _sample(test, N_PROJECTED, seed)}
+        chosen["generated"] = _sample(pool, N_PROJECTED, seed)
+        *placed, explained = joint_projection(
+            *(predict(examiner, images.images).features for images in chosen.values())
+        )
+        table = pd.concat(
+            pd.DataFrame({"group": name, "label": images.labels, "x": xy[:, 0], "y": xy[:, 1]})
+            for (name, images), xy in zip(chosen.items(), placed, strict=True)
+        )
+        write_csv(out / "projection.csv", table)
+        write_json(out / "explained.json", list(explained))
+        watcher.update(2, 3, "projection")
+        groups = {"training": train, "test": test}
+        rows = checkpoint_scores(
+            paths.checkpoints, train.counts(), N_SCORED, seed,
+            lambda n: {name: _sample(images, n, seed) for name, images in groups.items()},
+        )  # fmt: skip
+        scores = pd.DataFrame(rows, columns=["epoch", "group", "score"])
+        write_csv(out / "discriminator.csv", scores)
+    lines = [f"unit {unit}: neighbours of generated and test images are looked up"]
+    above = (scores["score"] > 0.5).groupby(scores["group"]).mean()
+    shares = ", ".join(f"{group}: {share:.0%}" for group, share in above.items())
+    return lines + (
+        [f"unit {unit}: the discriminator scores above 0.5: {shares}"] if shares else []
+    )
+
+
+def _sample(images: ImageSet, n: int, seed: int) -> ImageSet:
+    """Return ``n`` random images, or all where there are fewer."""
+    rows = numpy_stream(seed, "sample", len(images)).permutation(len(images))[:n]
+    return images.subset(np.sort(rows))

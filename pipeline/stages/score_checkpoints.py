@@ -1,0 +1,89 @@
+"""Stage score-checkpoints: the examiner's view of the generators that training kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from augment.files import write_csv
+from augment.generators.sampling import load_sampler
+from augment.images.image_sets import open_image_set
+from augment.images.splits import apportion, spread_rows
+from augment.streams import derive_seed
+from classifiers.checkpoints import load_classifier
+from classifiers.prediction import predict
+from pipeline.compute.executor import Watcher, map_units
+from pipeline.generator_outputs import generator_checkpoints, over_units
+from pipeline.project import Project
+from reports.scores.inception_network import (
+    inception_features,
+    inception_probabilities,
+    load_inception,
+)
+from reports.scores.table import Viewed, score_images
+
+N_IMAGES = 2000
+"""Images drawn from each generator; on InceptionV3 these take minutes on a CPU."""
+
+
+def run(project: Project, unit: str | None = None) -> list[str]:
+    """Write a table a unit, a row a kept generator, and their summary; return lines."""
+    lines = map_units(score_unit, project, unit, noun="generators")
+    paths = [project.unit(each).checkpoint_scores for each in project.parameters.units]
+    tables = pd.concat(pd.read_csv(path) for path in paths if path.exists())
+    scores = [str(name) for name in tables if name not in ("epoch", "weights")]
+    summary = over_units(tables.groupby(["epoch", "weights"]), scores).reset_index()
+    write_csv(project.checkpoint_summary, summary, float_format=None)
+    return lines
+
+
+def score_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
+    """Score every generator that a unit's training kept."""
+    p, paths = project.parameters, project.unit(unit)
+    project.require(project.test, project.examiner, paths.checkpoints)
+    test = open_image_set(project.test)
+    examiner = load_classifier(project.examiner, p.classifier.model)
+    predictions = predict(examiner, test.images)
+    inception = features = None
+    if p.score.inception:
+        inception = load_inception(project.inception_weights, allow_download=True)
+        features = inception_features(inception, test.images[spread_rows(len(test), N_IMAGES)])
+    real = Viewed(predictions.features, predictions.probabilities, inception_features=features)
+    counts = apportion(N_IMAGES, test.counts())
+    seed = derive_seed(p.seed, "checkpoints", unit)
+    rows: list[dict[str, float | str]] = []
+    folders = generator_checkpoints(paths)
+    for done, folder in enumerate(folders, 1):
+        sampler, meta = load_sampler(folder)
+        conditional = sampler.architecture.conditional
+        # Without labels one stream of images does.
+        shares = counts if conditional else [N_IMAGES]
+        images = np.concatenate(
+            [sampler.draw(label, 0, int(n), seed) for label, n in enumerate(shares)]
+        )
+        predictions = predict(examiner, images)
+        generated = Viewed(predictions.features, predictions.probabilities)
+        if conditional:
+            generated = replace(generated, labels=np.repeat(np.arange(len(counts)), counts))
+        if inception is not None:
+            features = inception_features(inception, images)
+            seen = inception_probabilities(inception, features)
+            generated = replace(
+                generated, inception_features=features, inception_probabilities=seen
+            )
+        about = {"epoch": meta["epoch"], "weights": meta["weights"]}
+        rows.append(about | score_images(generated, real))
+        watcher.update(done, len(folders), folder.name)
+    table = pd.DataFrame(rows, columns=None if rows else ["epoch", "weights"])
+    write_csv(paths.checkpoint_scores, table)
+    return [_line(unit, row) for row in rows]
+
+
+def _line(unit: str, row: dict[str, float | str]) -> str:
+    match = f", label match {row['label_match']:.1%}" if "label_match" in row else ""
+    return (
+        f"unit {unit}, epoch {row['epoch']} ({row['weights']}): FID {row['fid_examiner']:.2f} "
+        f"(examiner), IS {row['inception_score']:.2f}{match}"
+    )

@@ -1,0 +1,1 @@
+"""The published studies: their figures and claims beside the records of runs."""

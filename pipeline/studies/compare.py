@@ -1,0 +1,85 @@
+"""`augment compare`: the studies' figures and claims beside the runs recorded under studies/."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from augment.files import write_csv
+from pipeline.errors import PipelineError
+from pipeline.paths import refuse_outputs
+from pipeline.studies.claims import Finding, claims_table
+from pipeline.studies.comparison import Figure, Measurement, comparison_table
+from pipeline.studies.figures import compare_figures
+from pipeline.studies.judge_claims import judge_claims
+from pipeline.studies.published import load_published, study_names
+from pipeline.studies.records import read_records
+
+
+def tables(root: Path, studies: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the comparison and the claims of studies.
+
+    Args:
+        root: the project's folder.
+        studies: names; None is every study.
+
+    Returns:
+        The tables of `comparison_table` and `claims_table`.
+
+    Raises:
+        PipelineError: an unknown study, or a file under studies/ that is not valid; one line.
+    """
+    pairs: list[tuple[Figure, Measurement | None]] = []
+    findings: list[Finding] = []
+    for name in study_names(root) if studies is None else studies:
+        published, records = load_published(root, name), read_records(root, name)
+        pairs += compare_figures(published, records)
+        findings += judge_claims(published, records)
+    return comparison_table(pairs), claims_table(findings)
+
+
+def studies_of(root: Path, source: str) -> list[str]:
+    """Return the studies of a kind of images, sorted; none where ``root`` holds no studies.
+
+    Args:
+        root: the project's folder.
+        source: data.source of params.yaml; the embedded digits count as MNIST.
+    """
+    if not (root / "studies").is_dir():
+        return []
+    kind = "mnist" if source == "mnist5k" else source
+    return [name for name in study_names(root) if load_published(root, name).data.source == kind]
+
+
+def write_csvs(root: Path, path: Path, tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Write the comparison and, where it is there, the table of claims beside it, as CSV.
+
+    Args:
+        root: the project's folder.
+        path: the comparison's file; the claims' is that of :func:`claims_path`.
+        tables: one or both of :func:`tables`.
+
+    Returns:
+        A line for each file.
+
+    Raises:
+        PipelineError: a place is taken, or is the pipeline's; nothing is written then.
+    """
+    if not path.name:
+        raise PipelineError(f"--csv {path} is a folder; allowed: a file that is not there yet")
+    written = list(zip((path, claims_path(path)), tables, strict=False))
+    for place, _ in written:
+        refuse_outputs(place, root, "--csv")
+        if os.path.lexists(place):
+            raise PipelineError(f"--csv {place} is there already; give another file, or remove it")
+    for place, table in written:
+        write_csv(place, table, float_format=None)
+    return [f"{place} holds {len(table)} rows" for place, table in written]
+
+
+def claims_path(path: Path) -> Path:
+    """Return the file beside a comparison's CSV that holds the claims."""
+    return path.with_name(f"{path.stem}-claims{path.suffix}")

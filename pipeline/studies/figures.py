@@ -1,0 +1,307 @@
+"""The studies' figures, each beside what we have.
+
+Which run stands beside a figure is settled by budget and name, never by what it reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from pipeline.studies.comparison import Figure, Measurement, Protocol
+from pipeline.studies.published import (
+    Published,
+    PublishedAccuracy,
+    PublishedData,
+    PublishedFigure,
+    PublishedSystem,
+)
+from pipeline.studies.records import (
+    CellRow,
+    CellsRecord,
+    Checkpoint,
+    GeneratorRecord,
+    Machine,
+    Record,
+    Runs,
+    runs_by_budget,
+)
+from reports.scores.table import SCORES
+
+_STAND_INS = {"fid_inception": "fid_examiner", "inception_score_inception": "inception_score"}
+"""What is shown where a score on InceptionV3 was not recorded."""
+
+_TIMES = ("seconds_per_epoch", "training_minutes")
+_MEASURES = {
+    "fid_inception": "FID (InceptionV3)",
+    "inception_score": "Inception Score (LeNet)",
+    "inception_score_inception": "Inception Score (InceptionV3)",
+    "label_match": "label match (%)",
+    "seconds_per_epoch": "seconds an epoch",
+    "training_minutes": "minutes of training",
+}
+_STAND_IN_MEASURES = {
+    "fid_inception": "FID (other features)",
+    "inception_score_inception": "Inception Score (other network)",
+}
+_DECIMALS = {"fid_inception": 1, "seconds_per_epoch": 1, "training_minutes": 1}
+_SOURCES = {
+    "mnist5k": "5,000 digits of MNIST",
+    "mnist": "MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "folder": "a folder of images",
+}
+_ALL = "the best of all epochs"
+
+
+def compare_figures(
+    published: Published, records: Sequence[Record]
+) -> Iterator[tuple[Figure, Measurement | None]]:
+    """Yield every figure of a study with what we have of it, None where nothing was run.
+
+    Of several budgets the one with the widest networks, then with the most images seen is taken: it
+    is the nearest to the study's.
+    """
+    generators = [record for record in records if isinstance(record, GeneratorRecord)]
+    grids = [record for record in records if isinstance(record, CellsRecord)]
+    for name, system in published.systems.items():
+        runs = runs_by_budget(generators, name)
+        for figure in system.figures:
+            yield _score(published, name, system, figure, runs)
+    for accuracy in published.accuracies:
+        yield _accuracy(published, accuracy, grids)
+
+
+def _score(
+    published: Published,
+    name: str,
+    system: PublishedSystem,
+    figure: PublishedFigure,
+    by_budget: Mapping[Hashable, Runs],
+) -> tuple[Figure, Measurement | None]:
+    score, values, runs = _measured(published, figure, by_budget)
+    measures = _MEASURES if score == figure.score else _STAND_IN_MEASURES
+    at = "" if figure.epoch is None else f", epoch {figure.epoch:g}"
+    shown = Figure(
+        published.study,
+        name,
+        measures[figure.score] + at,
+        figure.value,
+        _their_protocol(published, system, figure),
+        share=figure.score == "label_match",
+        decimals=_DECIMALS.get(figure.score, 2),
+        note=figure.note,
+    )
+    if runs is None:
+        return shown, None
+    ours = _our_protocol(published, figure, score, runs.first)
+    return shown, Measurement(tuple(values), ours)
+
+
+def _measured(
+    published: Published, figure: PublishedFigure, by_budget: Mapping[Hashable, Runs]
+) -> tuple[str, list[float], Runs | None]:
+    """Return the score that stands beside a figure, its values and the runs that they are of."""
+    scores: list[str] = [figure.score]
+    if figure.score in _STAND_INS:
+        scores.append(_STAND_INS[figure.score])
+    for score in scores:
+        for runs in by_budget.values():
+            found = [_value(record, score, figure, published) for record in runs.records]
+            values = [value for value in found if value is not None]
+            if values:
+                return score, values, runs
+    return figure.score, [], None
+
+
+def _value(
+    record: GeneratorRecord, score: str, figure: PublishedFigure, published: Published
+) -> float | None:
+    """Return what one run has of a score: at the figure's epoch, its best one, or its last."""
+    seconds = record.seconds_per_epoch
+    if score == "seconds_per_epoch":
+        return seconds
+    if score == "training_minutes":
+        return None if seconds is None else seconds * record.images_seen / record.data.train / 60
+    rows = [row for row in record.plain if getattr(row, score) is not None]
+    if not rows:
+        return None
+    best = min if SCORES[score].better == "lower" else max
+    values = [float(getattr(row, score)) for row in rows]
+    if figure.epoch is not None:
+        return float(getattr(_nearest(rows, figure.epoch), score))
+    return best(values) if published.protocol.best_epoch else values[-1]
+
+
+def _nearest(rows: Sequence[Checkpoint], epoch: float) -> Checkpoint:
+    return min(rows, key=lambda row: (abs(row.epoch - epoch), row.epoch))
+
+
+def _their_protocol(
+    published: Published, system: PublishedSystem, figure: PublishedFigure
+) -> Protocol:
+    """Return what a score of the study depends on."""
+    timed, score = figure.score in _TIMES, figure.score
+    of_an_epoch = figure.epoch is not None
+    epoch = f"epoch {figure.epoch:g}" if of_an_epoch else None
+    if published.protocol.best_epoch and not of_an_epoch and not timed:
+        epoch = _ALL
+    by_lenet = score in ("inception_score", "label_match")
+    return Protocol(
+        data=published.data.name,
+        n_train=published.data.train,
+        image_size=system.image_size or published.data.image_size,
+        width=1.0,
+        epochs=None if of_an_epoch or score == "seconds_per_epoch" else system.epochs,
+        batch_size=system.batch_size or published.protocol.batch_size,
+        options="",
+        features="InceptionV3" if score in _STAND_INS else None,
+        lenet_epochs=published.protocol.lenet_epochs if by_lenet else None,
+        epoch=epoch,
+        machine=published.protocol.machine if timed else None,
+    )
+
+
+def _our_protocol(
+    published: Published, figure: PublishedFigure, score: str, record: GeneratorRecord
+) -> Protocol:
+    """Return what our own score depends on."""
+    if figure.epoch is not None:
+        epoch = f"epoch {_nearest(record.plain, figure.epoch).epoch}"
+    elif len(record.plain) < record.epochs:
+        epoch = f"the best of {len(record.plain)} of {record.epochs} epochs"
+    else:
+        epoch = _ALL
+    return Protocol(
+        data=_data_name(published.data, record.data.source),
+        n_train=record.data.train,
+        image_size=record.architecture.image_size,
+        width=record.width,
+        epochs=record.images_seen / record.data.train,
+        batch_size=record.system.batch_size,
+        options=record.options,
+        features="InceptionV3" if score in _STAND_INS else record.examiner_model,
+        lenet_epochs=record.examiner_epochs,
+        epoch=epoch,
+        machine=_machine_text(record.machine),
+    )
+
+
+def _data_name(theirs: PublishedData, source: str) -> str:
+    """Return our images by the study's name where they are the same; no folder is known to be."""
+    same = source == theirs.source != "folder"
+    return theirs.name if same else _SOURCES.get(source, source)
+
+
+def _machine_text(machine: Machine) -> str:
+    device = "" if machine.device in (None, "cpu") else f", {machine.device}"
+    cores = "" if machine.cores is None else f" with {machine.cores} cores"
+    return f"{machine.processor}{cores}{device}"
+
+
+def _accuracy(
+    published: Published, accuracy: PublishedAccuracy, grids: Sequence[CellsRecord]
+) -> tuple[Figure, Measurement | None]:
+    pool = published.protocol.pool
+    assert pool is not None  # A rule of the published facts.
+    generated = accuracy.n_synthetic != 0
+    choice = None
+    if accuracy.best:
+        choice = "the best on test"
+    elif accuracy.n_real is None or accuracy.n_synthetic is None:
+        choice = "counts that are not given"
+    theirs = Protocol(
+        data=published.data.name,
+        n_train=published.data.train,
+        image_size=published.data.image_size,
+        width=1.0 if generated else None,
+        epochs=pool.epochs if generated else None,
+        batch_size=published.protocol.batch_size if generated else None,
+        options="" if generated else None,
+        classifiers=_epochs_text(published.protocol.classifier_epochs),
+        choice=choice,
+    )
+    figure = Figure(
+        published.study,
+        f"{accuracy.strategy} ({pool.system})" if generated else accuracy.strategy,
+        _cell_measure(accuracy),
+        accuracy.accuracy,
+        theirs,
+        share=True,
+    )
+    found = [
+        (record, _find_row(record, accuracy, published.data.train))
+        for record in grids
+        if record.generator.system == pool.system or not generated
+    ]
+    candidates = [(record, *row) for record, row in found if row is not None]
+    if not candidates:
+        return figure, None
+    # Where no generated image is mixed in, the generator does not matter, and seeds do.
+    record, row, chosen = max(
+        candidates,
+        key=lambda item: (
+            0 if generated else len(item[1].test_accuracy),
+            item[0].generator.nearness,
+        ),
+    )
+    steps = record.classifier.steps
+    ours = Protocol(
+        data=_data_name(published.data, record.data.source),
+        n_train=record.data.train,
+        image_size=record.generator.image_size,
+        width=record.generator.width,
+        epochs=record.generator.images_seen / record.data.train,
+        batch_size=record.generator.batch_size,
+        options=record.options,
+        classifiers=f"{steps:,} steps" if steps else _epochs_text(record.classifier.epochs),
+        choice=chosen,
+    )
+    return figure, Measurement(tuple(row.test_accuracy), ours)
+
+
+def _epochs_text(epochs: int | None) -> str | None:
+    return None if epochs is None else f"{epochs} epochs"
+
+
+def _cell_measure(accuracy: PublishedAccuracy) -> str:
+    if accuracy.n_real is None and accuracy.n_synthetic is None:
+        return "accuracy (%), best cell"
+    n_real, n_synthetic = (
+        "any" if n is None else f"{n:,}" for n in (accuracy.n_real, accuracy.n_synthetic)
+    )
+    return f"accuracy (%), {n_real} + {n_synthetic}"
+
+
+def _find_row(
+    record: CellsRecord, accuracy: PublishedAccuracy, published_train: int | None
+) -> tuple[CellRow, str] | None:
+    """Return the cell that stands beside a published one, and how it was chosen.
+
+    Where the study does not give its counts, the best one on validation images stands for it, and
+    without such images the one with the largest counts: never the best on test.
+    """
+    # All of the study's training images stand for all of ours.
+    whole = accuracy.n_real == published_train
+    n_real = record.data.train if whole else accuracy.n_real
+    rows = [
+        row
+        for row in record.cells
+        if row.strategy == accuracy.strategy
+        and (row.n_real > 0 if n_real is None else row.n_real == n_real)
+        and (
+            row.n_synthetic > 0
+            if accuracy.n_synthetic is None
+            else row.n_synthetic == accuracy.n_synthetic
+        )
+    ]
+    if not rows:
+        return None
+    if accuracy.n_real is not None and accuracy.n_synthetic is not None:
+        return rows[0], "a cell fixed beforehand"
+    if all(row.validation is not None for row in rows):
+        row = max(rows, key=lambda row: (row.validation or 0, -row.n_synthetic, -row.n_real))
+        by = "the best on validation"
+    else:
+        row = max(rows, key=lambda row: (row.n_real, row.n_synthetic))
+        by = "the largest counts"
+    return row, f"{by} ({row.n_real:,} + {row.n_synthetic:,})"

@@ -1,0 +1,272 @@
+"""`augment record --cells`: keep what the grid of classifiers reached, with the study's claims.
+
+Only the cost differs from run to run; everything else is the same bytes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from augment.checkpoints import read_meta
+from augment.files import write_json
+from augment.images.image_sets import open_image_set
+from pipeline.errors import PipelineError
+from pipeline.parameters.models import Parameters
+from pipeline.project import Project, read_array
+from pipeline.studies.claims import (
+    Contrast,
+    best_contrast,
+    cells_contrast,
+    pair_cells,
+    roughness_contrast,
+)
+from pipeline.studies.published import FILE as PUBLISHED_FILE
+from pipeline.studies.published import (
+    BestTest,
+    CellsTest,
+    ClaimTest,
+    Published,
+    RoughnessTest,
+    Side,
+    load_published,
+)
+from pipeline.studies.record import FORMAT, check_described, command_text, machine, record_path
+from reports.verdict.statistics import CELL_KEYS, gain_table, headline, summarise_cells
+
+_DIGITS = 6
+
+
+def run(project: Project, name: str, unit: str) -> list[str]:
+    """Write what the grid of classifiers reached to ``studies/<name>.json``.
+
+    The claims of the study that the name begins with are measured here, where the predictions are.
+
+    Returns:
+        Lines for the user.
+
+    Raises:
+        PipelineError: for a name that is no plain file name or that a record of another kind has,
+            results that are missing or of another generator, or published facts that are not valid.
+        ReportError: tables that do not fit each other.
+    """
+    path = record_path(project, name, "cells")
+    p, paths = project.parameters, project.unit(unit)
+    results = project.results
+    tables = results / "cells.parquet", results / "predictions.npy"
+    project.require(project.train, project.test, paths.generator, paths.training, *tables)
+    n_train = len(project.read(paths.subset, read_array))
+    meta = read_meta(paths.generator, "generator")
+    history = project.read(paths.training / "history.csv", pd.read_csv)
+    cells = project.read(tables[0], pd.read_parquet)
+    predictions = project.read(tables[1], read_array)
+    train, test = open_image_set(project.train), open_image_set(project.test)
+    seen = history.loc[history["epoch"] == meta["epoch"], "images"]
+    if set(cells["generator"]) != {meta["system"]["name"]} or len(seen) != 1:
+        raise PipelineError(
+            f"{tables[0].relative_to(project.root)} is of another generator than "
+            f"{paths.generator.relative_to(project.root)}; `dvc repro train-classifiers` makes it "
+            "again"
+        )
+    check_described(p, meta, train)
+    head = headline(cells, predictions, test.labels, n_train)
+    published = _published(project, name)
+    contrasts = []
+    if published is not None:
+        contrasts = _contrasts(published, n_train, cells, predictions, test.labels)
+    rows = _rows(cells, n_train, len(test))
+    record = {
+        "format": FORMAT,
+        "kind": "cells",
+        "name": name,
+        "generator": {
+            "system": meta["system"]["name"],
+            "width": 1.0 if p.train_gan.width is None else p.train_gan.width,
+            "images_seen": int(seen.iloc[0]),
+            "epoch": meta["epoch"],
+            "batch_size": meta["system"]["batch_size"],
+            "image_size": meta["architecture"]["image_size"],
+            "weights": meta["system"]["weights"],
+            "architecture": _digest(meta["architecture"]),
+            "key": meta["key"],
+            "seed": meta["seed"],
+        },
+        "data": {
+            "source": p.data.source,
+            "digest": train.digest,
+            "train": len(train),
+            "validation": (
+                len(open_image_set(project.validation)) if project.validation.exists() else 0
+            ),
+            "test": len(test),
+        },
+        "protocol": sorted(cells["protocol"].unique()),
+        "classifier": {
+            "epochs": p.train_classifiers.epochs,
+            "steps": p.train_classifiers.steps,
+            "model": p.classifier.model,
+            "pretrained": p.classifier.pretrained,
+            "batch_size": p.classifier.batch_size,
+            "input_size": p.classifier.input_size,
+            "steps_taken": _range(cells["steps"]),
+            "images_seen": _range(cells["images_seen"]),
+        },
+        "strategies": list(dict.fromkeys(cells["strategy"])),
+        "cells": rows,
+        "gains": gain_table(cells, predictions, test.labels, n_train).to_dict(orient="records"),
+        "headline": head,
+        "contrasts": contrasts,
+        "command": _command(p, meta["precision"]),
+        "machine": {
+            key: value
+            for key, value in machine(meta).items()
+            if key not in ("threads", "device", "precision")  # the generator's
+        },
+        "cost": _cost(project, cells),
+    }
+    write_json(path, _rounded(record))
+    counted = f"{len(cells)} classifiers, {len(rows)} recipes"
+    measured = sum(contrast["difference"] is not None for contrast in contrasts)
+    claims = f"; {measured} of {len(contrasts)} claims measured" if contrasts else ""
+    return [f"{path.relative_to(project.root)} holds {counted}{claims}"]
+
+
+def _range(values: pd.Series) -> dict[str, int]:
+    return {"least": int(values.min()), "most": int(values.max())}
+
+
+def _rows(cells: pd.DataFrame, n_train: int, n_test: int) -> list[dict[str, Any]]:
+    """Return one row a recipe, with the test accuracy of every seed."""
+    ordered = cells.sort_values("seed", kind="stable")
+    by_recipe = dict(iter(ordered.groupby(CELL_KEYS)))
+    rows = []
+    for row in summarise_cells(cells, n_train, n_test).to_dict(orient="records"):
+        group = by_recipe[tuple(row[key] for key in CELL_KEYS)]
+        rows.append(
+            {key: row[key] for key in CELL_KEYS}
+            | {
+                "seeds": group["seed"].tolist(),
+                "test_accuracy": group["test_accuracy"].tolist(),
+                "mean": row["test_mean"],
+                "low": row["test_low"],
+                "high": row["test_high"],
+                "validation": row["validation_mean"],
+                "optimistic": row["optimistic"],
+            }
+        )
+    return rows
+
+
+def _published(project: Project, name: str) -> Published | None:
+    """Return the published facts of the study that a record's name begins with."""
+    study, _, own = name.partition("/")
+    if not own or not (project.root / "studies" / study / PUBLISHED_FILE).exists():
+        return None
+    return load_published(project.root, study)
+
+
+def _contrasts(
+    published: Published,
+    n_train: int,
+    cells: pd.DataFrame,
+    predictions: np.ndarray,
+    labels: np.ndarray,
+) -> list[dict[str, Any]]:
+    """Measure every claim of a study that classifiers decide."""
+
+    def side(of: Side) -> tuple[str, list[int], list[int]]:
+        # All of the study's training images stand for all of ours.
+        real = [n_train if n == published.data.train else n for n in of.n_real]
+        return of.strategy, real, of.n_synthetic
+
+    def contrast(test: ClaimTest) -> Contrast | None:
+        match test:
+            case CellsTest():
+                pairs = pair_cells(side(test.a), side(test.b))
+                return cells_contrast(cells, predictions, labels, pairs, n_train)
+            case BestTest():
+                return best_contrast(cells, predictions, labels, test.a, test.b, n_train)
+            case RoughnessTest():
+                return roughness_contrast(cells, test.a, test.b, n_train)
+        return None  # one that generators decide
+
+    found = [(claim, contrast(claim.test)) for claim in published.claims]
+    return [
+        {"claim": claim.id, "test": claim.measured, **asdict(measured)}
+        for claim, measured in found
+        if measured is not None
+    ]
+
+
+def _cost(project: Project, cells: pd.DataFrame) -> dict[str, Any]:
+    """Return what the grid cost; None where the logs, which git does not hold, do not say."""
+    images = int(cells["images_seen"].sum())
+    core = _core_seconds(project.cell_times, cells)
+    wall = _stage_seconds(project.log, "train-classifiers")
+    return {
+        "cells": len(cells),
+        "images": images,
+        "core_minutes": None if core is None else round(core / 60, 1),
+        "images_per_second": None if not core else round(images / core),  # of one core
+        "wall_minutes": None if wall is None else round(wall / 60, 1),  # all runs of the stage
+    }
+
+
+def _core_seconds(times: Path, cells: pd.DataFrame) -> float | None:
+    """Return seconds of one core over all cells, or None where the log is of another grid."""
+    if not times.is_file():
+        return None
+    log = pd.read_csv(times, keep_default_na=False)
+    keys = [*CELL_KEYS, "seed"]
+    if not {*keys, "seconds"} <= set(log) or len(log) != len(cells):
+        return None
+    if set(log[keys].itertuples(index=False, name=None)) != set(
+        cells[keys].itertuples(index=False, name=None)
+    ):
+        return None
+    return float(log["seconds"].sum())
+
+
+def _stage_seconds(log: Path, stage: str) -> float | None:
+    """Return the seconds of all runs of a stage, or None where none is logged."""
+    if not log.is_file():
+        return None
+    found = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+            if row["stage"] == stage:
+                found.append(float(row["seconds"]))
+        except (ValueError, KeyError, TypeError):
+            continue  # a line cut short by a power cut
+    return sum(found) if found else None
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _rounded(value: Any) -> Any:
+    """Return JSON values with floats of six digits; what is not a number is None."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(entry) for entry in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), _DIGITS) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def _command(parameters: Parameters, precision: str) -> str:
+    """Return the command that trains this grid again; see `command_text`."""
+    sections = parameters.model_dump(exclude={"seed", "units", "score"})
+    if "classical" not in parameters.mix.strategies:
+        sections.pop("classical")
+    return command_text(parameters, sections, precision, "train-classifiers")

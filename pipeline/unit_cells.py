@@ -1,0 +1,142 @@
+"""The cells of one unit: the grid over its own images, without what they cannot fill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from augment.images.image_sets import ImageSet, open_image_set
+from augment.mixing.counts import Count, counts_per_class, resolve_count
+from augment.mixing.recipes import Cell, build_cells, cannot_repeat, check_cells
+from augment.mixing.strategies import STRATEGIES
+from pipeline.parameters.feasibility import check_feasible
+from pipeline.parameters.models import Parameters
+from pipeline.project import Project, read_array
+
+
+@dataclass(frozen=True)
+class UnitImages:
+    """What a unit has: real training images and generated ones."""
+
+    unit: str
+    real: np.ndarray  # of each class, int64
+    pools: Mapping[str, ImageSet]
+
+    @classmethod
+    def read(cls, project: Project, unit: str, train: ImageSet) -> UnitImages:
+        """Count the unit's real images, and open its pools."""
+        paths = project.unit(unit)
+        project.require(paths.subset, paths.generated, paths.filtered)
+        index = project.read(paths.subset, read_array)
+        real = np.bincount(train.labels[index], minlength=train.n_classes)
+        folders = {"generated": paths.generated, "filtered": paths.filtered}
+        return cls(unit, real, {name: open_image_set(path) for name, path in folders.items()})
+
+
+def cells_of_unit(
+    p: Parameters, images: UnitImages, test: np.ndarray, class_names: Sequence[str]
+) -> tuple[list[Cell], list[str]]:
+    """Return the cells of a unit, and lines on what was left out.
+
+    A share in mix.real is one of the unit's images; a number larger than these is left out.
+
+    Args:
+        p: the whole of params.yaml.
+        images: what the unit has.
+        test: test images of each class, int64.
+        class_names: one a class.
+
+    Raises:
+        ParameterError: the parameters ask for more than the images give.
+        MixError: a recipe needs more images of a class than a pool holds that cannot be short.
+    """
+    real, n_unit = images.real, int(images.real.sum())
+    if images.unit.startswith("all-"):
+        check_feasible(p, real, test, class_names)
+    entries = {
+        "real": _fitting(p.mix.real, n_unit, most=n_unit),
+        "synthetic": _fitting(p.mix.synthetic, n_unit),
+    }
+    counts = {
+        side: [counts_per_class(entry, real, class_names) for entry in found]
+        for side, found in entries.items()
+    }
+    lines = [
+        f"mix.real {entry} is left out: the unit has {n_unit:,} images"
+        for entry in p.mix.real
+        if resolve_count(entry, n_unit) > n_unit
+    ]
+    cells = build_cells(
+        images.unit, n_unit, counts["real"], counts["synthetic"], p.mix.strategies, p.mix.seeds
+    )
+    used = {STRATEGIES[strategy].pool for strategy in p.mix.strategies}
+    pools = {name: pool for name, pool in images.pools.items() if name in used}
+    short = _short_pools(p, pools)
+    feasible = [cell for cell in cells if _fits(cell, short)]
+    left_out = [cell for cell in cells if not _fits(cell, short)]
+    if not feasible:
+        only_real = [count for count in counts["real"] if count.any()] or [real]
+        none = [np.zeros_like(real)]
+        feasible = build_cells(images.unit, n_unit, only_real, none, (), p.mix.seeds)
+    in_pools = {name: pool.counts() for name, pool in pools.items()}
+    check_cells(feasible, real, in_pools, class_names)
+    if left_out:
+        names = ", ".join(sorted({cell.strategy for cell in left_out}))
+        lines.append(
+            f"{_recipes(len(left_out) // len(p.mix.seeds))} left out ({names}): the pool has too "
+            "few images of some classes"
+        )
+    return feasible, lines + _not_repeated(p, counts["real"], counts["synthetic"])
+
+
+def _fitting(entries: Sequence[Count], n_unit: int, most: int | None = None) -> list[Count]:
+    """Return the entries that come to different numbers of images, none more than there are."""
+    first: dict[int, Count] = {}
+    for entry in entries:
+        n = resolve_count(entry, n_unit)
+        if (n or entry == 0) and (most is None or n <= most):
+            first.setdefault(n, entry)
+    return list(first.values())
+
+
+def _short_pools(p: Parameters, pools: Mapping[str, ImageSet]) -> dict[str, np.ndarray]:
+    """Return the counts of pools of the size asked for that have fewer images of some class."""
+    sizes = {"generated": p.generate.per_class}
+    if p.filter is not None:
+        sizes["filtered"] = p.filter.per_class
+    return {
+        name: pool.counts()
+        for name, pool in pools.items()
+        if pool.meta["made_by"].get("per_class") == sizes[name]
+        and pool.counts().min() < sizes[name]
+    }
+
+
+def _fits(cell: Cell, short: Mapping[str, np.ndarray]) -> bool:
+    """Return whether a cell's images are in the pool, where that is short."""
+    pool = STRATEGIES[cell.strategy].pool
+    if pool is None or pool not in short:
+        return True
+    return bool((np.array(cell.synthetic_per_class) <= short[pool]).all())
+
+
+def _not_repeated(
+    p: Parameters, real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray]
+) -> list[str]:
+    found = {
+        strategy: sum(
+            bool(r.any()) and cannot_repeat(strategy, r, s) for r in real for s in synthetic
+        )
+        for strategy in p.mix.strategies
+    }
+    return [
+        f"{_recipes(n)} left out ({strategy}): some classes have no real image to repeat"
+        for strategy, n in found.items()
+        if n
+    ]
+
+
+def _recipes(n: int) -> str:
+    return "1 recipe is" if n == 1 else f"{n} recipes are"

@@ -1,0 +1,1 @@
+"""Generated images beside the real ones: nearest neighbours, projections."""

@@ -1,0 +1,101 @@
+"""The scores of generated images by name: what each is computed of, and how it is written.
+
+The networks are told apart in the name: ``examiner`` is the study's own classifier, ``inception``
+InceptionV3. What a generator's training reads of the scores does not go through this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from reports.scores.frechet import fid
+from reports.scores.inception_score import inception_score
+from reports.scores.kid import kid
+from reports.scores.label_match import label_match
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """A set of images as the networks that score see it; None is what there is not."""
+
+    features: np.ndarray  # the examiner's, float N x D
+    probabilities: np.ndarray  # the examiner's, float N x K
+    labels: np.ndarray | None = None  # classes they were generated for, integers in [0, K)
+    inception_features: np.ndarray | None = None  # pool3, float N x 2048
+    inception_probabilities: np.ndarray | None = None  # float N x 1008
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number for a set of images."""
+
+    title: str  # as the report writes it
+    better: Literal["lower", "higher"]
+    compute: Callable[[Viewed, Viewed], float]  # of generated images and of real ones
+    needs: tuple[str, ...] = ()  # what of the generated images may be absent, and must not be
+    is_share: bool = False  # written in percent
+    decimals: int = 2
+    is_headline: bool = False  # stands on top of the report and in metrics.json
+
+    def text(self, value: float) -> str:
+        """Return a value as the report writes it; a dash for NaN."""
+        if value != value:
+            return "\N{EN DASH}"
+        return f"{100 * value:.1f}%" if self.is_share else f"{value:.{self.decimals}f}"
+
+
+SCORES: Mapping[str, Score] = {
+    "fid_examiner": Score(
+        "FID (examiner's features)",
+        "lower",
+        lambda generated, real: fid(generated.features, real.features),
+        is_headline=True,
+    ),
+    "inception_score": Score(
+        "Inception score",
+        "higher",
+        lambda generated, real: inception_score(generated.probabilities),
+        is_headline=True,
+    ),
+    "label_match": Score(
+        "Label match",
+        "higher",
+        lambda generated, real: label_match(generated.probabilities, generated.labels),  # type: ignore[arg-type]
+        needs=("labels",),
+        is_share=True,
+        is_headline=True,
+    ),
+    "kid_examiner": Score(
+        "KID (examiner's features)",
+        "lower",
+        lambda generated, real: kid(generated.features, real.features),
+    ),
+    "fid_inception": Score(
+        "FID (InceptionV3 pool3)",
+        "lower",
+        lambda generated, real: fid(generated.inception_features, real.inception_features),  # type: ignore[arg-type]
+        needs=("inception_features",),
+        is_headline=True,
+    ),
+    "inception_score_inception": Score(
+        "Inception score (InceptionV3)",
+        "higher",
+        lambda generated, real: inception_score(generated.inception_probabilities),  # type: ignore[arg-type]
+        needs=("inception_probabilities",),
+    ),
+}
+
+HEADLINES = tuple(name for name, score in SCORES.items() if score.is_headline)
+
+
+def score_images(generated: Viewed, real: Viewed) -> dict[str, float]:
+    """Return every score that these images can have, in the table's order."""
+    return {
+        name: score.compute(generated, real)
+        for name, score in SCORES.items()
+        if all(getattr(generated, need) is not None for need in score.needs)
+    }

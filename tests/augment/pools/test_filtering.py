@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from augment.errors import AugmentError
+from augment.pools.filtering import (
+    AcceptanceError,
+    PseudoLabelled,
+    acceptance_by_threshold,
+    accepted,
+    draw_accepted,
+    draw_pseudo_labelled,
+)
+
+K = 4
+
+
+class Pool:
+    """Images that carry their label and index, and a judge whose answers are fixed by both."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.asked: list[tuple[int, int]] = []
+        weights = np.random.default_rng(seed).gamma(0.4, size=(K, 5000, K))
+        self.probabilities = weights / weights.sum(axis=2, keepdims=True)
+
+    def draw(self, label: int, start: int, stop: int) -> np.ndarray:
+        self.asked.append((start, stop))
+        index = np.arange(start, stop)
+        images = np.empty((stop - start, 1, 1, 3), dtype=np.uint8)
+        images[:, 0, 0] = np.stack([np.full_like(index, label), index // 256, index % 256], axis=1)
+        return images
+
+    def judge(self, images: np.ndarray) -> np.ndarray:
+        pixels = images.reshape(-1, 3).astype(int)
+        return self.probabilities[pixels[:, 0], pixels[:, 1] * 256 + pixels[:, 2]]
+
+    def passing(self, label: int, threshold: float) -> list[int]:
+        """Written out one by one, as the rule reads."""
+        return [
+            i
+            for i, p in enumerate(self.probabilities[label].tolist())
+            if max(p) == p[label] and p[label] >= threshold
+        ]
+
+
+def test_the_rule_by_hand() -> None:
+    probabilities = np.array([[0.6, 0.4], [0.4, 0.6], [0.9, 0.1], [0.5, 0.5], [np.nan, np.nan]])
+    assert accepted(probabilities, 0, 0.0).tolist() == [True, False, True, True, False]
+    assert accepted(probabilities, 0, 0.6).tolist() == [True, False, True, False, False]
+    assert accepted(probabilities, 0, 0.9).tolist() == [False, False, True, False, False]
+    # The answer must be the label even where its confidence alone would do.
+    assert accepted(probabilities, 1, 0.1).tolist() == [False, True, False, False, False]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    block=st.integers(1, 700),
+    other_block=st.integers(1, 700),
+    n=st.integers(0, 40),
+    label=st.integers(0, K - 1),
+    threshold=st.sampled_from([0.0, 0.5, 0.9]),
+)
+def test_the_same_images_are_kept_whatever_the_block(
+    block: int, other_block: int, n: int, label: int, threshold: float
+) -> None:
+    pool = Pool()
+    expected = pool.passing(label, threshold)[:n]
+    for size in (block, other_block):
+        kept = draw_accepted(
+            pool.draw, pool.judge, label, n, threshold=threshold, limit=5000, block=size
+        )
+        assert kept.index.tolist() == expected
+        assert kept.index.dtype == np.int64
+        assert kept.images.shape == (n, 1, 1, 3)
+        assert kept.images.dtype == np.uint8
+        np.testing.assert_array_equal(
+            kept.images, [pool.draw(label, i, i + 1)[0] for i in expected] or kept.images
+        )
+        confidences = pool.probabilities[label, expected, label]
+        np.testing.assert_array_equal(kept.confidence, confidences)
+        assert kept.drawn == (expected[-1] + 1 if n else 0)
+        assert kept.rate == (n / kept.drawn if n else 0)
+
+
+def test_a_larger_number_begins_with_the_smaller() -> None:
+    pool = Pool()
+    few = draw_accepted(pool.draw, pool.judge, 1, 10, threshold=0.5, limit=5000)
+    many = draw_accepted(pool.draw, pool.judge, 1, 90, threshold=0.5, limit=5000)
+    np.testing.assert_array_equal(many.images[:10], few.images)
+
+
+def test_nothing_is_drawn_beyond_need_or_limit() -> None:
+    pool = Pool()
+    draw_accepted(pool.draw, pool.judge, 0, 5, threshold=0.0, limit=5000, block=100)
+    assert pool.asked == [(0, 100)]
+    pool.asked.clear()
+    with pytest.raises(AcceptanceError):
+        draw_accepted(pool.draw, pool.judge, 0, 5000, threshold=0.0, limit=250, block=100)
+    assert pool.asked == [(0, 100), (100, 200), (200, 250)]
+
+
+@given(
+    size=st.integers(0, 200),
+    n=st.integers(0, 60),
+    threshold=st.sampled_from([0.0, 0.5, 0.9]),
+    limit=st.integers(1, 900),
+)
+def test_it_goes_on_where_a_pool_ends(size: int, n: int, threshold: float, limit: int) -> None:
+    pool = Pool()
+    images = pool.draw(1, 0, size)
+    fresh = draw_accepted(
+        pool.draw, pool.judge, 1, n, threshold=threshold, limit=limit, short=True, block=50
+    )
+    pool.asked.clear()
+    judged: list[int] = []
+
+    def judge(images: np.ndarray) -> np.ndarray:
+        judged.append(len(images))
+        return pool.judge(images)
+
+    kept = draw_accepted(
+        pool.draw,
+        judge,
+        1,
+        n,
+        threshold=threshold,
+        limit=limit,
+        short=True,
+        block=50,
+        pool=(images, pool.judge(images)),
+    )
+    assert all(start >= size for start, stop in pool.asked if stop)
+    assert sum(judged) == sum(stop - start for start, stop in pool.asked)
+    assert kept.index.tolist() == fresh.index.tolist()
+    np.testing.assert_array_equal(kept.images, fresh.images)
+    assert kept.drawn == fresh.drawn
+
+
+def test_giving_up_is_one_line_that_says_all() -> None:
+    pool = Pool()
+    found = len([i for i in pool.passing(2, 0.9) if i < 300])
+    with pytest.raises(AcceptanceError) as caught:
+        draw_accepted(
+            pool.draw, pool.judge, 2, 299, threshold=0.9, limit=300, name="boot", advice="do less"
+        )
+    assert isinstance(caught.value, AugmentError)
+    assert str(caught.value) == (
+        f"class boot: {found} of 300 images reached confidence 0.9 ({found / 300:.1%}), "
+        "299 were asked for; do less"
+    )
+    with pytest.raises(AcceptanceError, match="class 2: 0 of 0 images"):
+        draw_accepted(pool.draw, pool.judge, 2, 1, threshold=0.9, limit=0)
+
+
+def test_exactly_at_the_limit_is_enough() -> None:
+    pool = Pool()
+    third = pool.passing(3, 0.5)[2]
+    kept = draw_accepted(pool.draw, pool.judge, 3, 3, threshold=0.5, limit=third + 1, block=7)
+    assert kept.drawn == third + 1
+    with pytest.raises(AcceptanceError):
+        draw_accepted(pool.draw, pool.judge, 3, 3, threshold=0.5, limit=third, block=7)
+
+
+class Stream:
+    """One stream of images that carry their index; class 1 comes seldom."""
+
+    N = 6000
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+        weights = np.random.default_rng(3).gamma([0.5, 0.15, 0.4, 0.5], size=(self.N, K))
+        self.probabilities = weights / weights.sum(axis=1, keepdims=True)
+
+    def draw(self, start: int, stop: int) -> np.ndarray:
+        self.asked.append((start, stop))
+        index = np.arange(start, stop)
+        images = np.stack([index // 256, index % 256, index % 7], axis=1).astype(np.uint8)
+        return images[:, None, None]
+
+    def judge(self, images: np.ndarray) -> np.ndarray:
+        pixels = images.reshape(-1, 3).astype(int)
+        return self.probabilities[pixels[:, 0] * 256 + pixels[:, 1]]
+
+    def sorted_by_hand(
+        self, counts: list[int], threshold: float
+    ) -> tuple[list[tuple[int, int]], list[int]]:
+        """Which images are kept, as (index, label), and the answers counted, one by one."""
+        kept: list[tuple[int, int]] = []
+        missing, answered = list(counts), [0] * K
+        for i, p in enumerate(self.probabilities.tolist()):
+            label = p.index(max(p))
+            if missing[label]:
+                answered[label] += 1
+                if p[label] >= threshold:
+                    missing[label] -= 1
+                    kept.append((i, label))
+        assert not any(missing), "the stream of this test is too short"
+        return kept, answered
+
+
+def joined(pieces: list[PseudoLabelled], part: str) -> np.ndarray:
+    return np.concatenate([getattr(piece, part) for piece in pieces])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    block=st.integers(1, 900),
+    counts=st.lists(st.integers(0, 30), min_size=K, max_size=K).filter(any),
+    threshold=st.sampled_from([0.0, 0.5, 0.9]),
+)
+def test_one_stream_is_sorted_by_the_answers_whatever_the_block(
+    block: int, counts: list[int], threshold: float
+) -> None:
+    stream = Stream()
+    expected, answered = stream.sorted_by_hand(counts, threshold)
+    pieces = list(
+        draw_pseudo_labelled(
+            stream.draw, stream.judge, counts, threshold=threshold, limit=stream.N, block=block
+        )
+    )
+    index, labels = joined(pieces, "index"), joined(pieces, "labels")
+    assert list(zip(index.tolist(), labels.tolist(), strict=True)) == expected
+    assert np.bincount(labels, minlength=K).tolist() == counts
+    assert index.dtype == labels.dtype == np.int64
+    images = joined(pieces, "images")
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, stream.draw(0, stream.N)[index])
+    confidence = joined(pieces, "confidence")
+    np.testing.assert_array_equal(confidence, stream.probabilities[index, labels])
+    assert (confidence >= threshold).all()
+    assert pieces[-1].answered.tolist() == answered
+    assert pieces[-1].drawn == expected[-1][0] + 1
+    assert all(len(piece.images) for piece in pieces)
+
+
+def test_more_of_a_class_begin_with_the_fewer_and_leave_the_others_alone() -> None:
+    stream = Stream()
+    of_class: list[list[int]] = []
+    for counts in ([5, 3, 0, 5], [60, 3, 9, 5]):
+        pieces = list(
+            draw_pseudo_labelled(stream.draw, stream.judge, counts, threshold=0.5, limit=stream.N)
+        )
+        index, labels = joined(pieces, "index"), joined(pieces, "labels")
+        of_class.append([index[labels == label].tolist() for label in range(K)])
+    few, many = of_class
+    assert many[0][:5] == few[0]
+    assert (many[1], many[3]) == (few[1], few[3])
+
+
+def test_a_stream_is_drawn_no_further_than_needed() -> None:
+    stream = Stream()
+    counts = [3, 0, 3, 0]
+    expected, _ = stream.sorted_by_hand(counts, 0.0)
+    last = expected[-1][0]
+    list(
+        draw_pseudo_labelled(
+            stream.draw, stream.judge, counts, threshold=0.0, limit=stream.N, block=last + 1
+        )
+    )
+    assert stream.asked == [(0, last + 1)]
+    stream.asked.clear()
+    nothing = draw_pseudo_labelled(stream.draw, stream.judge, [0] * K, threshold=0.0, limit=9)
+    assert list(nothing) == []
+    assert stream.asked == []
+
+
+def test_a_class_that_does_not_come_is_given_up_in_one_line() -> None:
+    stream = Stream()
+    answers = stream.probabilities[:300].argmax(axis=1)
+    sure = stream.probabilities[:300].max(axis=1) >= 0.9
+    found, found_sure = int((answers == 1).sum()), int(((answers == 1) & sure).sum())
+    assert 0 < found_sure < found < 50
+    for threshold, number, said in ((0.0, found, ""), (0.9, found_sure, " with confidence 0.9")):
+        pieces = draw_pseudo_labelled(
+            stream.draw,
+            stream.judge,
+            [10, 50, 10, 10],
+            threshold=threshold,
+            limit=300,
+            block=70,
+            names=("hat", "boot", "coat", "shoe"),
+            advice="do less",
+        )
+        with pytest.raises(AcceptanceError) as caught:
+            list(pieces)
+        assert str(caught.value) == (
+            f"class boot is the judge's answer{said} to {number} of 300 images drawn without "
+            f"labels ({number / 300:.1%}), 50 were asked for; do less"
+        )
+    assert stream.asked[-1] == (280, 300)
+    # Of several it is the one that is furthest from what was asked for; without names its number.
+    pieces = draw_pseudo_labelled(
+        stream.draw, stream.judge, [0, 400, 400, 400], threshold=0.0, limit=300
+    )
+    with pytest.raises(AcceptanceError, match="class 1 is the judge's answer to"):
+        list(pieces)
+    with pytest.raises(AcceptanceError, match=r"class 0 .* to 0 of 0 images"):
+        list(draw_pseudo_labelled(stream.draw, stream.judge, [1], threshold=0.0, limit=0))
+
+
+def test_a_stream_that_is_just_long_enough() -> None:
+    stream = Stream()
+    counts = [2, 2, 2, 2]
+    last = stream.sorted_by_hand(counts, 0.5)[0][-1][0]
+    for limit in (last, last + 1):
+        pieces = draw_pseudo_labelled(
+            stream.draw, stream.judge, counts, threshold=0.5, limit=limit, block=7
+        )
+        if limit > last:
+            assert sum(len(piece.index) for piece in pieces) == 8
+        else:
+            with pytest.raises(AcceptanceError):
+                list(pieces)
+
+
+def test_an_image_without_a_probability_is_never_kept() -> None:
+    probabilities = np.array([[np.nan, np.nan], [0.3, 0.7], [0.8, 0.2]])
+    (piece,) = draw_pseudo_labelled(
+        lambda start, stop: np.arange(start, stop, dtype=np.uint8).reshape(-1, 1, 1, 1),
+        lambda images: probabilities[images.ravel()],
+        [1, 1],
+        threshold=0.0,
+        limit=3,
+    )
+    assert piece.index.tolist() == [1, 2]
+    assert piece.labels.tolist() == [1, 0]
+
+
+def test_acceptance_by_class_and_threshold() -> None:
+    pool = Pool()
+    labels = np.repeat([2, 0, 1], [50, 30, 20])  # No image of class 3, and not in order.
+    index = np.arange(100)
+    probabilities = pool.probabilities[labels, index]
+    rows = acceptance_by_threshold(probabilities, labels, ["a", "b", "c", "d"], [0.0, 0.5, 1.0])
+    assert [(r["class_name"], r["threshold"]) for r in rows] == [
+        (name, threshold) for name in "abcd" for threshold in (0.0, 0.5, 1.0)
+    ]
+    for row in rows:
+        label = "abcd".index(str(row["class_name"]))
+        mine = [i for i in index if labels[i] == label]
+        threshold = float(row["threshold"])
+        passing = set(pool.passing(label, threshold))
+        assert row["drawn"] == len(mine)
+        assert row["accepted"] == len([i for i in mine if i in passing])
+        assert row["rate"] == (int(row["accepted"]) / len(mine) if mine else 0)
+    assert all(rows[i]["accepted"] >= rows[i + 1]["accepted"] for i in (0, 1, 3, 4))  # type: ignore[operator]
+
+
+def test_a_class_may_stay_short_where_that_is_asked_for() -> None:
+    def draw(label: int, start: int, stop: int) -> np.ndarray:
+        return np.zeros((stop - start, 2, 2, 1), dtype=np.uint8)
+
+    def judge(images: np.ndarray) -> np.ndarray:
+        # The second answer always, as of a generator that collapsed.
+        return np.tile([0.25, 0.75], (len(images), 1))
+
+    with pytest.raises(AcceptanceError):
+        draw_accepted(draw, judge, 0, 3, threshold=0.0, limit=10)
+    found = draw_accepted(draw, judge, 0, 3, threshold=0.0, limit=10, short=True)
+    assert (len(found.images), found.drawn, found.rate) == (0, 10, 0.0)
+    full = draw_accepted(draw, judge, 1, 3, threshold=0.0, limit=10, short=True)
+    assert (len(full.images), full.drawn) == (3, 3)
+
+    def stream(start: int, stop: int) -> np.ndarray:
+        return draw(0, start, stop)
+
+    with pytest.raises(AcceptanceError):
+        list(draw_pseudo_labelled(stream, judge, [3, 3], threshold=0.0, limit=10))
+    pieces = list(draw_pseudo_labelled(stream, judge, [3, 3], threshold=0.0, limit=10, short=True))
+    assert np.concatenate([piece.labels for piece in pieces]).tolist() == [1, 1, 1]
+    # All that were drawn count, those after the last one kept too.
+    assert (pieces[-1].drawn, pieces[-1].answered.tolist()) == (10, [0, 3])
+    nothing = list(draw_pseudo_labelled(stream, judge, [3, 3], threshold=0.9, limit=10, short=True))
+    assert [(len(piece.images), piece.drawn) for piece in nothing] == [(0, 10)]
+    assert nothing[0].answered.tolist() == [0, 10]

@@ -1,0 +1,104 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from classifiers.models.contract import Architecture, to_input
+from classifiers.models.lenet import LeNet
+
+
+def n_parameters(**kwargs: int) -> int:
+    return sum(p.numel() for p in LeNet(Architecture(**kwargs)).parameters())
+
+
+def test_it_is_lenet_5() -> None:
+    # LeCun et al., 1998, with full connections between the convolutions.
+    assert n_parameters(n_classes=10) == 61_706
+
+
+def test_classes_channels_and_input_size_change_only_their_own_layers() -> None:
+    plain = n_parameters(n_classes=10)
+    assert n_parameters(n_classes=13) - plain == 3 * (LeNet.n_features + 1)
+    assert n_parameters(n_classes=10, channels=3) - plain == 2 * 6 * 25
+    # The map before the full connections: 5 x 5 at 32, 13 x 13 at 64, 29 x 29 at 128.
+    assert n_parameters(n_classes=10, input_size=64) - plain == 16 * (13**2 - 5**2) * 120
+    assert n_parameters(n_classes=10, input_size=128) - plain == 16 * (29**2 - 5**2) * 120
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("input_size", [32, 64, 128])
+@pytest.mark.parametrize("image_size", [28, 32, 64])
+def test_shapes(channels: int, input_size: int, image_size: int) -> None:
+    network = LeNet(Architecture(7, channels, image_size, input_size))
+    images = torch.randint(0, 256, (4, channels, image_size, image_size), dtype=torch.uint8)
+    inputs = to_input(images, input_size)
+    assert inputs.shape == (4, channels, input_size, input_size)
+    features = network.features(inputs)
+    assert features.shape == (4, LeNet.n_features)
+    assert features.min() >= 0
+    logits = network(inputs)
+    assert logits.shape == (4, 7)
+    assert torch.equal(logits, network.head(features))
+
+
+def test_the_architecture_rebuilds_itself_from_json_values() -> None:
+    architecture = Architecture(5, 3, 64, 64)
+    assert Architecture(**architecture.to_dict()) == architecture
+
+
+def test_bytes_become_minus_one_to_one() -> None:
+    images = torch.tensor([0, 51, 255], dtype=torch.uint8).repeat(32 * 32 // 3 + 1)[: 32 * 32]
+    inputs = to_input(images.view(1, 1, 32, 32), 32).flatten()
+    assert inputs.dtype == torch.float32
+    assert inputs[0] == -1
+    assert inputs[1] == pytest.approx(-0.6)
+    assert inputs[2] == 1
+
+
+def test_small_images_lie_in_the_middle_of_black() -> None:
+    images = torch.full((1, 1, 28, 28), 200, dtype=torch.uint8)
+    inputs = to_input(images, 32)[0, 0]
+    assert torch.all(inputs[2:30, 2:30] > 0)
+    frame = torch.ones(32, 32, dtype=torch.bool)
+    frame[2:30, 2:30] = False
+    assert torch.all(inputs[frame] == -1)
+
+
+def test_an_odd_rest_goes_to_the_right_and_below() -> None:
+    inputs = to_input(torch.ones(1, 1, 29, 29), 32)[0, 0]
+    rows = torch.nonzero(inputs[:, 16] == 1).flatten().tolist()
+    assert rows == list(range(1, 30))
+    assert torch.equal(inputs, inputs.T)
+
+
+def test_large_images_are_reduced_with_antialiasing() -> None:
+    # Stripes of one pixel are gray after reducing; without antialiasing they would alias.
+    stripes = torch.zeros(1, 1, 128, 128, dtype=torch.uint8)
+    stripes[..., ::2] = 255
+    inputs = to_input(stripes, 32)
+    assert inputs.shape == (1, 1, 32, 32)
+    assert inputs[..., 2:-2].abs().max() < 0.05
+    constant = to_input(torch.full((1, 3, 64, 64), 0.25), 32)
+    assert torch.allclose(constant, torch.tensor(0.25), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [28, 32, 64])
+def test_a_generators_output_is_differentiable_and_left_alone(side: int) -> None:
+    images = (torch.rand(2, 1, side, side) * 2 - 1).requires_grad_()
+    before = images.detach().clone()
+    inputs = to_input(images, 32)
+    inputs.sum().backward()
+    assert torch.equal(images.detach(), before)
+    assert images.grad is not None
+    # Padding and identity pass each pixel on once; reducing to half spreads 1/4 of each.
+    expected = 1.0 if side <= 32 else (32 / side) ** 2
+    assert images.grad.mean() == pytest.approx(expected, rel=1e-3)
+    # Through the network too.
+    images.grad = None
+    network = LeNet(Architecture(3, 1, side, 32))
+    F.cross_entropy(network(to_input(images, 32)), torch.tensor([0, 1])).backward()
+    assert images.grad.abs().max() > 0
+
+
+def test_bytes_and_the_generators_floats_meet() -> None:
+    values = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
+    assert torch.allclose(to_input(values, 32), to_input(values.float() / 127.5 - 1, 32), atol=1e-6)

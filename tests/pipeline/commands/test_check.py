@@ -1,0 +1,378 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.commands import check, estimates
+from pipeline.commands.check import CheckLine, run_check
+from pipeline.commands.estimates import Machine, StudySize
+from pipeline.parameters.models import Parameters
+from pipeline.parameters.reading import load_parameters
+
+ROOT = Path(__file__).parents[3]
+Project = Callable[..., Path]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Make a project folder whose params.yaml has values changed at dotted keys (__)."""
+
+    def make(**values: Any) -> Path:
+        yaml = YAML()
+        content = yaml.load((ROOT / "params.yaml").read_text())
+        # What the tests below count with, whatever the default study uses.
+        content["train_gan"]["images"] = 400_000
+        content["generate"]["per_class"] = content["filter"]["per_class"] = 1000
+        for key, value in values.items():
+            *sections, name = key.split("__")
+            place = content
+            for section in sections:
+                place = place[section]
+            place[name] = value
+        with (tmp_path / "params.yaml").open("w") as file:
+            yaml.dump(content, file)
+        return tmp_path
+
+    return make
+
+
+def line(lines: list[CheckLine], topic: str) -> CheckLine:
+    found = [entry for entry in lines if entry.topic == topic]
+    assert found, f"no line about {topic} in {lines}"
+    return found[0]
+
+
+def test_the_default_study_can_run(project: Project) -> None:
+    root = project()
+    lines = run_check(root, {})
+    assert [entry.topic for entry in lines if entry.status == "error"] == []
+    assert {entry.topic for entry in lines} == {
+        "parameters",
+        "data",
+        "device",
+        "grid",
+        "disk",
+        "memory",
+        "time",
+    }
+    assert all(entry.text.isprintable() for entry in lines)
+    assert "3600 training images in 10 classes" in line(lines, "grid").text
+    assert "estimate" in line(lines, "time").text
+
+
+def test_comments_survive_a_changed_list(project: Project) -> None:
+    text = (project(mix__synthetic=[0, 500]) / "params.yaml").read_text()
+    comments = [entry.strip() for entry in text.splitlines() if "#" in entry]
+    before = (ROOT / "params.yaml").read_text()
+    assert comments == [entry.strip() for entry in before.splitlines() if "#" in entry]
+
+
+def test_wrong_parameters_leave_the_data_to_be_looked_at(
+    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
+) -> None:
+    wrong = CheckLine(
+        "error",
+        "parameters",
+        "params.yaml: seed is 'x'; allowed: a whole number from 0 to 4294967295",
+    )
+    lines = run_check(project(seed="x", classifier__batch_size=1), {})
+    assert lines[0] == wrong
+    assert lines[1].text == (
+        "params.yaml: classifier.batch_size is 1; allowed: a whole number from 2 to 4096"
+    )
+    assert [(entry.status, entry.topic) for entry in lines[2:]] == [("ok", "data")]
+    draw_noise(tmp_path / "pictures", {"cat": 5})
+    folder = {"data__source": "folder", "data__path": "pictures"}
+    first, data = run_check(project(seed="x", classifier__batch_size=128, **folder), {})
+    assert first == wrong
+    assert "too few class folders" in data.text
+
+
+def test_wrong_parameters_of_the_data_hide_nothing_of_the_data(project: Project) -> None:
+    first, *others = run_check(project(data__image_size=30), {})
+    assert first == CheckLine(
+        "error", "parameters", "params.yaml: data.image_size is 30; allowed: 28, 32, 64 or 128"
+    )
+    assert [(line.status, line.topic) for line in others] == [("ok", "data")]
+
+
+def test_no_params_file(tmp_path: Path) -> None:
+    (only,) = run_check(tmp_path, {})
+    assert only.status == "error"
+    assert "cannot be read" in only.text
+
+
+def test_a_grid_that_asks_for_too_much(project: Project) -> None:
+    found = line(run_check(project(mix__synthetic=[0, 10_001]), {}), "grid")
+    assert found.status == "error"
+    assert found.text.startswith(
+        "params.yaml: generate.per_class is 1000, and mix.synthetic[1] is 10001, which takes 1001 "
+    )
+
+
+def test_missing_mlxtend(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_installed", lambda package: False)
+    found = line(run_check(project(), {}), "data")
+    assert found.status == "error"
+    assert "mlxtend" in found.text
+
+
+def test_idx_files_given_found_or_to_be_downloaded(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "sets" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (folder / f"{part}-images-idx3-ubyte.gz").touch()
+        (folder / f"{part}-labels-idx1-ubyte").touch()
+    root = project(data__source="fashion-mnist")
+    assert line(run_check(root, {}), "data").status == "warning"
+    found = line(run_check(root, {"AUGMENT_DATA_DIR": str(tmp_path / "sets")}), "data")
+    assert found.status == "ok"
+    assert str(folder) in found.text
+    assert line(run_check(root, {"AUGMENT_DATA_DIR": str(folder)}), "data").status == "warning"
+    root = project(data__source="fashion-mnist", data__path="sets/fashion-mnist")
+    assert line(run_check(root, {}), "data").status == "ok"
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    found = line(run_check(root, {}), "data")
+    assert found.status == "error"
+    assert "t10k-labels" in found.text
+
+
+def test_a_folder_of_pictures_is_counted(
+    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
+) -> None:
+    draw_noise(tmp_path / "pictures", {"cat": 50, "dog": 100})
+    root = project(
+        data__source="folder", data__path="pictures", mix__real=[0, 108], mix__synthetic=[0, 1500]
+    )
+    lines = run_check(root, {})
+    assert [entry.text for entry in lines if entry.status == "error"] == []
+    assert "150 files in 2 classes, no test folder" in line(lines, "data").text
+    assert any(
+        each.startswith("looked at the first bytes of all files; none is decoded")
+        for each in texts(lines, "data")
+    )
+    # Test takes a fifth and validation a tenth of the rest: 36 cats, 72 dogs.
+    assert "108 training images in 2 classes" in line(lines, "grid").text
+    root = project(
+        data__source="folder", data__path="pictures", mix__real=[0], mix__synthetic=[1502]
+    )
+    assert "1001 images of class 'dog'" in line(run_check(root, {}), "grid").text
+
+
+def texts(lines: list[CheckLine], topic: str, *status: str) -> list[str]:
+    return [
+        entry.text for entry in lines
+        if entry.topic == topic and (not status or entry.status in status)
+    ]  # fmt: skip
+
+
+def test_official_parts_are_not_split_again(
+    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
+) -> None:
+    draw_noise(tmp_path / "pictures" / "train", {"cat": 50, "dog": 50})
+    draw_noise(tmp_path / "pictures" / "test", {"cat": 5, "dog": 5})
+    changes: dict[str, Any] = {
+        "data__source": "folder",
+        "data__path": "pictures",
+        "mix__real": [0, 80],
+        "mix__synthetic": [0, 90],
+        "train_gan__options__batch_size": 64,
+        "train_gan__keep": "last",
+    }
+    root = project(**changes)
+    lines = run_check(root, {})
+    assert "100 files for train, 10 files for test" in line(lines, "data").text
+    assert "up to 90 training images" in line(lines, "grid").text
+    draw_noise(tmp_path / "pictures" / "val", {"cat": 3, "dog": 3})
+    lines = run_check(root, {})
+    assert (
+        "100 files for train, 6 files for validation, 10 files for test" in line(lines, "data").text
+    )
+    assert "up to 100 training images" in line(lines, "grid").text
+    lines = run_check(project(**changes, data__validation=0), {})
+    assert texts(lines, "data", "warning") == [
+        "the images for validation are not used, because data.validation is 0"
+    ]
+    assert "up to 100 training images" in line(lines, "grid").text
+
+
+def test_folders_that_are_no_source(
+    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
+) -> None:
+    root = project(data__source="folder", data__path="pictures")
+    assert line(run_check(root, {}), "data").status == "error"
+    draw_noise(tmp_path / "pictures", {"cat": 2, "dog": 2})
+    lines = run_check(root, {})
+    assert line(lines, "data").status == "ok"
+    assert line(lines, "grid") == CheckLine(
+        "error",
+        "grid",
+        "class 'cat' has too few images to split (2 images); allowed: at least 3, one each for "
+        "train, test, validation; class 'dog' has too few images to split (2 images); allowed: at "
+        "least 3, one each for train, test, validation",
+    )
+
+
+def test_of_many_files_a_sample_is_looked_at(
+    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
+) -> None:
+    draw_noise(tmp_path / "pictures", {"cat": 500, "dog": 500}, ".bmp", 8)
+    # Every file that could be looked at is a loss, or beside the point.
+    for file in list((tmp_path / "pictures" / "cat").iterdir())[::5]:
+        file.write_bytes(b"x")
+    for index in range(100):
+        (tmp_path / "pictures" / "dog" / f"p{index:03}.json").write_text("{}")
+    lines = run_check(project(data__source="folder", data__path="pictures"), {})
+    notes = texts(lines, "data", "warning")
+    assert len(notes) == 4
+    assert re.match(r"in the sample: class 'cat': \d+ of \d+ pictures in pictures/ could", notes[0])
+    assert re.match(r"in the sample: \d+ files in pictures/ are no pictures", notes[1])
+    assert re.match(r"in the sample: \d+ of \d+ pictures are smaller than 28 pixels", notes[2])
+    assert re.match(r"\d+ files have a copy", notes[3])  # those that are no pictures are alike
+    (found,) = [each for each in texts(lines, "data") if each.startswith("looked")]
+    assert found.startswith(
+        "looked at the first bytes of a sample of 500 of the 1,100 files; none is decoded"
+    )
+
+
+def test_a_sample_that_is_mostly_lost_is_a_warning(
+    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
+) -> None:
+    draw_noise(tmp_path / "pictures", {"cat": 300, "dog": 300}, ".bmp", 8)
+    for file in list((tmp_path / "pictures" / "cat").iterdir())[:200]:
+        file.write_bytes(b"x")
+    lines = run_check(project(data__source="folder", data__path="pictures"), {})
+    assert [entry.text for entry in lines if entry.status == "error"] == []
+    assert any("pictures of class 'cat' cannot be read" in each for each in
+               texts(lines, "data", "warning"))  # fmt: skip
+
+
+def test_a_gpu_that_is_not_there(project: Project) -> None:
+    hidden = {"CUDA_VISIBLE_DEVICES": ""}
+    found = line(run_check(project(train_gan__device="cuda"), hidden), "device")
+    assert found.status == "error"
+    assert line(run_check(project(), hidden), "device").status == "ok"
+
+
+def test_more_processes_than_cores(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_cores", lambda: 2)
+    root = project(train_gan__processes=3, train_classifiers__processes=2)
+    warned = [entry.text for entry in run_check(root, {}) if entry.status == "warning"]
+    assert warned == ["train_gan.processes is 3, more than the 2 cores"]
+
+
+def test_inception_weights(project: Project, tmp_path: Path) -> None:
+    root = project(score__inception=True)
+    environ = {"TORCH_HOME": str(tmp_path / "torch")}
+    assert line(run_check(root, environ), "inception").status == "warning"
+    file = tmp_path / "torch/hub/checkpoints/pt_inception-2015-12-05-6726825d.pth"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert line(run_check(root, environ), "inception").status == "ok"
+    root = project(score__inception=True, score__inception_weights="weights.pth")
+    assert line(run_check(root, environ), "inception").status == "error"
+    (tmp_path / "weights.pth").touch()
+    assert line(run_check(root, environ), "inception").status == "ok"
+
+
+def test_little_disk_and_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_available_memory", lambda: 10**6)
+    monkeypatch.setattr(check, "_free_disk", lambda folder: 10**6)
+    lines = run_check(project(), {})
+    assert line(lines, "disk").status == "error"
+    assert line(lines, "disk").text.startswith("1 MB free, the study writes about ")
+    assert line(lines, "memory").status == "warning"
+
+
+# Estimates
+
+MACHINE = Machine(cores=2, gpu=False)
+SIZE = StudySize(n_train=3600, n_images=5000, n_classes=10)
+
+
+def parameters_of(root: Path) -> Parameters:
+    return load_parameters(root / "params.yaml")
+
+
+def test_cells_of_the_grid(project: Project) -> None:
+    root = project(mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0, 1])
+    sizes = estimates.cell_sizes(parameters_of(root), 3600)
+    # 0 + 50 and 100 + 50 twice (mix and filtered), 100 twice (alone and classical), for two seeds.
+    assert sorted(sizes) == [50] * 4 + [100] * 4 + [150] * 4
+    both = project(
+        mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0],
+        mix__strategies=["fine-tune", "source-channel", "duplicated"],
+    )  # fmt: skip
+    # Real images alone; source-channel twice; fine-tune and duplicated need real images.
+    assert sorted(estimates.cell_sizes(parameters_of(both), 3600)) == [50, 100, 150, 150, 150]
+
+
+def test_minutes_by_hand(project: Project) -> None:
+    minutes = estimates.estimate_minutes(parameters_of(project()), SIZE, MACHINE)
+    # 90 cells of 400 steps of 128 images on two threads at 10,000 images/s.
+    assert minutes["classifiers"] == pytest.approx(90 * 400 * 128 / 20_000 / 60)
+    # 1,200 steps of 128 images, twice.
+    assert minutes["judge and examiner"] == pytest.approx(2 * 1200 * 128 / 10_000 / 60)
+    assert minutes["generator"] > 400_000 / 1_050 / 60
+
+
+def test_more_work_takes_longer_and_a_gpu_shorter(project: Project) -> None:
+    def generator(machine: Machine = MACHINE, **values: Any) -> float:
+        parameters = parameters_of(project(**values))
+        return estimates.estimate_minutes(parameters, SIZE, machine)["generator"]
+
+    base = generator()
+    assert generator(train_gan__images=800_000) == pytest.approx(2 * base)
+    assert generator(train_gan__width=2.0) > base
+    assert generator(data__image_size=64) > base
+    assert generator(Machine(2, gpu=True)) < base
+    assert generator(Machine(2, gpu=True), train_gan__device="cpu") == base
+    assert generator(Machine(8, gpu=False)) < base
+    # A hundred passes over the training images are 360,000 images.
+    assert generator(train_gan__images=None, train_gan__epochs=100) == pytest.approx(
+        generator(train_gan__images=360_000)
+    )
+
+
+def test_a_larger_classifier_takes_longer(project: Project) -> None:
+    def classifiers(model: str, side: int) -> float:
+        values = {"classifier__model": model, "classifier__input_size": side}
+        return estimates.estimate_minutes(parameters_of(project(**values)), SIZE, MACHINE)[
+            "classifiers"
+        ]
+
+    # 1.814 thousand million multiplications at 224 pixels, says torchvision; three times in all.
+    images, operations = 90 * 400 * 128, 3 * 1.814e9 * (64 / 224) ** 2
+    expected = images * operations / estimates.CLASSIFIER_MULTIPLY_ADDS / 2 / 60
+    assert classifiers("resnet18", 64) == pytest.approx(expected)
+    assert classifiers("resnet18", 128) == pytest.approx(4 * expected)
+    assert classifiers("resnet50", 64) > expected > classifiers("mobilenet_v3_small", 64)
+    # Nothing is known of a network of the user's.
+    assert classifiers("classifiers.own:build", 64) == classifiers("lenet", 64)
+
+
+def test_bytes_by_hand(project: Project) -> None:
+    parameters = parameters_of(project())
+    written = estimates.estimate_disk(parameters, SIZE) - estimates.FIXED_BYTES
+    assert written == 2 * (5000 + 2 * 1000 * 10) * 28 * 28
+    taken = estimates.estimate_memory(parameters, SIZE, MACHINE)
+    assert taken == 2 * (estimates.PROCESS_BYTES + (3600 + 7200) * 28 * 28)
+
+
+def test_every_system_has_a_time(project: Project) -> None:
+    from augment.generators.gan.systems import SYSTEMS
+
+    for name in SYSTEMS:
+        parameters = parameters_of(project(train_gan__system=name))
+        minutes = estimates.estimate_minutes(parameters, SIZE, MACHINE)
+        assert 0.1 < minutes["generator"] < 10_000, name
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(0.2, "under 1 min"), (8.6, "9 min"), (119, "119 min"), (600, "10 hours")]
+)
+def test_durations_in_words(minutes: float, said: str) -> None:
+    assert re.fullmatch(said, check._duration(minutes))

@@ -1,0 +1,576 @@
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from augment.generators.gan.systems import SYSTEMS
+from pipeline.commands import presets
+from pipeline.commands.estimates import Machine
+from pipeline.commands.presets import (
+    Choice,
+    PresetError,
+    edit_parameters,
+    expected_minutes,
+    find_preset,
+    load_preset,
+    overlay_of,
+    parameters_of,
+    preset_names,
+    write_edit,
+)
+from pipeline.errors import PipelineError
+from pipeline.parameters.feasibility import check_feasible
+from pipeline.parameters.models import DataParameters
+from pipeline.parameters.reading import describe_parameters, load_parameters, parse_parameters
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "params.yaml").read_text()
+VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(TEXT)
+MNIST_PER_CLASS = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
+NAMES = (
+    "fau-mnist", "gehu-celeba", "imperial-mnist", "padova-anime", "tribhuvan-faces",
+    "tribhuvan-fashion",
+)  # fmt: skip
+FOLDER_NAMES = ("gehu-celeba", "padova-anime", "tribhuvan-faces")
+FORMS = [
+    (name, system, quick)
+    for name in NAMES
+    for system in load_preset(name).systems
+    for quick in (False, True)
+]
+
+
+def choice_of(name: str, system: str | None = None, quick: bool = False) -> Choice:
+    return Choice(system, quick, "faces" if name in FOLDER_NAMES else None)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the default params.yaml and nothing else."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "params.yaml").write_text(TEXT)
+    return root
+
+
+def put(root: Path, name: str, choice: Choice) -> list[str]:
+    """Write a preset; return the keys that changed."""
+    edit = edit_parameters(root / "params.yaml", load_preset(name), choice)
+    write_edit(root / "params.yaml", edit)
+    return [change.key for change in edit.changes]
+
+
+def edit_text(tmp_path: Path, text: str, name: str = "imperial-mnist", **choice: Any) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(text.encode())
+    edit = edit_parameters(path, load_preset(name), Choice(**choice))
+    assert path.read_bytes() == text.encode()
+    return edit.content.decode()
+
+
+# The files
+
+
+def test_there_is_one_file_a_study() -> None:
+    assert tuple(preset_names()) == ("default", *NAMES)
+    assert len(list(presets.FOLDER.iterdir())) == 1 + len(NAMES)
+
+
+def test_every_published_system_is_in_one_preset() -> None:
+    listed = [system for name in NAMES for system in load_preset(name).systems]
+    assert sorted(listed) == sorted(set(SYSTEMS) - {"cdcgan-projection"})
+
+
+@pytest.mark.parametrize(("name", "system", "quick"), FORMS)
+def test_every_form_is_a_study_that_can_be_run(name: str, system: str, quick: bool) -> None:
+    p = parameters_of(load_preset(name), choice_of(name, system, quick), VALUES)
+    assert p.train_gan.system == system
+    assert p.units == ("all-0",)
+    assert (p.data.validation, p.train_gan.keep) == (0.0, "last")
+    if name in FOLDER_NAMES:
+        assert (p.data.source, p.data.image_size, p.data.channels) == ("folder", 64, 3)
+        for per_class in ([664] * 4, [80_000, 82_079]):  # drawn faces, CelebA by an attribute
+            counts = np.array(per_class)
+            check_feasible(p, counts, counts // 4, [str(label) for label in range(len(counts))])
+    else:
+        fashion = name == "tribhuvan-fashion"
+        assert p.data.source == ("fashion-mnist" if fashion else "mnist")
+        assert p.data.image_size == (64 if system == "dcgan-reference" else 28)
+        counts = np.array([6000] * 10 if fashion else MNIST_PER_CLASS)
+        check_feasible(p, counts, np.full(10, 1000), [str(label) for label in range(10)])
+
+
+@pytest.mark.parametrize(("name", "system", "quick"), FORMS)
+def test_quick_takes_minutes_and_a_gpu_is_no_slower(name: str, system: str, quick: bool) -> None:
+    preset, choice = load_preset(name), choice_of(name, system, quick)
+    cpu, gpu = (
+        expected_minutes(preset, choice, VALUES, Machine(cores=2, gpu=gpu)) for gpu in (False, True)
+    )
+    assert gpu < cpu
+    if quick:
+        assert cpu < 5
+        assert parameters_of(preset, choice, VALUES).train_gan.width == 0.125
+    else:
+        assert cpu > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "epochs"),
+    [
+        ("imperial-mnist", "cdcgan-smooth", 30),
+        ("imperial-mnist", "cdcgan", 50),
+        ("imperial-mnist", "cgan-dense", 100),
+        ("imperial-mnist", "dcgan-compact", 25),
+        ("fau-mnist", "fau-cdcgan", 100),
+        ("fau-mnist", "fau-gan", 100),
+        ("tribhuvan-fashion", "tribhuvan-fashion", 20),
+        ("tribhuvan-faces", "tribhuvan-faces", 200),
+        ("padova-anime", "padova-dcgan", 400),
+        ("padova-anime", "padova-aae", 10),
+    ],
+)
+def test_epochs_are_those_of_the_study(name: str, system: str, epochs: int) -> None:
+    gan = parameters_of(load_preset(name), choice_of(name, system), VALUES).train_gan
+    assert (gan.epochs, gan.images) == (epochs, None)
+
+
+def test_the_imperial_study_is_as_published() -> None:
+    p = parameters_of(load_preset("imperial-mnist"), Choice(), VALUES)
+    assert p.train_gan.system == "cdcgan-smooth"
+    counts = (0, 600, 6000, 12000, 30000, 60000)
+    assert (p.mix.real, p.mix.synthetic) == (counts, counts)
+    assert p.mix.strategies == ("mix", "filtered", "fine-tune", "source-channel")
+    assert p.filter is not None
+    assert p.filter.threshold == 0.0
+    for fit in (p.train_examiner, p.train_judge, p.train_classifiers):
+        assert (fit.epochs, fit.steps) == (30, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"params": {"train_gan": {"sistem": "cdcgan"}}}, "train_gan.sistem is no key of params"),
+        ({"quick": {"score.inception": True}}, "score.inception is not in params"),
+        ({"systems": {"cdcgan": {"says": "x", "params": {"classifier.batch_size": 3}}}},
+         "classifier.batch_size is not in params"),
+        ({"systems": {"cdcgam": {"says": "x"}}}, "cdcgam is no system"),
+        ({"systems": {}}, "systems is {}"),
+        ({"titel": "x"}, "titel is not a known key; did you mean title?"),
+        ({"says": ""}, "says is ''"),
+    ],
+)  # fmt: skip
+def test_a_preset_file_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], said: str
+) -> None:
+    values = YAML(typ="safe", pure=True).load((presets.FOLDER / "fau-mnist.yaml").read_text())
+    with (tmp_path / "mine.yaml").open("w") as file:
+        YAML(typ="safe", pure=True).dump(values | change, file)
+    monkeypatch.setattr(presets, "FOLDER", tmp_path)
+    with pytest.raises(PresetError) as caught:
+        load_preset("mine")
+    assert str(caught.value).startswith("presets/mine.yaml: ")
+    assert said in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_code_without_its_checkout_says_so(
+    augment, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presets, "FOLDER", tmp_path / "presets")
+    assert "install the project from its checkout" in augment(project, "preset", "--list").error
+
+
+# What is changed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_the_keys_of_the_overlay_change(project: Path, name: str) -> None:
+    mine = copy.deepcopy(VALUES)
+    mine["seed"] = 7
+    mine["classifier"]["batch_size"] = 64
+    mine["train_gan"] |= {"device": "cpu", "processes": 2}
+    mine["train_classifiers"]["processes"] = 3
+    mine["score"]["inception"] = True
+    text = TEXT.replace("seed: 0", "seed: 7   # mine").replace("batch_size: 128", "batch_size: 64")
+    text = text.replace("device: auto", "device: cpu").replace(
+        "inception: false", "inception: true"
+    )
+    text = text.replace("processes: 1", "processes: 2").replace("processes: null", "processes: 3")
+    (project / "params.yaml").write_text(text)
+    preset, choice = load_preset(name), choice_of(name)
+    keys = put(project, name, choice)
+    after = (project / "params.yaml").read_text()
+    lines = [
+        (old, new)
+        for old, new in zip(text.splitlines(), after.splitlines(), strict=True)
+        if old != new
+    ]
+    assert len(lines) == len(keys) > 10
+    for (_, new), key in zip(lines, keys, strict=True):
+        assert new.split(":")[0].strip() == key.rpartition(".")[2]
+    assert not {"seed", "classifier.batch_size", "score.inception"} & set(keys)
+    assert load_parameters(project / "params.yaml") == parameters_of(preset, choice, mine)
+    assert put(project, name, choice) == []
+
+
+def test_the_full_form_undoes_the_quick_one_and_other_systems(project: Path) -> None:
+    for name, system, quick in FORMS:
+        preset = load_preset(name)
+        default, other = (
+            overlay_of(preset, choice, VALUES)
+            for choice in (choice_of(name), choice_of(name, system, quick))
+        )
+        assert list(default) == list(other)
+    put(project, "imperial-mnist", Choice())
+    full = (project / "params.yaml").read_bytes()
+    put(project, "imperial-mnist", Choice("dcgan-reference", quick=True))
+    put(project, "imperial-mnist", Choice())
+    assert (project / "params.yaml").read_bytes() == full
+
+
+def test_settings_of_another_system_are_taken_back() -> None:
+    values = copy.deepcopy(VALUES)
+    values["train_gan"]["options"] = {"loss": "hinge", "dropout": 0.3, "ema_decay": 0.9}
+    p = parameters_of(load_preset("imperial-mnist"), Choice(), values)
+    default = parameters_of(load_preset("imperial-mnist"), Choice(), VALUES)
+    assert p == default
+    assert p.train_gan.options == {}
+
+
+def test_a_file_that_is_not_valid_is_mended_where_the_preset_says_how(tmp_path: Path) -> None:
+    both = TEXT.replace("  epochs: null", "  epochs: 3")
+    with pytest.raises(PipelineError):
+        parse_parameters(YAML(typ="safe", pure=True).load(both))
+    assert edit_text(tmp_path, both) == edit_text(tmp_path, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "name", "given", "result"),
+    [
+        ("mnist5k", None, "imperial-mnist", None, None),
+        ("mnist5k", None, "imperial-mnist", "idx", "idx"),
+        ("mnist", "idx", "imperial-mnist", None, "idx"),
+        ("mnist", "idx", "tribhuvan-fashion", None, None),
+        ("folder", "faces", "fau-mnist", None, None),
+        ("folder", "faces", "padova-anime", None, "faces"),
+        ("folder", "faces", "padova-anime", "~/other", "~/other"),
+    ],
+)
+def test_a_path_belongs_to_its_source(
+    source: str, path: str | None, name: str, given: str | None, result: str | None
+) -> None:
+    values = copy.deepcopy(VALUES)
+    values["data"] |= {"source": source, "path": path}
+    choice = Choice(data_path=given)
+    assert parameters_of(load_preset(name), choice, values).data.path == result
+
+
+@pytest.mark.parametrize(("name", "kept"), [("imperial-mnist", False), ("padova-anime", True)])
+def test_groups_of_files_go_where_there_are_no_files(name: str, kept: bool) -> None:
+    values = copy.deepcopy(VALUES)
+    values["data"] |= {"source": "folder", "path": "faces", "groups": "^(a+)_"}
+    groups = parameters_of(load_preset(name), Choice(), values).data.groups
+    assert groups == ("^(a+)_" if kept else None)
+
+
+@pytest.mark.parametrize("source", ["mnist5k", "mnist", "folder"])
+@pytest.mark.parametrize("name", FOLDER_NAMES)
+def test_a_folder_has_to_be_named(source: str, name: str) -> None:
+    values = copy.deepcopy(VALUES)
+    values["data"] |= {"source": source, "path": "idx" if source == "mnist" else None}
+    with pytest.raises(PresetError, match="one sub-folder a class; name it with --data-path"):
+        overlay_of(load_preset(name), Choice(), values)
+
+
+# The default study, for any images
+
+
+def data_keys() -> set[str]:
+    return {f"data.{key}" for key in DataParameters.model_fields}
+
+
+def test_the_default_is_the_params_yaml_that_comes_with_the_project() -> None:
+    studied = {"seed", *data_keys()} - {"data.test", "data.validation"}
+    shipped = {}
+    for key in (entry.key for entry in describe_parameters()):
+        section, _, name = key.rpartition(".")
+        shipped[key] = (VALUES[section] if section else VALUES)[name]
+    expected = {key: value for key, value in shipped.items() if key not in studied}
+    assert load_preset("default").params == expected
+    edit = edit_parameters(ROOT / "params.yaml", load_preset("default"), Choice())
+    assert edit.changes == ()
+
+
+def test_quick_is_the_small_form_of_the_default() -> None:
+    default = load_preset("default")
+    assert find_preset("quick") == find_preset("quick", quick=True) == (default, True)
+    assert find_preset("default", quick=True) == (default, True)
+    assert find_preset("default") == (default, False)
+    p = parameters_of(default, Choice(quick=True), VALUES)
+    assert p.data == load_parameters(ROOT / "params.yaml").data
+    assert p.train_gan.system == "cdcgan-projection"
+    assert p.train_gan.options == {"batch_size": 32}
+    assert len(p.mix.seeds) == 2
+
+
+@pytest.mark.parametrize(
+    "per_class",
+    [[25, 25], [1, 49], [3] * 17, [17, 17, 16], [360] * 10, MNIST_PER_CLASS, [80_000, 82_079],
+     [50] * 120],
+)  # fmt: skip
+def test_quick_can_be_had_of_any_fifty_images(per_class: Sequence[int]) -> None:
+    p = parameters_of(load_preset("default"), Choice(quick=True), VALUES)
+    counts = np.array(per_class)
+    names = [str(label) for label in range(len(counts))]
+    check_feasible(p, counts, np.maximum(1, counts // 4), names)
+
+
+def test_default_leads_back_from_every_preset(project: Path) -> None:
+    for name, system, quick in FORMS[::5]:
+        (project / "params.yaml").write_text(TEXT)
+        put(project, name, choice_of(name, system, quick))
+        kept = load_parameters(project / "params.yaml").data
+        put(project, "default", Choice())
+        after = load_parameters(project / "params.yaml")
+        shipped = load_parameters(ROOT / "params.yaml")
+        shares = {"test": shipped.data.test, "validation": shipped.data.validation}
+        assert after.data == kept.model_copy(update=shares)
+        assert after.model_copy(update={"data": shipped.data}) == shipped
+
+
+@pytest.mark.parametrize("also", [[], ["--data-path", "birds"]])
+def test_default_leads_back_from_quick(augment, project: Path, also: list[str]) -> None:
+    mine = TEXT.replace("seed: 0", "seed: 7").replace("channels: 1", "channels: 3")
+    (project / "params.yaml").write_text(mine)
+    run = augment(project, "preset", "quick", *also, "--dry-run")
+    assert run.out.splitlines()[-1].startswith("quick: 1")
+    assert (project / "params.yaml").read_text() == mine
+    assert augment(project, "preset", "quick", *also).code == 0
+    quick = (project / "params.yaml").read_text()
+    data = load_parameters(project / "params.yaml").data
+    assert (data.source, data.path) == (("folder", "birds") if also else ("mnist5k", None))
+    assert data.channels == 3
+    said = "quick: params.yaml has these parameters already; nothing changes\n"
+    assert augment(project, "preset", "quick").out == said
+    augment(project, "preset", "default")
+    assert augment(project, "preset", "default", "--quick").code == 0
+    assert (project / "params.yaml").read_text() == quick
+    augment(project, "preset", "default")
+    back = (project / "params.yaml").read_text()
+    if also:
+        back = back.replace("source: folder", "source: mnist5k").replace(
+            "path: birds", "path: null"
+        )
+    assert back == mine
+
+
+@pytest.mark.parametrize("section", ["filter", "classical"])
+def test_default_brings_back_a_section_that_was_left_out(tmp_path: Path, section: str) -> None:
+    start = TEXT.index(f"\n{section}:\n") + 1
+    end = TEXT.index("\n\n", start)
+    without = TEXT[:start] + f"{section}: null   # none" + TEXT[end:]
+    without = without.replace("strategies: [mix, filtered, classical]", "strategies: [mix]")
+    path = tmp_path / "params.yaml"
+    path.write_text(without)
+    edit = edit_parameters(path, load_preset("default"), Choice())
+    path.write_bytes(edit.content)
+    assert load_parameters(path) == load_parameters(ROOT / "params.yaml")
+    assert "# none" in path.read_text()
+
+
+# How the text is kept
+
+
+def test_layout_and_comments_of_any_style_stay(tmp_path: Path) -> None:
+    lists = TEXT.replace(
+        "real: [0, 0.1, 0.4, 1.0]", "real:   # counts\n    - 0   # none\n    - {a: 1}\n\n    - 1.0"
+    ).replace("strategies: [mix, filtered, classical]", "strategies:\n  - mix\n  - filtered")
+    text = lists.replace("  path: null", "  path:   # nowhere").replace("  width: null", "  width:")
+    text = text.replace("source: mnist5k", '"source":   "mnist5k"  # where').replace(
+        "seeds: [0, 1, 2]", "seeds: [0,\n    1,\n    2, 3]"
+    )
+    result = edit_text(tmp_path, text, quick=True)
+    assert "real: [0, 600]   # counts\n  # generated training images: a list" in result
+    assert "strategies: [mix]\n  # one classifier a cell" in result
+    assert "  path:   # nowhere\n" in result  # null is what it should be
+    assert "  width: 0.125\n  # evenly spaced epochs" in result
+    assert '"source":   mnist  # where\n' in result
+    assert "seeds: [0]\n" in result
+    comments = [line for line in TEXT.splitlines() if line.lstrip().startswith("#")]
+    assert [line for line in result.splitlines() if line.lstrip().startswith("#")] == comments
+    assert edit_text(tmp_path, result, quick=True) == result
+
+
+@pytest.mark.parametrize("change", ["crlf", "bom", "indent", "end"])
+def test_other_ends_of_lines_and_indents_stay(tmp_path: Path, change: str) -> None:
+    edits: dict[str, Callable[[str], str]] = {
+        "crlf": lambda text: text.replace("\n", "\r\n"),
+        "bom": lambda text: f"\ufeff{text}",
+        "indent": lambda text: text.replace("\n  ", "\n     "),
+        "end": lambda text: f"---\n{text.rstrip()}",
+    }
+    edit = edits[change]
+    assert edit_text(tmp_path, edit(TEXT)) == edit(edit_text(tmp_path, TEXT))
+
+
+def test_a_missing_section_is_added(tmp_path: Path) -> None:
+    start, end = TEXT.index("# The pool of generated images that the"), TEXT.index("# The grid")
+    result = edit_text(tmp_path, TEXT[:start] + TEXT[end:])
+    assert result.endswith("\nfilter:\n  threshold: 0.0\n  per_class: 6800\n  max_draws: 100\n")
+    assert result.count("filter:") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seed: 0", "seed: -1", "params.yaml: seed is -1; allowed: a whole number"),
+        ("seed: 0", "sead: 0", "sead is not a known key; did you mean seed?"),
+        ("seed: 0", "seed: [", "params.yaml: cannot be read in line"),
+        ("seed: 0", "seed: 0\nseed: 1", 'duplicate key "seed"'),
+        ("  width: null\n", "", "train_gan.width is missing"),
+        ("seed: 0", "seed: 0\n- 1", "params.yaml: cannot be read"),
+        (TEXT, "", "params.yaml: the content is null"),
+        (TEXT, "- 1", "params.yaml: the content is"),
+    ],
+)
+def test_nothing_is_written_where_the_result_is_not_valid(
+    augment, project: Path, files_of, old: str, new: str, said: str
+) -> None:
+    assert old in TEXT
+    (project / "params.yaml").write_text(TEXT.replace(old, new))
+    before = files_of(project)
+    run = augment(project, "preset", "imperial-mnist")
+    assert said in run.error
+    assert run.err.count("\n") == 1
+    assert files_of(project) == before
+
+
+def test_shared_values_are_refused(tmp_path: Path) -> None:
+    shared = TEXT.replace("batch_size: 128", "batch_size: &n 1200").replace(
+        "steps: 1200", "steps: *n"
+    )
+    with pytest.raises(PresetError, match="write out what anchors"):
+        edit_text(tmp_path, shared)
+
+
+# The command
+
+
+def test_the_command_shows_and_writes(augment, project: Path, files_of) -> None:
+    run = augment(project, "preset", "imperial-mnist", "--dry-run")
+    assert run.code == 0
+    *lines, last = run.out.splitlines()
+    assert lines[0] == "data.source: mnist5k -> mnist"
+    assert "train_gan.epochs: null -> 30" in lines
+    assert "mix.real: [0, 0.1, 0.4, 1.0] -> [0, 600, 6000, 12000, 30000, 60000]" in lines
+    assert last == f"imperial-mnist: {len(lines)} keys would change; nothing is written"
+    assert files_of(project) == {"params.yaml": TEXT.encode()}
+
+    done = augment(project, "preset", "imperial-mnist")
+    assert done.out.splitlines()[:-1] == lines
+    assert list(files_of(project)) == ["params.yaml"]
+    written = (project / "params.yaml").read_text()
+    assert load_parameters(project / "params.yaml").train_gan.system == "cdcgan-smooth"
+
+    again = augment(project, "preset", "imperial-mnist")
+    said = "imperial-mnist: params.yaml has these parameters already; nothing changes\n"
+    assert (again.code, again.out) == (0, said)
+    assert (project / "params.yaml").read_text() == written
+
+
+def test_another_system_takes_its_own_keys_along(augment, project: Path) -> None:
+    run = augment(project, "preset", "imperial-mnist", "--system", "dcgan-reference")
+    assert "data.image_size: 28 -> 64" in run.out
+    run = augment(project, "preset", "imperial-mnist", "--quick")
+    assert "data.image_size: 64 -> 28" in run.out
+    assert "train_gan.width: null -> 0.125" in run.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["imperial-mist"], "preset 'imperial-mist' is unknown; did you mean imperial-mnist? "
+         "allowed: default, fau-mnist, gehu-celeba, imperial-mnist,"),
+        (["nothing"], "preset 'nothing' is unknown; allowed: default, fau-mnist,"),
+        (["quik"], "preset 'quik' is unknown; did you mean quick?"),
+        (["quick", "--system", "cdcgan"], "'cdcgan' is not a system of default; allowed: cdcgan"),
+        (["quick", "--data-path", "$HOME/x"], "--data-path is '$HOME/x', and there is no such"),
+        (["quick", "--data-path", "~nobody-here"], "no home folder of nobody-here is known"),
+        (["../params"], "preset '../params' is unknown"),
+        (["nothing", "--list"], "preset 'nothing' is unknown"),
+        ([], "which preset? allowed: default, fau-mnist,"),
+        (["fau-mnist", "--system", "cdcgan"],
+         "'cdcgan' is not a system of fau-mnist; allowed: fau-cdcgan, fau-gan"),
+        (["fau-mnist", "--system", "fau-cgan"], "did you mean fau-"),
+        (["padova-anime"], "name it with --data-path"),
+        (["padova-anime", "--data-path", ""], "--data-path is empty; allowed: a path"),
+    ],
+)  # fmt: skip
+def test_refusals_are_one_line(
+    augment, project: Path, files_of, arguments: list[str], said: str
+) -> None:
+    run = augment(project, "preset", *arguments)
+    assert said in run.error
+    assert run.err.count("\n") == 1
+    assert run.out == ""
+    assert files_of(project) == {"params.yaml": TEXT.encode()}
+
+
+def test_a_file_that_cannot_be_replaced_stays(
+    augment, project: Path, files_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    run = augment(project, "preset", "imperial-mnist")
+    assert run.error == "error: No space left on device"
+    assert files_of(project) == {"params.yaml": TEXT.encode()}
+
+
+def test_a_link_stays_a_link(augment, project: Path) -> None:
+    (project / "params.yaml").rename(project / "mine.yaml")
+    (project / "params.yaml").symlink_to("mine.yaml")
+    assert augment(project, "preset", "imperial-mnist").code == 0
+    assert (project / "params.yaml").is_symlink()
+    assert load_parameters(project / "mine.yaml").data.source == "mnist"
+
+
+def test_a_path_is_that_of_the_shell(augment, project: Path) -> None:
+    augment(project, "preset", "padova-anime", "--data-path", "faces")
+    assert load_parameters(project / "params.yaml").data.path == "faces"
+    (project / "below").mkdir()
+    augment(project / "below", "preset", "padova-anime", "--data-path", "../faces")
+    path = load_parameters(project / "params.yaml").data.path
+    assert path == str(project / "below" / "../faces")
+
+
+def test_the_list_describes_every_study(augment, project: Path) -> None:
+    run = augment(project, "preset", "--list")
+    assert run.code == 0
+    heads = [line.split(":")[0] for line in run.out.splitlines() if line[:1].strip()]
+    assert tuple(heads) == ("default", *NAMES)
+    assert "`augment preset quick` needs 50 or more training images" in " ".join(run.out.split())
+    assert max(map(len, run.out.splitlines())) <= 100
+    words = " ".join(run.out.split())
+    for name in ("default", *NAMES):
+        preset = load_preset(name)
+        for text in (preset.title, preset.data, preset.says, preset.open):
+            assert " ".join(text.split()) in words
+        for system, about in preset.systems.items():
+            assert system in words
+            assert about.says in words
+            assert SYSTEMS[system].chosen in words
+    assert words.count("on 2 cores") == words.count("with a GPU") == 2 + len(FORMS)
+    assert words.count("3,320 drawn faces") == len(FOLDER_NAMES)
+    assert (project / "params.yaml").read_text() == TEXT
+
+
+def test_the_list_of_one_study(augment, project: Path) -> None:
+    run = augment(project, "preset", "gehu-celeba", "--list")
+    assert run.out.startswith("gehu-celeba: Joshi")
+    assert "tribhuvan" not in run.out

@@ -1,0 +1,232 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from augment.images.splits import scored_per_class
+from augment.mixing.counts import resolve_count
+from pipeline.parameters.errors import ParameterError
+from pipeline.parameters.feasibility import check_feasible, infeasible
+from pipeline.parameters.models import Parameters
+from pipeline.parameters.reading import parse_parameters
+
+ROOT = Path(__file__).parents[3]
+DEFAULTS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+DIGITS = [str(digit) for digit in range(10)]
+
+
+def changed(**values: Any) -> Parameters:
+    """The default parameters with values put at dotted keys, written with __ for the dot."""
+    result = copy.deepcopy(DEFAULTS)
+    for key, value in values.items():
+        *sections, name = key.split("__")
+        place = result
+        for section in sections:
+            place = place[section]
+        place[name] = value
+    return parse_parameters(result)
+
+
+def grid(**values: Any) -> Parameters:
+    """A small grid over ten classes of 50 training images."""
+    base = {
+        "mix__real": [0, 1.0],
+        "mix__synthetic": [0, 1000],
+        "generate__per_class": 100,
+        "filter__per_class": 100,
+        "score__n": 100,
+    }
+    return changed(**(base | values))
+
+
+def problems(
+    parameters: Parameters,
+    real: list[int] | None = None,
+    names: list[str] | None = None,
+    test: list[int] | None = None,
+) -> list[str]:
+    """What is infeasible; ten classes of 50 training and 100 test images unless told otherwise."""
+    real = [50] * 10 if real is None else real
+    test = [100] * len(real) if test is None else test
+    names = DIGITS[: len(real)] if names is None else names
+    found = infeasible(parameters, np.array(real), np.array(test), names)
+    assert all("\n" not in each for each in found)
+    if found:
+        with pytest.raises(ParameterError) as caught:
+            check_feasible(parameters, np.array(real), np.array(test), names)
+        assert caught.value.problems == tuple(f"params.yaml: {each}" for each in found)
+    else:
+        check_feasible(parameters, np.array(real), np.array(test), names)
+    return found
+
+
+def refused(parameters: Parameters, *images: Any, **more: Any) -> str:
+    (problem,) = problems(parameters, *images, **more)
+    return problem
+
+
+def test_the_default_study_is_feasible() -> None:
+    assert problems(changed(), [360] * 10) == []
+
+
+def test_pools_at_their_limit() -> None:
+    assert problems(grid()) == []
+    # One more image: the first class gets it.
+    assert problems(grid(mix__synthetic=[1001])) == [
+        f"{pool}.per_class is 100, and mix.synthetic[0] is 1001, which takes 101 images of class "
+        f"'0'; allowed: {pool}.per_class of at least 101, or fewer asked for"
+        for pool in ("generate", "filter")
+    ]
+    assert (
+        problems(grid(mix__synthetic=[1001], generate__per_class=101, filter__per_class=101)) == []
+    )
+
+
+def test_the_largest_class_decides() -> None:
+    found = problems(grid(), [10, 90], ["a", "b"])
+    assert all("takes 900 images of class 'b'" in each for each in found)
+    assert len(found) == 2
+
+
+def test_what_asks_most_of_a_pool_is_named_and_the_others_counted() -> None:
+    said = refused(grid(mix__synthetic=[1001, 1500, 1200], mix__strategies=["mix"]))
+    assert said == (
+        "generate.per_class is 100, and mix.synthetic[1] is 1500, which takes 150 images of class "
+        "'0' (and 2 more ask too much); allowed: generate.per_class of at least 150, or fewer "
+        "asked for"
+    )
+
+
+def test_each_strategy_has_its_pool() -> None:
+    assert refused(grid(filter__per_class=99)).startswith("filter.per_class is 99, and ")
+    assert problems(grid(filter__per_class=99, mix__strategies=["mix"])) == []
+    assert problems(grid(generate__per_class=99, mix__strategies=["filtered"])) == []
+    assert problems(grid(filter=None, mix__strategies=["mix", "classical"])) == []
+    # Controls take no generated images, which are scored all the same.
+    one = {"generate__per_class": 10, "filter__per_class": 1, "mix__strategies": ["classical"]}
+    assert problems(grid(**one)) == []
+    assert refused(grid(**one | {"generate__per_class": 9})).startswith("generate.per_class is 9,")
+
+
+def test_more_real_images_than_there_are() -> None:
+    assert problems(grid(mix__real=[500])) == []
+    assert refused(grid(mix__real=[0, 501])) == (
+        "mix.real[1] is 501; allowed: at most the 500 training images"
+    )
+
+
+def test_counts_by_class() -> None:
+    parameters = grid(mix__synthetic=[0, {"cat": 101, "dog": 1}], mix__strategies=["mix"])
+    said = refused(parameters, [50, 50], ["cat", "dog"])
+    assert "takes 101 images of class 'cat'" in said
+    # The class that is not known does not hide what the others ask.
+    more = grid(mix__synthetic=[0, {"cat": 1}, 300], mix__strategies=["mix"])
+    assert problems(more, [50, 50], ["fox", "dog"]) == [
+        "mix.synthetic[1] names the class 'cat'; allowed: 'fox', 'dog'",
+        "generate.per_class is 100, and mix.synthetic[2] is 300, which takes 150 images of class "
+        "'fox'; allowed: generate.per_class of at least 150, or fewer asked for",
+    ]
+
+
+def test_a_name_that_is_nearly_one_of_the_classes() -> None:
+    said = refused(grid(mix__synthetic=[{"Trousers": 60}]), [50, 50], ["T-shirt/top", "Trouser"])
+    assert said == (
+        "mix.synthetic[0] names the class 'Trousers'; did you mean 'Trouser'? "
+        "allowed: 'T-shirt/top', 'Trouser'"
+    )
+
+
+def test_entries_that_come_to_one_number() -> None:
+    assert refused(grid(mix__real=[0, 500, 1.0])) == (
+        "mix.real[1] and mix.real[2] are both 500 images of 500; allowed: every number once"
+    )
+
+
+@given(n_train=st.integers(2, 20_000))
+def test_a_share_of_no_image_and_the_least_that_is_one(n_train: int) -> None:
+    real = np.array([(n_train + 1) // 2, n_train // 2])
+    share = 0.4 / n_train
+    parameters = grid(
+        mix__real=[0.0, share], train_gan__options__batch_size=2, mix__synthetic=[0, 2]
+    )
+    (said,) = infeasible(parameters, real, np.array([2, 2]), ["a", "b"])
+    assert said.startswith(f"mix.real[1] is {share!r}, less than one of the {n_train} training")
+    least = float(said.split("at least ")[1])
+    assert resolve_count(least, n_train) >= 1
+
+
+def test_a_class_without_images() -> None:
+    assert refused(grid(), [5, 0], ["a", "b"]) == (
+        "class 'b' has no training image; allowed: at least 1 of each"
+    )
+
+
+def test_batch_norm_needs_two_images_a_process() -> None:
+    one = {"train_gan__options__batch_size": 4, "train_gan__processes": 4}
+    assert refused(grid(**one)) == (
+        "train_gan.options.batch_size is 4; allowed: at least 2 images for each of the 4 "
+        "processes, for batch norm has no spread of one image"
+    )
+    none = {
+        "train_gan__options__generator_norm": "none",
+        "train_gan__options__discriminator_norm": "none",
+    }
+    assert problems(grid(**one, **none)) == []
+    assert problems(grid(**one | {"train_gan__processes": 2})) == []
+
+
+def test_a_batch_is_filled_by_the_training_images_and_shared_by_processes() -> None:
+    assert refused(grid(train_gan__options__batch_size=501)) == (
+        "train_gan.options.batch_size is 501; allowed: at most the 500 training images"
+    )
+    assert problems(grid(train_gan__options__batch_size=500)) == []
+    assert refused(grid(train_gan__options__batch_size=9, train_gan__processes=2)) == (
+        "train_gan.options.batch_size is 9; allowed: a multiple of train_gan.processes, 2"
+    )
+    few = problems(grid(mix__synthetic=[0, 60]), [9, 9], ["a", "b"])
+    assert few == [
+        "train_gan.options.batch_size is 100 (cdcgan-projection's own); allowed: at most the 18 "
+        "training images"
+    ]
+
+
+def test_only_images_that_can_be_scored_are_asked_of_the_pool() -> None:
+    # Half of 200 test images of each class.
+    mix = {"mix__strategies": ["mix"]}
+    assert refused(grid(score__n=1001, **mix), test=[220] * 10) == (
+        "generate.per_class is 100, and score.n is 1001, which takes 101 images of class '0'; "
+        "allowed: generate.per_class of at least 101, or fewer asked for"
+    )
+    assert problems(grid(score__n=100_000), test=[200] * 10) == []
+    # Two classes of 90 pictures: 36 are for test, and 9 of each class are scored.
+    small = {
+        "generate__per_class": 400,
+        "score__n": 1000,
+        "train_gan__options__batch_size": 20,
+        "mix__synthetic": [0, 100],
+        "mix__strategies": ["mix"],
+    }
+    assert scored_per_class(np.array([18, 18]), 1000).tolist() == [9, 9]
+    assert problems(grid(**small), [65, 65], ["bar", "ring"], [18, 18]) == []
+
+
+def test_all_problems_at_once_and_each_value_that_fits_fits() -> None:
+    """Fashion-MNIST with the grid that comes with the project."""
+    images = {"real": [5400] * 10, "test": [1000] * 10}
+    found = problems(changed(data__source="fashion-mnist"), **images)
+    assert found == [
+        f"{pool}.per_class is 2000, and mix.synthetic[3] is 2.0, which takes 10800 images of class "
+        f"'0' (and 2 more ask too much); allowed: {pool}.per_class of at least 10800, or fewer "
+        "asked for"
+        for pool in ("generate", "filter")
+    ]
+    fits = {"generate__per_class": 10_800, "filter__per_class": 10_800}
+    assert problems(changed(data__source="fashion-mnist", **fits), **images) == []
+    for key in fits:
+        less = fits | {key: 10_799}
+        assert len(problems(changed(data__source="fashion-mnist", **less), **images)) == 1

@@ -1,0 +1,456 @@
+"""The stages on a tiny study: what they write, say and refuse."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from augment.checkpoints import read_meta
+from augment.images.image_sets import open_image_set
+from classifiers.checkpoints import load_classifier
+from classifiers.prediction import predict
+
+CELLS = 2 * (2 * 2 + 3 * 3 + 2 * 2)
+"""Of the tiny study: two seeds of each recipe."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(one_thread) -> None:
+    """Bytes depend on the number of threads."""
+
+
+@pytest.fixture
+def copy(study, tmp_path: Path) -> Path:
+    """A copy of the finished study, and of its cache beside it, to change."""
+    shutil.copytree(study.root, tmp_path / "project")
+    shutil.copytree(study.cache, tmp_path / "cache")
+    return tmp_path / "project"
+
+
+def test_fetch_splits_every_class_alike(study) -> None:
+    parts = {p: open_image_set(study.root / "data/real" / p) for p in ("train", "validation")}
+    parts["test"] = open_image_set(study.root / "data/real/test")
+    assert {name: part.counts().tolist() for name, part in parts.items()} == {
+        "test": [10, 10, 10],
+        "validation": [4, 4, 4],
+        "train": [36, 36, 36],
+    }
+    images = np.concatenate([part.images for part in parts.values()])
+    assert len(np.unique(images.reshape(150, -1), axis=0)) >= 145  # no image is in two parts
+    *notes, last = study.said["fetch"].out.splitlines()
+    assert last == "folder: 30 test, 108 train, 12 validation images, 3 classes"
+    # Drawn shapes are few: some are alike to the pixel, and never in two parts.
+    assert [note.partition(" of ")[0] for note in notes if "identical" in note] == ["4"]
+
+
+def test_fetch_refuses_a_grid_that_cannot_be_filled(
+    augment, copy: Path, parameters, files_of
+) -> None:
+    before = files_of(copy / "data")
+    for change, said in (
+        ({"mix.real": [0, 5000]}, "mix.real[1] is 5000; allowed: at most the 108"),
+        ({"mix.synthetic": [0, 600]}, "mix.synthetic[1] is 600"),
+        ({"mix.synthetic": [0, {"triangle": 3}]}, "names the class"),
+        ({"generate.per_class": 4, "mix.synthetic": [0, 3]}, "score.n is 100"),
+    ):
+        text = (copy / "params.yaml").read_text()
+        parameters(copy, change)
+        assert said in augment(copy, "fetch").error
+        (copy / "params.yaml").write_text(text)
+    # What was there stays, and nothing half-done lies about.
+    assert files_of(copy / "data") == before
+
+
+def test_fetch_without_validation_writes_none(augment, copy: Path, parameters) -> None:
+    parameters(copy, {"data.validation": 0, "train_gan.keep": "last"})
+    assert augment(copy, "fetch").code == 0
+    parts = sorted(path.name for path in (copy / "data/real").iterdir() if path.is_dir())
+    assert parts == ["test", "train"]
+
+
+def test_an_unreadable_picture_is_counted(augment, copy: Path) -> None:
+    (copy / "pictures/circle/000.png").write_bytes(b"no picture")
+    run = augment(copy, "fetch")
+    assert run.code == 0
+    assert "class 'circle': 1 of 50 pictures" in run.out
+    assert "could not be read and are left out: circle/000.png" in run.out
+    assert "circle/000.png" in (copy / "data/real/files.csv").read_text()
+
+
+def test_the_judge_and_the_examiner_are_two_networks(study) -> None:
+    models = study.root / "models"
+    examiner = read_meta(models / "examiner", "classifier")
+    judge = read_meta(models / "units/all-0/judge", "classifier")
+    assert examiner["data"] == judge["data"]
+    assert (examiner["role"], judge["role"]) == ("examiner", "judge all-0")
+    assert examiner["class_names"] == ["NA", "circle", "square & co"]
+    weights = "weights.safetensors"
+    assert (models / "examiner" / weights).read_bytes() != (
+        models / "units/all-0/judge" / weights
+    ).read_bytes()
+    test = open_image_set(study.root / "data/real/test")
+    for folder in (models / "examiner", models / "units/all-0/judge"):
+        assert (predict(load_classifier(folder), test.images).classes == test.labels).mean() > 0.9
+
+
+def test_the_subset_of_all_is_all(study) -> None:
+    index = np.load(study.root / "data/subsets/all-0.npy", allow_pickle=False)
+    assert index.tolist() == list(range(108))
+
+
+def test_the_filtered_pool_holds_what_the_judge_reads_as_asked(study) -> None:
+    unit = study.root / "data/units/all-0"
+    judge = load_classifier(study.root / "models/judges/all-0")
+    pool, filtered = open_image_set(unit / "generated"), open_image_set(unit / "filtered")
+    assert filtered.counts().tolist() == [40, 40, 40]
+    assert (predict(judge, filtered.images).classes == filtered.labels).all()
+    # It is the pool's own stream, without what the judge reads otherwise.
+    passed = predict(judge, pool.images).classes == pool.labels
+    for label in range(3):
+        mine = pool.images[passed & (pool.labels == label)]
+        assert np.array_equal(filtered.images[filtered.labels == label][: len(mine)], mine)
+    tables = study.root / "results/filtering/all-0"
+    acceptance = pd.read_csv(tables / "acceptance.csv", keep_default_na=False)
+    assert set(acceptance["class_name"]) == {"NA", "circle", "square & co"}
+    zero = acceptance[acceptance["threshold"] == 0]
+    assert zero["accepted"].sum() == passed.sum()
+    drawn = pd.read_csv(tables / "drawn.csv")["drawn"]
+    assert (drawn >= 40).all()
+    assert f"of {drawn.sum():,} drawn" in study.said["filter --unit all-0"].out
+
+
+def after_filter(augment, root: Path) -> dict[str, str]:
+    """What the stages say that see the filtered pool."""
+    said = {}
+    for stage in ("filter", "mix", "train-classifiers", "score", "report"):
+        run = augment(root, stage)
+        assert run.code == 0, (stage, run.err)
+        said[stage] = run.out
+    assert len(open_image_set(root / "data/filtered/all-0")) == 0
+    scores = pd.DataFrame(json.loads((root / "results/scores.json").read_text()))
+    assert set(scores["pool"]) == {"generated"}
+    # The judge has read the unselected pool all the same.
+    tables = root / "results/filtering/all-0"
+    assert (pd.read_csv(tables / "acceptance.csv", keep_default_na=False)["drawn"] == 40).all()
+    assert pd.read_csv(tables / "drawn.csv")["kept"].tolist() == [0, 0, 0]
+    return said
+
+
+@pytest.mark.slow
+def test_a_filter_that_nothing_passes_leaves_an_empty_pool_and_says_so(
+    augment, copy: Path, parameters
+) -> None:
+    parameters(copy, {"filter.threshold": 1.0, "filter.max_draws": 1})
+    said = after_filter(augment, copy)
+    assert "unit all-0: 0 images kept of 120 drawn (0.0% at confidence 1)\n" in said["filter"]
+    assert "no image passed the judge: the filtered pool is empty" in said["filter"]
+    assert "3 recipes are left out (filtered)" in said["mix"]
+    assert "the filtered images of unit all-0 are not scored: 0 of them" in said["score"]
+    page = (copy / "results/report.html").read_text()
+    assert "No image passed the judge at confidence 1: the filtered pool is empty" in page
+    assert set(pd.read_parquet(copy / "data/recipes.parquet")["strategy"]) == {
+        *("none", "mix", "fine-tune", "source-channel", "duplicated", "classical")
+    }
+
+
+def test_without_a_section_filter_every_stage_ends_well(augment, copy: Path, parameters) -> None:
+    parameters(copy, {"filter": None, "mix.strategies": ["mix", "classical"]})
+    said = after_filter(augment, copy)
+    assert said["filter"] == "unit all-0: no filtered pool, as params.yaml has no section filter\n"
+    assert "left out" not in said["mix"]
+    assert "filtered" not in said["score"]
+    page = (copy / "results/report.html").read_text()
+    assert page.count("There is no filtered pool: params.yaml has no section filter.") == 1
+    assert "passed the judge at" not in page
+
+
+OWN_MODEL = """
+from torch import nn
+
+def build(n_classes, channels, input_size):
+    return nn.Sequential(
+        nn.Conv2d(channels, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, n_classes),
+    )
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["own_network:build", "mobilenet_v3_small"])
+def test_every_stage_takes_another_classifier(
+    augment, study, copy: Path, parameters, stages, model: str
+) -> None:
+    (copy / "own_network.py").write_text(OWN_MODEL)
+    parameters(
+        copy,
+        {"classifier.model": model, "train_classifiers.steps": 2, "compute.processes": 2}
+        | {"train_gan.images": 240, "train_gan.options.feedback": 0.1},
+    )
+    for stage in stages[1:]:
+        run = augment(copy, *stage.split())
+        assert run.code == 0, (stage, run.err)
+    judge = load_classifier(copy / "models/judges/all-0", model)
+    assert judge.architecture.model == model
+    cells = pd.read_parquet(copy / "results/cells.parquet")
+    assert set(cells["strategy"]) >= {"none", "mix", "fine-tune", "source-channel", "classical"}
+
+
+def test_a_classifier_that_cannot_be_built_is_one_line(augment, copy: Path, parameters) -> None:
+    (copy / "broken_network.py").write_text("def build(n_classes):\n    return 1\n")
+    parameters(copy, {"classifier.model": "broken_network:build"})
+    error = augment(copy, "train-examiner").error
+    assert error.startswith("error: classifier.model is broken_network:build, which cannot be")
+    assert "unexpected keyword argument" in error
+
+
+@pytest.mark.slow
+def test_without_a_section_classical_no_stage_needs_it(augment, copy: Path, parameters) -> None:
+    parameters(copy, {"classical": None, "mix.strategies": ["mix"]})
+    for stage in ("mix", "train-classifiers", "report"):
+        assert augment(copy, stage).code == 0, stage
+
+
+@pytest.mark.slow
+def test_where_no_recipe_is_left_real_images_alone_are_trained(
+    augment, copy: Path, parameters
+) -> None:
+    parameters(copy, {"filter.threshold": 1.0, "filter.max_draws": 1,
+                      "mix.strategies": ["filtered"], "mix.synthetic": [60]})  # fmt: skip
+    said = after_filter(augment, copy)
+    assert said["mix"].startswith("4 cells: 2 recipes x 2\n3 recipes are left out (filtered)")
+    assert set(pd.read_parquet(copy / "data/recipes.parquet")["strategy"]) == {"none"}
+    assert said["report"].startswith("No comparison")
+    # Without a real count above 0, all real images are trained.
+    parameters(copy, {"mix.real": [0]})
+    for stage in ("mix", "train-classifiers", "report"):
+        assert augment(copy, stage).code == 0, stage
+    cells = pd.read_parquet(copy / "data/recipes.parquet")
+    assert set(cells["strategy"]) == {"none"}
+    assert len(cells) == 2
+    assert cells["n_real"].nunique() == 1
+
+
+def test_a_filtered_pool_that_is_short_leaves_its_recipes_out(
+    augment, copy: Path, parameters
+) -> None:
+    pool = open_image_set(copy / "data/generated/all-0")
+    judge = load_classifier(copy / "models/judges/all-0")
+    confidence = predict(judge, pool.images).probabilities[np.arange(120), pool.labels]
+    threshold = float(np.median(confidence))
+    parameters(copy, {"filter.threshold": threshold, "filter.max_draws": 1})
+    said = augment(copy, "filter").out
+    assert "fewer than 40 images within filter.max_draws: " in said
+    filtered = open_image_set(copy / "data/filtered/all-0")
+    assert (filtered.counts() == [
+        ((pool.labels == c) & (confidence >= threshold)).sum() for c in range(3)
+    ]).all()  # fmt: skip
+    lacking = filtered.counts().min() < 20
+    mixed = augment(copy, "mix").out
+    assert ("recipes are left out (filtered)" in mixed) == lacking
+    assert lacking == (
+        "filtered" not in set(pd.read_parquet(copy / "data/recipes.parquet")["strategy"])
+    )
+
+
+def test_filter_neither_draws_nor_judges_an_image_of_the_pool_again(
+    augment, copy: Path, parameters, monkeypatch
+) -> None:
+    from augment.generators.sampling import Sampler
+    from pipeline import pools
+    from pipeline.stages import filter as stage
+
+    drawn: list[tuple[int, int]] = []
+    judged: list[int] = []
+
+    def draw(sampler, label, start, stop, seed):
+        drawn.append((start, stop))
+        return true_draw(sampler, label, start, stop, seed)
+
+    def judge(network, images):
+        judged.append(len(images))
+        return true_predict(network, images)
+
+    true_draw, true_predict = Sampler.draw, pools.predict
+    monkeypatch.setattr(Sampler, "draw", draw)
+    monkeypatch.setattr(pools, "predict", judge)
+    monkeypatch.setattr(stage, "predict", judge)
+    parameters(copy, {"filter.per_class": 60})
+    assert augment(copy, "filter").code == 0
+    assert drawn  # 60 of each are more than the pool of 40 can give
+    assert all(start >= 40 for start, _ in drawn)
+    n_validation = len(open_image_set(copy / "data/real/validation"))
+    assert sum(judged) == 3 * 40 + sum(stop - start for start, stop in drawn) + n_validation
+
+
+def test_recipes_hold_no_pixels(study) -> None:
+    table = pd.read_parquet(study.root / "data/recipes.parquet")
+    assert len(table) == CELLS
+    assert set(zip(table["strategy"], table["n_real"], table["n_synthetic"], strict=True)) == {
+        *((s, r, 0) for s in ("none", "classical") for r in (30, 108)),
+        *((s, r, 60) for s in ("mix", "filtered", "source-channel") for r in (0, 30, 108)),
+        *((s, r, 60) for s in ("fine-tune", "duplicated") for r in (30, 108)),
+    }
+    assert (study.root / "data/recipes.parquet").stat().st_size < 20_000
+
+
+@pytest.mark.slow
+def test_few_real_images_make_the_recipes_that_they_can(augment, copy: Path, parameters) -> None:
+    parameters(copy, {"mix.real": [0, 2, 1.0], "mix.synthetic": [0, {"circle": 30}, 60],
+                      "mix.strategies": ["mix", "duplicated"]})  # fmt: skip
+    said = augment(copy, "mix").out
+    assert said == (
+        "22 cells: 11 recipes x 2\n"
+        "1 recipe is left out (duplicated): some classes have no real image to repeat\n"
+    )
+    for stage in ("train-classifiers", "report"):
+        assert augment(copy, stage).code == 0, stage
+
+
+def test_mix_refuses_what_the_pools_do_not_hold(augment, copy: Path, parameters, files_of) -> None:
+    before = (copy / "data/recipes.parquet").read_bytes()
+    # The parameters promise more than the pools that an earlier run wrote.
+    parameters(copy, {"generate.per_class": 100, "filter.per_class": 100,
+                      "mix.synthetic": [0, 150]})  # fmt: skip
+    error = augment(copy, "mix").error
+    assert "needs 50 generated images of class NA; allowed: at most 40" in error
+    assert (copy / "data/recipes.parquet").read_bytes() == before
+
+
+def test_finished_cells_are_not_trained_again(augment, copy: Path, files_of, study) -> None:
+    said = study.said["train-classifiers"].out
+    assert said.startswith(f"{CELLS} cells: {CELLS} trained, 0 from the cache\n")
+    cost = said.splitlines()[1]
+    assert cost.startswith(f"the whole grid: {CELLS * 320:,} images, ")
+    before = files_of(copy / "results")
+    shutil.rmtree(copy / "results")  # DVC removes outputs before a stage runs
+    # The cost is that of the whole grid, whenever its cells were trained.
+    assert augment(copy, "train-classifiers").out == (
+        f"{CELLS} cells: 0 trained, {CELLS} from the cache\n{cost}\n"
+    )
+    times = pd.read_csv(copy / "logs/cells.csv")
+    assert len(times) == CELLS
+    assert (times["seconds"] > 0).all()
+    for name in ("cells.parquet", "predictions.npy"):
+        assert (copy / "results" / name).read_bytes() == before[name]
+
+
+def test_an_extended_grid_trains_only_its_new_cells(augment, copy: Path, parameters) -> None:
+    parameters(copy, {"mix.seeds": [0, 2], "mix.real": [0, 1.0], "mix.strategies": ["mix"]})
+    assert augment(copy, "mix").out == "6 cells: 3 recipes x 2\n"
+    said = augment(copy, "train-classifiers").out
+    assert said.startswith("6 cells: 3 trained, 3 from the cache\n")
+    assert augment(copy, "report").code == 0
+
+
+def test_cells_and_predictions_fit(study) -> None:
+    cells = pd.read_parquet(study.root / "results/cells.parquet")
+    predictions = np.load(study.root / "results/predictions.npy", allow_pickle=False)
+    test = open_image_set(study.root / "data/real/test")
+    assert predictions.shape == (CELLS, 30)
+    assert predictions.dtype == np.uint8
+    right = predictions == test.labels
+    assert np.allclose(cells["test_accuracy"], right.mean(axis=1))
+    per_class = np.stack([right[:, test.labels == c].mean(axis=1) for c in range(3)], axis=1)
+    assert np.allclose(np.stack(cells["class_accuracy"]), per_class)
+    assert np.allclose(cells["balanced_accuracy"], per_class.mean(axis=1))
+    assert cells["validation_accuracy"].between(0, 1).all()
+    assert (cells["steps"] == 20).all()
+    assert (cells["images_seen"] == 320).all()
+    assert set(cells["protocol"]) == {"paper"}
+
+
+def test_scores_have_a_floor_and_counts(study) -> None:
+    scores = pd.DataFrame(json.loads((study.root / "results/scores.json").read_text()))
+    names = {"fid_examiner", "inception_score", "label_match", "kid_examiner"}
+    assert set(scores["score"]) == names
+    assert set(scores["pool"]) == {"generated", "filtered"}
+    assert len(scores) == 8
+    # One half of the test images is the reference, the other the floor.
+    assert (scores["n"] == 15).all()
+    assert (scores["n_reference"] == 15).all()
+    fid = scores[scores["score"] == "fid_examiner"]
+    assert (fid["floor"] < fid["value"]).all()
+    match = scores[scores["score"] == "label_match"]
+    assert match["value"].between(0.5, 1).all()
+    assert match["floor"].between(0.9, 1).all()
+
+
+def test_the_curves_are_there_for_dvc_plots(study) -> None:
+    training = study.root / "results/training/all-0"
+    history = pd.read_csv(training / "history.csv")
+    meta = read_meta(study.root / "models/generators/all-0", "generator")
+    assert list(history["epoch"]) == list(range(1, 18))
+    assert meta["epoch"] == history["epoch"][history["fid"].idxmin()]
+    assert history["images"].iloc[-1] == 1800
+    assert len(list((training / "plots/images").glob("*.png"))) == 17
+    for name in ("fid", "generator_loss", "label_match"):
+        curve = pd.read_csv(training / f"plots/metrics/{name}.tsv", sep="\t")
+        assert np.allclose(curve[name], history[name])
+        assert "timestamp" not in curve.columns
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("budget", "steps", "said"),
+    [
+        ({"images": 24}, 2, "train_gan.images"),
+        ({"images": None, "epochs": 1}, 9, "train_gan.epochs"),
+    ],
+)
+def test_a_generator_that_has_not_begun_is_kept_and_the_study_ends(
+    augment, copy: Path, parameters, budget: dict[str, int | None], steps: int, said: str
+) -> None:
+    rates = {"generator_rate": 1e-6, "discriminator_rate": 1e-6, "init_std": 1e-3}
+    parameters(copy, {f"train_gan.{key}": value for key, value in budget.items()})
+    parameters(copy, {f"train_gan.options.{key}": value for key, value in rates.items()})
+    run = augment(copy, "train-gan")
+    assert run.code == 0
+    assert run.out == (
+        "generator of unit all-0: epoch 1 of 1 is kept\n"
+        f"the images of every epoch are all alike; only {steps} steps: raise {said}\n"
+    )
+    for stage in ("score-checkpoints", "generate --unit all-0", "filter", "inspect", "mix",
+                  "train-classifiers", "score", "report"):  # fmt: skip
+        assert augment(copy, *stage.split()).code == 0, stage
+    page = (copy / "results/report.html").read_text()
+    assert f"The generator collapsed: the images of every epoch are all alike; only {steps}" in page
+
+
+@pytest.mark.parametrize("pool", ["generated", "filtered"])
+def test_score_without_a_pool_names_the_stage_to_run(augment, copy: Path, pool: str) -> None:
+    shutil.rmtree(copy / "data/units/all-0" / pool)
+    stage = {"generated": "generate", "filtered": "filter"}[pool]
+    assert f"{pool} is missing; `dvc repro {stage}`" in augment(copy, "score").error
+
+
+@pytest.mark.parametrize(
+    ("artefact", "stages"),
+    [
+        ("data/real/train/images.npy", ["subset", "train-gan", "mix"]),
+        ("data/real/test/images.npy", ["score"]),
+        ("data/subsets/all-0.npy", ["train-judge", "train-gan", "mix"]),
+        ("data/recipes.parquet", ["train-classifiers"]),
+        ("results/cells.parquet", ["report"]),
+        ("results/predictions.npy", ["report"]),
+        ("results/scores.json", ["report"]),
+        ("models/judges/all-0/weights.safetensors", ["train-gan", "filter"]),
+        ("models/generators/all-0/meta.json", ["generate --unit all-0", "report"]),
+    ],
+)
+def test_a_damaged_artefact_is_one_line(
+    augment, copy: Path, artefact: str, stages: list[str]
+) -> None:
+    path = copy / artefact
+    for stage in stages:
+        for damage in (b"", b"nonsense"):
+            path.write_bytes(damage)
+            assert path.name in augment(copy, *stage.split()).error
+
+
+def test_nothing_temporary_is_left(study) -> None:
+    hidden = [path for path in study.root.rglob("*") if path.name.startswith(".")]
+    assert hidden == []
+    assert {path.suffix for path in study.cache.rglob("*") if path.is_file()} <= {".npz", ".lock"}

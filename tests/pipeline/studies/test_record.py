@@ -1,0 +1,415 @@
+"""`augment record`: what a generator, or a grid of classifiers, reached, in a file for git."""
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from augment.images.image_sets import open_image_set
+from pipeline.parameters.feasibility import check_feasible
+from pipeline.parameters.models import Parameters
+from pipeline.parameters.reading import parse_parameters
+from pipeline.studies.record import setting_text
+from pipeline.studies.records import CellsRecord, GeneratorRecord, read_record
+from reports.verdict.statistics import gain_interval, gain_table, headline, summarise_cells
+
+ROOT = Path(__file__).parents[3]
+CLAIMS = """
+data: {name: shapes, source: folder, train: 5000}
+protocol: {pool: {system: cdcgan-projection, epochs: 2}}
+systems: {cdcgan-projection: {}}
+claims:
+  - id: mixing-helps
+    text: Generated images help
+    test:
+      kind: cells
+      a: {strategy: none, n_real: [30, 5000], n_synthetic: [0]}
+      b: {strategy: mix, n_real: [30, 5000], n_synthetic: [60]}
+      expects: higher
+  - id: filtering-caps
+    text: Filtering caps the best
+    test: {kind: best, a: mix, b: filtered, expects: lower}
+  - id: filtering-smooths
+    text: Filtering smooths
+    test: {kind: roughness, a: mix, b: filtered, expects: lower}
+  - id: quality-falls
+    text: It is lost again
+    test: {kind: course, system: cdcgan-projection}
+"""
+
+
+def given(words: list[str]) -> Parameters:
+    """The parameters of a fresh checkout with those of a recorded command."""
+    yaml = YAML(typ="safe", pure=True)
+    values = yaml.load((ROOT / "params.yaml").read_text())
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals:
+            place, (*sections, name) = values, key.removeprefix("+").split(".")
+            for section in sections:
+                place = place[section]
+            place[name] = yaml.load(value)
+    return parse_parameters(values)
+
+
+@pytest.fixture
+def trained(study, tmp_path: Path) -> Path:
+    """A copy of what `augment record` reads of the finished tiny study."""
+    root = tmp_path / "project"
+    root.mkdir()
+    shutil.copy(study.root / "params.yaml", root)
+    for name in ("data/real", "data/units", "models/units", "results/units", "logs"):
+        shutil.copytree(study.root / name, root / name)
+    for name in ("cells.parquet", "predictions.npy"):
+        shutil.copy(study.root / "results" / name, root / "results")
+    return root
+
+
+def recorded(root: Path, name: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((root / "studies" / f"{name}.json").read_text())
+    return values
+
+
+def test_the_best_of_every_score_and_where_it_was(augment, trained: Path) -> None:
+    run = augment(trained, "record", "tiny/default")
+    assert run.code == 0, run.err
+    assert "studies/tiny/default.json" in run.out
+    record = recorded(trained, "tiny/default")
+    scores = pd.read_csv(trained / "results/checkpoints/all-0.csv")
+    for copy_of, best in record["best"].items():
+        rows = scores[scores["weights"] == copy_of]
+        assert best["fid_examiner"]["value"] == rows["fid_examiner"].min()
+        assert best["label_match"]["value"] == rows["label_match"].max()
+        for score, found in best.items():
+            here = rows[rows["epoch"] == found["epoch"]]
+            assert here[score].item() == found["value"]
+    assert set(record["best"]) == set(scores["weights"])
+    assert len(record["checkpoints"]) == len(scores)
+    history = pd.read_csv(trained / "results/training/all-0/history.csv")
+    assert record["epochs"] == history["epoch"].max()
+    assert record["images_seen"] == history["images"].max()
+    assert record["seconds_per_epoch"] > 0
+    assert record["system"]["name"] == "cdcgan-projection"
+    assert "train_gan.system=cdcgan-projection" in record["command"]
+    assert "pictures" not in json.dumps(record)  # a user's own paths stay at home
+
+
+def test_a_record_of_a_generator_can_be_read_back(augment, trained: Path) -> None:
+    assert augment(trained, "record", "tiny/default").code == 0
+    record = read_record(trained / "studies/tiny/default.json", "tiny/default")
+    assert isinstance(record, GeneratorRecord)
+    assert record.name == "tiny/default"
+    # 60 steps of 16 on 108 images.
+    assert record.examiner_epochs == pytest.approx(60 * 16 / 108)
+    assert "batch_size 12" in record.options
+    assert "system" not in record.options
+    assert record.settings["seed"] == "0"
+
+
+def test_neighbours_are_those_of_the_inspection(augment, trained: Path) -> None:
+    augment(trained, "record", "tiny")
+    coverage = pd.read_csv(trained / "results/inspection/all-0/coverage.csv")
+    shares = coverage.groupby("group")["share"].mean()  # classes of one size
+    n = coverage[coverage["group"] == "test"]["n_queries"].sum()
+    found = recorded(trained, "tiny")["neighbours"]
+    assert found == {
+        "generated": pytest.approx(shares["generated"], abs=1e-6),
+        "test": pytest.approx(shares["test"], abs=1e-6),
+        "queries": n,
+    }
+
+
+def test_without_an_inspection_there_are_no_neighbours(augment, trained: Path) -> None:
+    shutil.rmtree(trained / "results/inspection/all-0")
+    assert augment(trained, "record", "tiny").code == 0
+    assert "neighbours" not in recorded(trained, "tiny")
+
+
+def test_an_inspection_of_another_training_is_refused(augment, trained: Path) -> None:
+    path = trained / "results/inspection/all-0/discriminator.csv"
+    pd.read_csv(path).assign(epoch=10_000).to_csv(path, index=False)
+    assert "`dvc repro inspect`" in augment(trained, "record", "tiny").error
+
+
+def test_scores_of_another_training_are_refused(augment, trained: Path) -> None:
+    path = trained / "results/checkpoints/all-0.csv"
+    scores = pd.read_csv(path)
+    scores["epoch"] += 10_000
+    scores.to_csv(path, index=False)
+    assert "score-checkpoints" in augment(trained, "record", "tiny").error
+    assert not (trained / "studies").exists()
+
+
+@pytest.mark.parametrize("name", ["../escape", "/tmp/x", "a/b/c", "A", "", "a.json", "a/../b"])
+def test_a_name_that_is_no_plain_name_is_refused(augment, trained: Path, name: str) -> None:
+    assert "is not allowed" in augment(trained, "record", name).error
+
+
+def test_what_is_missing_is_named(augment, trained: Path) -> None:
+    (trained / "results/checkpoints/all-0.csv").unlink()
+    assert "`dvc repro score-checkpoints`" in augment(trained, "record", "tiny").error
+
+
+def test_without_a_log_of_times_they_are_left_open(augment, trained: Path) -> None:
+    shutil.rmtree(trained / "logs")
+    assert augment(trained, "record", "tiny").code == 0
+    assert recorded(trained, "tiny")["seconds_per_epoch"] is None
+
+
+# The grid of classifiers
+
+
+def cells_of(root: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return the cells table, the predictions and the test labels."""
+    return (
+        pd.read_parquet(root / "results/cells.parquet"),
+        np.load(root / "results/predictions.npy"),
+        open_image_set(root / "data/real/test").labels,
+    )
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare JSON values with six digits; what is not a number is None."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(b, float) and np.isnan(b):
+        return a is None
+    return bool(a == (round(b, 6) if isinstance(b, float) else b))
+
+
+def test_a_grid_has_a_row_a_recipe(augment, trained: Path) -> None:
+    run = augment(trained, "record", "tiny/grid", "--cells")
+    assert run.code == 0, run.err
+    cells, predictions, labels = cells_of(trained)
+    record = recorded(trained, "tiny/grid")
+    summary = summarise_cells(cells, 108, len(labels))
+    assert f"holds {len(cells)} classifiers, {len(summary)} recipes" in run.out
+    assert "claims" not in run.out
+    assert record["kind"] == "cells"
+    assert record["strategies"] == list(cells["strategy"].unique())
+    for row, expected in zip(record["cells"], summary.to_dict("records"), strict=True):
+        keys = ["strategy", "n_real", "n_synthetic"]
+        assert [row[key] for key in keys] == [expected[key] for key in keys]
+        group = cells[(cells[keys] == [row[key] for key in keys]).all(axis=1)]
+        assert row["seeds"] == [0, 1]
+        assert row["test_accuracy"] == pytest.approx(group["test_accuracy"].tolist(), abs=1e-6)
+        for name in ("mean", "low", "high"):
+            assert same(row[name], expected[f"test_{name}"])
+        mixed = row["strategy"] not in ("none", "classical", "duplicated")
+        assert row["optimistic"] == (mixed and row["n_real"] == 30 and row["n_synthetic"] > 0)
+    small = [row["verdict"] for row in record["gains"] if row["n_real"] == 30]
+    assert small == ["no verdict"] * len(small)
+    assert small
+    assert same(record["gains"], gain_table(cells, predictions, labels, 108).to_dict("records"))
+    assert same(record["headline"], headline(cells, predictions, labels, 108))
+    assert record["contrasts"] == []
+
+
+def test_a_grid_says_what_it_was_made_from(augment, trained: Path) -> None:
+    augment(trained, "record", "tiny/grid", "--cells")
+    record = recorded(trained, "tiny/grid")
+    assert record["data"] | {"digest": ""} == {
+        "source": "folder", "digest": "", "train": 108, "validation": 12, "test": 30,
+    }  # fmt: skip
+    assert record["classifier"] == {
+        "model": "lenet", "pretrained": False, "epochs": None, "steps": 20, "batch_size": 16,
+        "input_size": 32,
+        "steps_taken": {"least": 20, "most": 20}, "images_seen": {"least": 320, "most": 320},
+    }  # fmt: skip
+    generator = record["generator"]
+    assert (generator["system"], generator["width"]) == ("cdcgan-projection", 0.17)
+    history = pd.read_csv(trained / "results/training/all-0/history.csv")
+    kept = history[history["epoch"] == generator["epoch"]]
+    assert generator["images_seen"] == kept["images"].item()
+    words = shlex.split(record["command"])
+    assert words[:3] == ["dvc", "exp", "run"]
+    assert words[-1] == "train-classifiers"
+    assert "mix.real=[0,30,1.0]" in words
+    assert "train_classifiers.steps=20" in words
+    assert "classical.flip=0.5" in words
+    assert given(words).data.path == "FOLDER"  # It can be given beside a fresh params.yaml.
+    assert "pictures" not in json.dumps(record)  # a user's own paths stay at home
+    cells, *_ = cells_of(trained)
+    cost = record["cost"]
+    assert (cost["cells"], cost["images"]) == (len(cells), 320 * len(cells))
+    assert cost["images_per_second"] > 0
+    assert cost["wall_minutes"] >= 0
+    read = read_record(trained / "studies/tiny/grid.json", "tiny/grid")
+    assert isinstance(read, CellsRecord)
+    assert len(read.cells) == len(record["cells"])
+
+
+def test_the_same_grid_gives_the_same_bytes(augment, trained: Path) -> None:
+    path = trained / "studies/tiny/grid.json"
+    augment(trained, "record", "tiny/grid", "--cells")
+    before = path.read_bytes()
+    path.unlink()
+    augment(trained, "record", "tiny/grid", "--cells")
+    assert path.read_bytes() == before
+
+
+def test_claims_are_measured_where_the_predictions_are(augment, trained: Path) -> None:
+    (trained / "studies/tiny").mkdir(parents=True)
+    (trained / "studies/tiny/published.yaml").write_text(CLAIMS)
+    run = augment(trained, "record", "tiny/grid", "--cells")
+    assert run.out.rstrip().endswith("; 2 of 3 claims measured")
+    mixing, best, rough = recorded(trained, "tiny/grid")["contrasts"]
+    cells, predictions, labels = cells_of(trained)
+
+    def right(*cell: str | int) -> np.ndarray:
+        rows = (cells[["strategy", "n_real", "n_synthetic"]] == list(cell)).all(axis=1)
+        return predictions[rows.to_numpy()] == labels
+
+    # All 5,000 images of the study stand for all of ours, which are 108.
+    gains = [gain_interval(right("none", n, 0), right("mix", n, 60)).gain for n in (30, 108)]
+    assert mixing["claim"] == "mixing-helps"
+    assert mixing["difference"] == pytest.approx(np.mean(gains), abs=1e-6)
+    assert mixing["low"] <= mixing["difference"] <= mixing["high"]
+    assert (mixing["n_seeds"], mixing["n_images"], mixing["missing"]) == (2, 30, [])
+    assert mixing["pairs"] == [f"none {n} + 0 -> mix {n} + 60" for n in (30, 108)]
+    assert mixing["optimistic_counts"] == [30]
+    assert "expects" not in mixing["test"]
+    assert (best["claim"], best["chosen_by"]) == ("filtering-caps", "validation")
+    assert (rough["difference"], rough["pairs"]) == (None, [])
+    assert rough["missing"] == ["3 synthetic counts at one real count, of mix and filtered"]
+
+
+def test_published_facts_that_are_not_valid_stop_the_record(augment, trained: Path) -> None:
+    (trained / "studies/tiny").mkdir(parents=True)
+    (trained / "studies/tiny/published.yaml").write_text(CLAIMS.replace("roughness", "ruffness"))
+    run = augment(trained, "record", "tiny/grid", "--cells")
+    assert "studies/tiny/published.yaml: claims[2].test" in run.error
+    assert not (trained / "studies/tiny/grid.json").exists()
+
+
+def test_cells_of_another_generator_are_refused(augment, trained: Path) -> None:
+    path = trained / "results/cells.parquet"
+    pd.read_parquet(path).assign(generator="cdcgan").to_parquet(path)
+    assert "`dvc repro train-classifiers`" in augment(trained, "record", "tiny", "--cells").error
+    assert not (trained / "studies").exists()
+
+
+def test_predictions_of_other_cells_are_refused(augment, trained: Path) -> None:
+    path = trained / "results/predictions.npy"
+    np.save(path, np.load(path)[1:])
+    assert "test images" in augment(trained, "record", "tiny", "--cells").error
+
+
+@pytest.mark.parametrize("name", ["cells.parquet", "predictions.npy"])
+def test_what_is_missing_of_a_grid_is_named(augment, trained: Path, name: str) -> None:
+    (trained / "results" / name).unlink()
+    assert "`dvc repro train-classifiers`" in augment(trained, "record", "tiny", "--cells").error
+
+
+@pytest.mark.parametrize("kinds", [[], ["--cells"]])
+def test_one_kind_does_not_replace_the_other(augment, trained: Path, kinds: list[str]) -> None:
+    other = [] if kinds else ["--cells"]
+    assert augment(trained, "record", "tiny", *kinds).code == 0
+    before = recorded(trained, "tiny")
+    assert "is a record of another kind" in augment(trained, "record", "tiny", *other).error
+    assert recorded(trained, "tiny") == before
+    assert augment(trained, "record", "tiny", *kinds).code == 0
+
+
+@pytest.mark.parametrize("kinds", [[], ["--cells"]])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "", "[]", "7", '{"name": "tiny"}', '{"format": 1, "name": "tiny", "kind": "cells"}'],
+)
+def test_a_file_that_is_no_record_is_the_users(
+    augment, trained: Path, kinds: list[str], text: str
+) -> None:
+    (trained / "studies").mkdir()
+    (trained / "studies/tiny.json").write_text(text)
+    said = (
+        "error: studies/tiny.json is no record, or a damaged one; choose another name, or remove it"
+    )
+    assert augment(trained, "record", "tiny", *kinds).error == said
+    assert (trained / "studies/tiny.json").read_text() == text
+
+
+@pytest.mark.parametrize("change", ["none", "other", "damaged"])
+def test_a_cost_that_no_log_tells_is_left_open(augment, trained: Path, change: str) -> None:
+    if change == "none":
+        shutil.rmtree(trained / "logs")
+    elif change == "other":
+        path = trained / "logs/cells.csv"
+        pd.read_csv(path).assign(seed=9).to_csv(path, index=False)
+        (trained / "logs/stages.jsonl").write_text('{"stage": "fetch", "seconds": 1}\n')
+    else:
+        (trained / "logs/cells.csv").write_text("strategy\n")
+        (trained / "logs/stages.jsonl").write_text('{"stage": "train-classifiers", "sec\n[]\n')
+    augment(trained, "record", "tiny", "--cells")
+    cost = recorded(trained, "tiny")["cost"]
+    assert cost["cells"] > 0
+    assert [cost[key] for key in ("core_minutes", "images_per_second", "wall_minutes")] == [
+        None
+    ] * 3
+
+
+def test_every_run_of_the_stage_counts(augment, trained: Path) -> None:
+    rows = [("train-classifiers", 60.0), ("report", 999.0), ("train-classifiers", 30.0)]
+    lines = [json.dumps({"stage": stage, "began": 0, "seconds": s}) for stage, s in rows]
+    (trained / "logs/stages.jsonl").write_text("\n".join(lines))
+    augment(trained, "record", "tiny", "--cells")
+    assert recorded(trained, "tiny")["cost"]["wall_minutes"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"), (True, "true"), (0.5, "0.5"), (1.0, "1.0"), (600, "600"),
+        ((0, 600, 1.0), "[0,600,1.0]"), (("mix", "filtered"), "[mix,filtered]"),
+        (({"7": 600, "1": 2},), "[{7:600,1:2}]"),
+    ],
+)  # fmt: skip
+def test_settings_are_as_dvc_reads_them(value: object, text: str) -> None:
+    assert setting_text(value) == text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"train_gan.system": "cdcgan"}, "train_gan.system differs"),
+        ({"train_gan.width": 1.0}, "train_gan.width differs"),
+        ({"train_gan.options.generator_rate": 1e-4}, "an option of train_gan differs"),
+        ({"train_gan.images": 9_999_999}, "train_gan.images differs"),
+        ({"data.source": "mnist", "data.path": None}, "data.source differs"),
+        ({"seed": 7}, "seed differs"),
+    ],
+)
+def test_parameters_changed_since_the_training_are_refused(
+    augment, parameters, trained: Path, change: dict[str, Any], said: str
+) -> None:
+    parameters(trained, change)
+    for options in ([], ["--cells"]):
+        error = augment(trained, "record", "tiny", *options).error
+        assert f"params.yaml is not that of the trained generator: {said}" in error
+    assert not (trained / "studies").exists()
+
+
+def test_the_command_says_all_that_the_result_depends_on(augment, trained: Path) -> None:
+    augment(trained, "record", "tiny")
+    words = shlex.split(recorded(trained, "tiny")["command"])
+    assert {"seed=0", "data.path=FOLDER", "data.test=0.2"} <= set(words)
+    # The arithmetic that was used, not "auto".
+    assert "train_gan.precision=32-true" in words
+    # Brackets are quoted: some shells read them as a pattern.
+    assert "'mix.synthetic=[0]'" in recorded(trained, "tiny")["command"]
+    check_feasible(given(words), np.array([90] * 4), np.array([30] * 4), list("abcd"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*/*.json")), ids=lambda p: p.stem)
+def test_kept_commands_can_be_given(path: Path) -> None:
+    words = shlex.split(json.loads(path.read_text())["command"])
+    assert words[:3] == ["dvc", "exp", "run"]
+    parameters = given(words)
+    assert parameters.train_gan.precision != "auto"  # What was used is said.

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.errors import ReportError
+from reports.inspection import neighbours
+from reports.inspection.neighbours import nearest_images, neighbour_coverage
+
+
+@given(n=st.integers(1, 8), m=st.integers(4, 23), k=st.integers(1, 4), seed=st.integers(0, 99))
+def test_neighbours_are_those_of_all_distances(n: int, m: int, k: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    queries = rng.integers(0, 256, (n, 3, 3, 1), dtype=np.uint8)
+    training = rng.integers(0, 256, (m, 3, 3, 1), dtype=np.uint8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_BLOCK", 5)  # several blocks, the last one not full
+        distances, rows = nearest_images(queries, training, k)
+    difference = (queries[:, None].astype(float) - training[None]) / 255
+    every = np.sqrt((difference**2).sum(axis=(2, 3, 4)))
+    assert distances.shape == rows.shape == (n, k)
+    np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :k], atol=1e-3)
+    np.testing.assert_allclose(np.take_along_axis(every, rows, axis=1), distances, atol=1e-3)
+
+
+def test_a_copy_is_found_at_distance_zero() -> None:
+    training = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), dtype=np.uint8)
+    distances, rows = nearest_images(training[[7, 31]], training, 2)
+    assert rows[:, 0].tolist() == [7, 31]
+    np.testing.assert_allclose(distances[:, 0], 0, atol=1e-3)
+    assert (distances[:, 1] > 1).all()
+
+
+def test_equally_distant_images_come_in_order() -> None:
+    same = np.zeros((6, 2, 2, 1), dtype=np.uint8)
+    _, rows = nearest_images(same[:1], same, 4)
+    assert rows.tolist() == [[0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize(("shape", "k"), [((2, 2, 1), 7), ((2, 2, 1), 0), ((3, 2, 1), 1)])
+def test_what_cannot_be_compared_is_refused(shape: tuple[int, ...], k: int) -> None:
+    with pytest.raises(ReportError, match="nearest images"):
+        nearest_images(np.zeros((1, *shape), np.uint8), np.zeros((6, 2, 2, 1), np.uint8), k)
+
+
+def test_coverage_by_hand() -> None:
+    training_labels = np.array([0, 0, 0, 0, 1, 1])
+    # Queries of class 0 hit rows 0, 0, 1 and 4; the one of class 1 hits row 5.
+    nearest, labels = np.array([0, 0, 1, 4, 5]), np.array([0, 0, 0, 0, 1])
+    table = neighbour_coverage(nearest, labels, training_labels, 3)
+    assert table["n_queries"].tolist() == [4, 1, 0]
+    assert table["n_train"].tolist() == [4, 2, 0]
+    assert table["share"].tolist()[:2] == [0.5, 1.0]
+    assert table["most"].tolist()[:2] == [0.5, 1.0]
+    assert table[["share", "most"]].iloc[2].isna().all()
+
+
+def test_collapse_shows() -> None:
+    """One image for all queries: everybody's neighbour is the same."""
+    rng = np.random.default_rng(0)
+    training = rng.integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)
+    labels = np.zeros(40, dtype=np.int64)
+    alike = np.repeat(training[:1], 20, axis=0)
+    for queries, share, most in ((alike, 1 / 40, 1.0), (training[:20], 0.5, 1 / 20)):
+        _, rows = nearest_images(queries, training, 1)
+        row = neighbour_coverage(rows[:, 0], labels[:20], labels, 1).iloc[0]
+        assert (row["share"], row["most"]) == (pytest.approx(share), pytest.approx(most))

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from reports.errors import ReportError
+from reports.inspection.projection import joint_projection
+
+
+def test_points_on_a_line_lie_on_the_first_component() -> None:
+    direction = np.array([3.0, 4.0, 0.0]) / 5
+    first, second = np.arange(5)[:, None] * direction, np.arange(5, 9)[:, None] * direction
+    a, b, explained = joint_projection(first, second)
+    assert a.shape == (5, 2)
+    assert b.shape == (4, 2)
+    both = np.concatenate([a, b])
+    np.testing.assert_allclose(np.abs(np.diff(both[:, 0])), 1, atol=1e-9)
+    np.testing.assert_allclose(both[:, 1], 0, atol=1e-9)
+    assert explained == (pytest.approx(1), pytest.approx(0))
+
+
+def test_distances_between_groups_survive_in_a_plane() -> None:
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(10, 2)))[0]
+    flat = rng.normal(size=(30, 2)) * (3, 1)
+    features = flat @ basis.T
+    a, b, explained = joint_projection(features[:20], features[20:])
+    np.testing.assert_allclose(
+        np.linalg.norm(a[3] - b[4]), np.linalg.norm(flat[3] - flat[24]), rtol=1e-9
+    )
+    assert sum(explained) == pytest.approx(1)
+    assert explained[0] > explained[1]
+
+
+def test_features_that_are_all_alike() -> None:
+    a, b, explained = joint_projection(np.ones((3, 4)), np.ones((2, 4)))
+    assert np.isfinite(a).all()
+    assert np.isfinite(b).all()
+    assert explained == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("a", "b"), [((3, 4), (3, 5)), ((3, 1), (3, 1)), ((1, 4), (0, 4))])
+def test_what_has_no_two_components_is_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
+    with pytest.raises(ReportError, match="projection"):
+        joint_projection(np.zeros(a), np.zeros(b))

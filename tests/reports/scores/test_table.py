@@ -1,0 +1,54 @@
+"""What every entry of the table of scores must keep."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reports.scores.table import SCORES, Viewed, score_images
+
+N, K = 60, 4
+
+
+def viewed(seed: int, noise: float = 0.0) -> Viewed:
+    """Images of which the networks see mostly the class; with noise ever less."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(N) % K
+    logits = 6 * np.eye(K)[labels] + rng.normal(0, 1 + 6 * noise, (N, K))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    features = np.eye(K)[labels] + rng.normal(0, 0.3, (N, K)) + 3 * noise
+    return Viewed(features, probabilities, labels, features * 2, probabilities)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_is_a_finite_number_and_the_same_again(name: str) -> None:
+    score, real = SCORES[name], viewed(0)
+    value = score.compute(viewed(1), real)
+    assert isinstance(value, float)
+    assert np.isfinite(value)
+    assert score.compute(viewed(1), real) == value
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_worse_images_score_worse(name: str) -> None:
+    score, real = SCORES[name], viewed(0)
+    good, bad = (score.compute(viewed(1, noise), real) for noise in (0.0, 1.0))
+    assert good < bad if score.better == "lower" else good > bad
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_has_a_title_and_a_text(name: str) -> None:
+    score = SCORES[name]
+    assert score.title
+    assert score.text(float("nan")) == "\N{EN DASH}"
+    assert score.text(0.5) == ("50.0%" if score.is_share else f"{0.5:.{score.decimals}f}")
+    assert all(hasattr(viewed(0), need) for need in score.needs)
+
+
+@pytest.mark.parametrize("absent", ["labels", "inception_features", "inception_probabilities"])
+def test_scores_of_what_there_is_not_are_left_out(absent: str) -> None:
+    all_of_it = score_images(viewed(1), viewed(0))
+    assert list(all_of_it) == list(SCORES)
+    part = score_images(replace(viewed(1), **{absent: None}), viewed(0))
+    left_out = {name for name in SCORES if absent in SCORES[name].needs}
+    assert part == {name: value for name, value in all_of_it.items() if name not in left_out}
