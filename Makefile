@@ -13,17 +13,15 @@ ANEW := $(shell made=$$(sed -n 's|^command = .* -m venv [^/]*||p' $(VENV)/pyvenv
 	[ -z "$$made" ] || [ "$$made" -ef $(VENV) ] || echo anew)
 
 # What the stages write, beside results/metrics.json, which git keeps.
-UNIT := all-0
 PARTS := $(addprefix data/real/,train validation test)
-OUTS := data/recipes.parquet models/examiner \
+OUTS := $(addprefix data/,recipes.parquet subsets generated filtered) \
 	$(addprefix data/real/,source.json files.csv near-duplicates.png) \
 	$(foreach part,$(PARTS),$(addprefix $(part)/,images.npy labels.npy meta.json)) \
-	$(addprefix data/units/$(UNIT)/,subset.npy generated filtered) \
-	$(addprefix models/units/$(UNIT)/,judge generator checkpoints) \
-	$(addprefix results/units/$(UNIT)/,training filtering inspection checkpoints.csv) \
-	$(addprefix results/,figures report.html scores.json cells.parquet predictions.npy)
-LOGS := $(addprefix logs/,stages.jsonl cells.csv train-gan-$(UNIT).csv)
-FOLDERS := $(PARTS) data/real $(addsuffix /units/$(UNIT),data models results) $(addsuffix /units,data models results) data models logs
+	$(addprefix models/,examiner judges generators checkpoints) \
+	$(addprefix results/,training grids checkpoints filtering inspection figures) \
+	$(addprefix results/,report.html scores.json cells.parquet predictions.npy)
+LOGS := $(addprefix logs/,stages.jsonl cells.csv) $(wildcard logs/train-gan-[0-9]*-[0-9]*.csv logs/train-gan-all-[0-9]*.csv)
+FOLDERS := $(PARTS) data/real data models logs
 
 .DEFAULT_GOAL := help
 .PHONY: help study test test-slow test-full-data test-browser lint format types check pre-commit clean scm anew

@@ -105,7 +105,7 @@ def total(root: Path) -> dict[str, int]:
     [
         ("data/real", "data/real"),
         ("data/real", "data"),
-        ("data/units", "data/units"),
+        ("data/generated/x", "data/generated"),
         ("models/examiner", "models/examiner"),
         ("results/birds", "results/birds"),
         ("results/birds", "results"),
@@ -855,7 +855,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("crowded")
     root = base / "project"
     for place in (
-        "data", "data/units", "models", "models/examiner", "results", "pictures", "studies/train",
+        "data", "data/subsets", "models", "models/examiner", "results", "pictures", "studies/train",
         ".dvc", ".git", "../outside", "data/real",
     ):  # fmt: skip
         draw(root / place, n=6)

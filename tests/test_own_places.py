@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[1]
-MODELS = "models/units/all-0"
-PLACES = ("new", "own", "own/pictures", "own/set", "link", "data", "data/real", "models", MODELS)
+MODELS = ("models/generators/all-0", "models/judges/all-0")
+PLACES = ("new", "own", "own/pictures", "own/set", "link", "data", "data/real", "models", *MODELS)
 FILES = ("own/1.png", "own/pictures/0000001.png", "own/set/images.npy", "own/set/meta.json")
 MORE = ("data/real/train/cat/1.png", "results/report.html", "notes.txt", "table.csv")
 
@@ -18,7 +18,8 @@ MORE = ("data/real/train/cat/1.png", "results/report.html", "notes.txt", "table.
 @pytest.fixture
 def project(study, bare: Path) -> Path:
     """A project with a trained generator, published facts, and files of the user's all over."""
-    shutil.copytree(study.root / MODELS, bare / MODELS)
+    for model in MODELS:
+        shutil.copytree(study.root / model, bare / model)
     shutil.copytree(ROOT / "studies", bare / "studies")
     for name in (*FILES, *MORE):
         (bare / name).parent.mkdir(parents=True, exist_ok=True)

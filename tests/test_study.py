@@ -21,9 +21,7 @@ def tracked(root: Path, files_of) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for stage in stages.values():
         for out in stage["outs"]:
-            name = (out if isinstance(out, str) else next(iter(out))).replace(
-                "${item.unit}", "all-0"
-            )
+            name = out if isinstance(out, str) else next(iter(out))
             path = root / name
             assert path.exists(), f"{name} was not written"
             files = files_of(path) if path.is_dir() else {"": path.read_bytes()}

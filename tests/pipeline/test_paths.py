@@ -175,7 +175,7 @@ def test_capitals_count_where_the_file_system_says_so(
             return len(names) == 1
 
         monkeypatch.setattr(os.path, "samefile", samefile)
-    for path in ("Data/REAL/ring", "DATA/real", "MODELS", "Data/units/x"):
+    for path in ("Data/REAL/ring", "DATA/real", "MODELS", "Data/Generated/x"):
         assert (refused(root / path, root) is not None) == blind, path
     assert refused(root / "Pictures", root) is None
 

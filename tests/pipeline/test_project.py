@@ -7,7 +7,7 @@ from pipeline.parameters.errors import ParameterError
 from pipeline.project import Project
 
 
-@pytest.mark.parametrize("inside", [".", "data", "data/units/all-0"])
+@pytest.mark.parametrize("inside", [".", "data", "data/generated/all-0"])
 def test_a_project_is_found_from_anywhere_inside(bare: Path, inside: str) -> None:
     (bare / inside).mkdir(parents=True, exist_ok=True)
     assert Project.find(bare / inside).root == bare.resolve()

@@ -30,8 +30,8 @@ def _one_thread(one_thread) -> None:
 @pytest.fixture
 def project(study, bare: Path) -> Path:
     """A project with a trained generator and judge and nothing else."""
-    models = "models/units/all-0"
-    shutil.copytree(study.root / models, bare / models)
+    for models in ("models/generators", "models/judges"):
+        shutil.copytree(study.root / models, bare / models)
     return bare
 
 
@@ -368,7 +368,7 @@ def test_files_that_come_while_it_draws_are_kept(
 
 
 @pytest.mark.parametrize(
-    "out", ["models/x", "data/real", "data", "results", ".", "x/../data/units"]
+    "out", ["models/x", "data/real", "data", "results", ".", "x/../data/generated"]
 )
 def test_outputs_of_the_pipeline_are_refused(generate, project: Path, files_of, out: str) -> None:
     before = files_of(project)
@@ -380,9 +380,9 @@ def test_home_is_expanded(
     generate, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    (project / "models/units/all-0").rename(tmp_path / "trained")
-    run = generate("--label", "1", "--n", 1, "--out=~/x", "--model=~/trained/generator",
-                   "--judge=~/trained/judge", "--min-confidence", 0)  # fmt: skip
+    (project / "models").rename(tmp_path / "trained")
+    run = generate("--label", "1", "--n", 1, "--out=~/x", "--model=~/trained/generators/all-0",
+                   "--judge=~/trained/judges/all-0", "--min-confidence", 0)  # fmt: skip
     assert run.code == 0, run.err
     assert (tmp_path / "x/images.npy").exists()
     assert "no home folder of nobody-here" in generate("--label", "1", "--out=~nobody-here/x").error
@@ -438,9 +438,9 @@ def test_without_a_model_one_line_says_what_to_run(generate, project: Path) -> N
 
 
 def test_another_model_and_judge(generate, project: Path) -> None:
-    (project / "models/units/all-0").rename(project / "elsewhere")
-    run = generate("--label", "1", "--n", 2, "--model", "elsewhere/generator", "--judge",
-                   "elsewhere/judge", "--min-confidence", 0)  # fmt: skip
+    (project / "models").rename(project / "elsewhere")
+    run = generate("--label", "1", "--n", 2, "--model", "elsewhere/generators/all-0", "--judge",
+                   "elsewhere/judges/all-0", "--min-confidence", 0)  # fmt: skip
     assert run.code == 0, run.err
 
 

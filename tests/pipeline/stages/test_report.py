@@ -284,15 +284,15 @@ def test_the_report_is_the_same_again(bare: Path, files_of) -> None:
 @pytest.mark.parametrize(
     ("artefact", "stage"),
     [
-        ("training/history.csv", "train-gan"),
-        ("training/plots/images/grid-0007.png", "train-gan"),
-        ("training/plots/images/reconstructions-0007.png", "train-gan"),
-        ("checkpoints.csv", "score-checkpoints"),
+        ("training/all-0/history.csv", "train-gan"),
+        ("grids/all-0/grid-0007.png", "train-gan"),
+        ("grids/all-0/reconstructions-0007.png", "train-gan"),
+        ("checkpoints/all-0.csv", "score-checkpoints"),
     ],
 )
 def test_a_damaged_artefact_is_one_line(bare: Path, augment, artefact: str, stage: str) -> None:
     project = make_project(bare, label="none", autoencoder=True)
-    path = project.results / "units/all-0" / artefact
+    path = project.results / artefact
     whole = path.read_bytes()
     other = tile(np.zeros((4, 9, 9, 1), np.uint8))
     damages = [b"", b"nonsense", whole[: len(whole) // 2]]

@@ -83,16 +83,16 @@ def test_an_unreadable_picture_is_counted(augment, copy: Path) -> None:
 def test_the_judge_and_the_examiner_are_two_networks(study) -> None:
     models = study.root / "models"
     examiner = read_meta(models / "examiner", "classifier")
-    judge = read_meta(models / "units/all-0/judge", "classifier")
+    judge = read_meta(models / "judges/all-0", "classifier")
     assert examiner["data"] == judge["data"]
     assert (examiner["role"], judge["role"]) == ("examiner", "judge all-0")
     assert examiner["class_names"] == ["NA", "circle", "square & co"]
     weights = "weights.safetensors"
     assert (models / "examiner" / weights).read_bytes() != (
-        models / "units/all-0/judge" / weights
+        models / "judges/all-0" / weights
     ).read_bytes()
     test = open_image_set(study.root / "data/real/test")
-    for folder in (models / "examiner", models / "units/all-0/judge"):
+    for folder in (models / "examiner", models / "judges/all-0"):
         assert (predict(load_classifier(folder), test.images).classes == test.labels).mean() > 0.9
 
 
@@ -102,9 +102,9 @@ def test_the_subset_of_all_is_all(study) -> None:
 
 
 def test_the_filtered_pool_holds_what_the_judge_reads_as_asked(study) -> None:
-    unit = study.root / "data/units/all-0"
+    data = study.root / "data"
     judge = load_classifier(study.root / "models/judges/all-0")
-    pool, filtered = open_image_set(unit / "generated"), open_image_set(unit / "filtered")
+    pool, filtered = open_image_set(data / "generated/all-0"), open_image_set(data / "filtered/all-0")
     assert filtered.counts().tolist() == [40, 40, 40]
     assert (predict(judge, filtered.images).classes == filtered.labels).all()
     # It is the pool's own stream, without what the judge reads otherwise.
@@ -119,7 +119,7 @@ def test_the_filtered_pool_holds_what_the_judge_reads_as_asked(study) -> None:
     assert zero["accepted"].sum() == passed.sum()
     drawn = pd.read_csv(tables / "drawn.csv")["drawn"]
     assert (drawn >= 40).all()
-    assert f"of {drawn.sum():,} drawn" in study.said["filter --unit all-0"].out
+    assert f"of {drawn.sum():,} drawn" in study.said["filter"].out
 
 
 def after_filter(augment, root: Path) -> dict[str, str]:
@@ -412,7 +412,7 @@ def test_a_generator_that_has_not_begun_is_kept_and_the_study_ends(
         "generator of unit all-0: epoch 1 of 1 is kept\n"
         f"the images of every epoch are all alike; only {steps} steps: raise {said}\n"
     )
-    for stage in ("score-checkpoints", "generate --unit all-0", "filter", "inspect", "mix",
+    for stage in ("score-checkpoints", "generate", "filter", "inspect", "mix",
                   "train-classifiers", "score", "report"):  # fmt: skip
         assert augment(copy, *stage.split()).code == 0, stage
     page = (copy / "results/report.html").read_text()
@@ -421,7 +421,7 @@ def test_a_generator_that_has_not_begun_is_kept_and_the_study_ends(
 
 @pytest.mark.parametrize("pool", ["generated", "filtered"])
 def test_score_without_a_pool_names_the_stage_to_run(augment, copy: Path, pool: str) -> None:
-    shutil.rmtree(copy / "data/units/all-0" / pool)
+    shutil.rmtree(copy / "data" / pool / "all-0")
     stage = {"generated": "generate", "filtered": "filter"}[pool]
     assert f"{pool} is missing; `dvc repro {stage}`" in augment(copy, "score").error
 
@@ -437,7 +437,7 @@ def test_score_without_a_pool_names_the_stage_to_run(augment, copy: Path, pool: 
         ("results/predictions.npy", ["report"]),
         ("results/scores.json", ["report"]),
         ("models/judges/all-0/weights.safetensors", ["train-gan", "filter"]),
-        ("models/generators/all-0/meta.json", ["generate --unit all-0", "report"]),
+        ("models/generators/all-0/meta.json", ["generate", "report"]),
     ],
 )
 def test_a_damaged_artefact_is_one_line(

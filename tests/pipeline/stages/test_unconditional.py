@@ -22,8 +22,7 @@ from classifiers.prediction import predict
 from pipeline.pools import pool_seed
 from pipeline.project import Project
 
-UNIT = "models/units/all-0"
-POOLS = "data/units/all-0"
+GENERATOR, JUDGE = "models/generators/all-0", "models/judges/all-0"
 NAMES = ("NA", "circle", "square & co")
 
 
@@ -59,10 +58,10 @@ def put_generator(root: Path, classes: Sequence[int] = (0, 1, 2)) -> None:
     pixels = np.stack([shape.ravel() / 40 for shape in shapes], axis=1)
     weights["layers.2.weight"].copy_(torch.from_numpy(pixels))
     weights["layers.2.bias"].fill_(-3)
-    meta = read_meta(root / UNIT / "generator", "generator")
+    meta = read_meta(root / GENERATOR, "generator")
     meta |= {"architecture": architecture.to_dict()}
-    shutil.rmtree(root / UNIT / "generator")
-    save_checkpoint(root / UNIT / "generator", "generator", weights, meta)
+    shutil.rmtree(root / GENERATOR)
+    save_checkpoint(root / GENERATOR, "generator", weights, meta)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +80,12 @@ def unconditional(
     shutil.copytree(study.root, root)
     put_generator(root)
     for pool in ("generated", "filtered"):
-        shutil.rmtree(root / POOLS / pool)
+        shutil.rmtree(root / "data" / pool)
     parameters(root, {"filter.threshold": 0.9})
-    for stage in ("generate --unit all-0", "filter", "mix", "score"):
-        run = augment(root, *stage.split(), cache=study.cache)
+    for stage in ("generate", "filter", "mix", "score"):
+        run = augment(root, stage, cache=study.cache)
         assert run.code == 0, (stage, run.err)
-        said[stage.split()[0]] = run.out
+        said[stage] = run.out
     return root
 
 
@@ -99,7 +98,8 @@ def copy(unconditional: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def project(unconditional: Path, bare: Path) -> Path:
     """A project with that generator and a judge and nothing else."""
-    shutil.copytree(unconditional / UNIT, bare / UNIT)
+    for model in (GENERATOR, JUDGE):
+        shutil.copytree(unconditional / model, bare / model)
     return bare
 
 
@@ -118,8 +118,8 @@ def stream(root: Path, n: int, seed: int | None = None) -> tuple[np.ndarray, np.
 
     In blocks of 500, as they are drawn: the last digits depend on it.
     """
-    generator, _ = load_sampler(root / UNIT / "generator")
-    judge = load_classifier(root / UNIT / "judge")
+    generator, _ = load_sampler(root / GENERATOR)
+    judge = load_classifier(root / JUDGE)
     images = generator.draw(0, 0, n, pool_seed(Project(root), "all-0") if seed is None else seed)
     blocks = (images[start : start + 500] for start in range(0, n, 500))
     return images, np.concatenate([predict(judge, block).probabilities for block in blocks])
@@ -138,7 +138,7 @@ def first_of_each_class(
 def test_the_pool_is_the_streams_first_images_of_each_answer(
     unconditional: Path, said: dict[str, str]
 ) -> None:
-    pool = open_image_set(unconditional / POOLS / "generated")
+    pool = open_image_set(unconditional / "data/generated/all-0")
     assert pool.counts().tolist() == [40, 40, 40]
     assert pool.class_names == NAMES
     images, probabilities = stream(unconditional, 2000)
@@ -156,14 +156,14 @@ def test_the_pool_is_the_streams_first_images_of_each_answer(
 def test_the_filtered_pool_is_the_same_stream_without_unsure_answers(
     unconditional: Path, said: dict[str, str]
 ) -> None:
-    filtered = open_image_set(unconditional / POOLS / "filtered")
+    filtered = open_image_set(unconditional / "data/filtered/all-0")
     assert filtered.counts().tolist() == [40, 40, 40]
     images, probabilities = stream(unconditional, 5000)
     index = first_of_each_class(probabilities, [40, 40, 40], 0.9)
     assert np.array_equal(filtered.images, images[index])
     assert np.array_equal(filtered.labels, probabilities[index].argmax(axis=1))
     # It begins with those of the unselected pool that pass.
-    pool = open_image_set(unconditional / POOLS / "generated")
+    pool = open_image_set(unconditional / "data/generated/all-0")
     sure = probabilities[first_of_each_class(probabilities, [40, 40, 40])].max(axis=1) >= 0.9
     for label in range(3):
         passed = pool.images[sure & (pool.labels == label)]
@@ -178,8 +178,8 @@ def test_the_tables_count_the_judges_own_answers(unconditional: Path) -> None:
     acceptance = pd.read_csv(tables / "acceptance.csv", keep_default_na=False)
     assert (acceptance["drawn"] == 40).all()
     assert (acceptance.loc[acceptance["threshold"] == 0, "rate"] == 1).all()
-    pool = open_image_set(unconditional / POOLS / "generated")
-    judge = load_classifier(unconditional / UNIT / "judge")
+    pool = open_image_set(unconditional / "data/generated/all-0")
+    judge = load_classifier(unconditional / JUDGE)
     sure = predict(judge, pool.images).probabilities.max(axis=1)
     for (name, threshold), row in acceptance.set_index(["class_name", "threshold"]).iterrows():
         mine = pool.labels == NAMES.index(name)
@@ -216,9 +216,9 @@ def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
 ) -> None:
     put_generator(copy, classes=(1, 2))
     parameters(copy, {"generate.max_draws": 1, "filter.max_draws": 2, "filter.threshold": 0.6})
-    run = augment(copy, "generate", "--unit", "all-0")
+    run = augment(copy, "generate")
     assert run.code == 0
-    counts = open_image_set(copy / POOLS / "generated").counts()
+    counts = open_image_set(copy / "data/generated/all-0").counts()
     assert counts[0] < 40
     lacking = ", ".join(f"{name} ({n})" for name, n in zip(NAMES, counts, strict=True) if n < 40)
     assert re.fullmatch(
@@ -229,7 +229,7 @@ def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
     )
     said = augment(copy, "filter").out
     assert "fewer than 40 images within filter.max_draws: NA" in said
-    filtered = open_image_set(copy / POOLS / "filtered").counts()
+    filtered = open_image_set(copy / "data/filtered/all-0").counts()
     kept = pd.read_csv(copy / "results/filtering/all-0/drawn.csv")["kept"]
     assert kept.tolist() == filtered.tolist()
     # Sixty images are 20 of each class: every recipe with generated images is left out.
@@ -257,10 +257,10 @@ def test_by_hand_a_class_that_never_comes_is_one_line(augment, copy: Path, files
 
 
 def test_without_a_judge_or_generator_the_stage_to_run_is_named(augment, copy: Path) -> None:
-    (copy / UNIT / "judge").rename(copy / "judge")
-    run = augment(copy, "generate", "--unit", "all-0")
+    (copy / JUDGE).rename(copy / "judge")
+    run = augment(copy, "generate")
     assert "models/judges/all-0 is missing; `dvc repro train-judge`" in run.error
-    shutil.rmtree(copy / UNIT / "generator")
+    shutil.rmtree(copy / GENERATOR)
     run = augment(copy, "score")
     assert "models/generators/all-0 is missing; `dvc repro train-gan`" in run.error
 
@@ -354,13 +354,13 @@ def test_giving_up_by_hand_says_what_to_change(augment, project: Path, study, fi
 
 
 def test_without_a_judge_one_line_names_the_option(generate, project: Path) -> None:
-    (project / UNIT / "judge").rename(project / "elsewhere")
+    (project / JUDGE).rename(project / "elsewhere")
     for arguments in (["--label", "1"], ["--all-labels", "--min-confidence", 0.5]):
         error = generate(*arguments).error
         assert error.startswith(
             "error: the generator takes no labels, so a judge has to give them; there is no "
             "trained judge in "
         )
-        assert error.endswith("judge; run `dvc repro train-judge` or give another --judge")
+        assert error.endswith("judges/all-0; run `dvc repro train-judge` or give another --judge")
     run = generate("--label", "1", "--n", 2, "--judge", "elsewhere")
     assert run.code == 0, run.err
