@@ -6,6 +6,7 @@ a unit's training wrote, and `cells`, a file a trained classifier.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from augment.files import atomic_folder
+from augment.files import atomic_folder, sha256_file, write_json
 from pipeline.errors import PipelineError
 
 KINDS = {
@@ -24,6 +25,7 @@ KINDS = {
 """Folders of the cache, and what they hold."""
 
 _DAY = 86_400.0
+_DIGESTS = "files.json"
 
 
 def make_cache(folder: Path) -> None:
@@ -48,10 +50,14 @@ def restore(cache: Path, key: str, outs: Mapping[str, Path]) -> bool:
         outs: each folder's name in the cache, and its place.
 
     Returns:
-        Whether they were there; where not, nothing is written.
+        Whether they were there, whole; where not, nothing is written.
     """
     entry = cache / "models" / key
-    if not all((entry / name).is_dir() for name in outs):
+    try:
+        kept = json.loads((entry / _DIGESTS).read_text())
+    except (OSError, ValueError):
+        return False
+    if kept != _digests(entry):  # damaged: it is made again
         return False
     entry.touch()  # it is in use
     for name, out in outs.items():
@@ -65,6 +71,13 @@ def keep(cache: Path, key: str, outs: Mapping[str, Path]) -> None:
     with atomic_folder(cache / "models" / key) as folder:
         for name, out in outs.items():
             shutil.copytree(out, folder / name)
+        write_json(folder / _DIGESTS, _digests(folder))
+
+
+def _digests(entry: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of an entry, by its path within."""
+    files = sorted(path for path in entry.rglob("*") if path.is_file() and path.name != _DIGESTS)
+    return {path.relative_to(entry).as_posix(): sha256_file(path) for path in files}
 
 
 @dataclass(frozen=True)

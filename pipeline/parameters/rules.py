@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.text import allowed_names, nearest, problems, shown
-from pipeline.parameters.units import parse_unit
+from pipeline.parameters.units import UNIT_NAMES, parse_unit
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -33,8 +33,8 @@ def _wrong_units(p: Parameters) -> Iterator[str]:
     for index, unit in enumerate(p.units):
         try:
             parse_unit(unit)
-        except ParameterError as error:
-            yield f"units[{index}]: {error}"
+        except ParameterError:
+            yield f"units[{index}] is {shown(unit)}; allowed: {UNIT_NAMES}"
 
 
 def _several_units_and_processes(p: Parameters) -> Iterator[str]:

@@ -15,11 +15,13 @@ from pipeline.project import Project
 
 def run(project: Project, unit: str | None = None) -> list[str]:
     """Write the indices of every unit, or of one, into the training set, sorted int64."""
+    names = project.parameters.units if unit is None else [unit]
+    places = {name: project.unit(name).subset for name in names}
     project.require(project.train)
     train = open_image_set(project.train)
     lines = []
-    for name in project.parameters.units if unit is None else [unit]:
-        subset, path = parse_unit(name), project.unit(name).subset
+    for name, path in places.items():
+        subset = parse_unit(name)
         index = subset_indices(train.labels, train.n_classes, subset.n_real, subset.repeat)
         buffer = io.BytesIO()
         np.save(buffer, index, allow_pickle=False)

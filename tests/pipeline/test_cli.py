@@ -168,12 +168,12 @@ def test_wrong_commands_are_one_line(
         ("train-judge", "data/real/train is missing; `dvc repro fetch`"),
         ("train-gan", "data/real/train is missing; `dvc repro fetch`"),
         ("score-checkpoints", "data/real/test is missing; `dvc repro fetch`"),
-        ("generate --unit all-0", "generator is missing; `dvc repro train-gan`"),
+        ("generate", "models/generators/all-0 is missing; `dvc repro train-gan`"),
         ("filter", "models/judges/all-0 is missing; `dvc repro train-judge`"),
         ("mix", "data/real/train is missing; `dvc repro fetch`"),
         ("train-classifiers", "data/recipes.parquet is missing; `dvc repro mix`"),
         ("score", "is missing; `dvc repro"),
-        ("report", "data/real/train is missing; `dvc repro fetch`"),
+        ("report", "results/cells.parquet is missing; `dvc repro train-classifiers`"),
     ],
 )
 def test_a_stage_without_its_inputs_names_the_stage_to_run(

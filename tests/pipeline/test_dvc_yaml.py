@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -186,7 +186,7 @@ TRAINING = {"train-examiner", "train-judge", "train-gan"}
         ("augment/generators/gan/losses.py", {"train-gan"}, {"train-judge", "train-classifiers"}),
         ("augment/generators/gan/systems.py", {"train-gan"}, {"train-judge", "train-classifiers"}),
         ("augment/generators/another/network.py", set(), set(STAGES)),
-        ("augment/pools/filtering.py", {"generate", "filter"}, TRAINING | LATER),
+        ("augment/pools/filtering.py", {"generate", "filter"}, TRAINING | {"mix", "report"}),
         ("augment/mixing/recipes.py", {"mix", "train-classifiers"}, TRAINING | {"generate"}),
         ("augment/mixing/another_strategy.py", {"mix"}, TRAINING | {"generate", "filter"}),
         ("classifiers/grid.py", {"train-classifiers"}, TRAINING | {"generate", "filter", "score"}),
@@ -233,9 +233,9 @@ def test_every_parameter_is_some_stages_dependency() -> None:
         covered = section in used or {f"{section}.{key}" for key in keys} & used
         assert covered, f"{section} ({field.description}) makes no stage run again"
     # Named key by key: all keys that can change a result.
-    named = {key for key in used if key.startswith("train_classifiers.")}
-    missing = {f"train_classifiers.{key}" for key in PARAMS["train_classifiers"]} - named
-    assert missing == {"compute.processes"}
+    for section, without in (("train_classifiers", set()), ("compute", {"compute.processes"})):
+        named = {key for key in used if key.startswith(f"{section}.")}
+        assert {f"{section}.{key}" for key in PARAMS[section]} - named == without
 
 
 def test_every_parameter_dependency_exists() -> None:
@@ -264,20 +264,19 @@ def test_a_section_reruns_its_own_stage_and_the_report(parameter: str, stages: s
     assert users == stages
 
 
-@pytest.mark.parametrize("match", [{"label_match": 0.5}, {}])
-def test_every_curve_that_is_plotted_is_a_column(match: dict[str, float]) -> None:
-    from augment.generators.training import Epoch, TrainedGenerator
-    from pipeline.stages.train_gan import _curves
-
-    metrics = {"generator_loss": 1.0, "discriminator_loss": 1.0, "inception_score": 2.0, "fid": 3.0}
-    history = [Epoch(1, 100, metrics | match, np.zeros((0, 4, 4, 1), np.uint8))]
-    table = _curves(TrainedGenerator({}, 1, history))
-    plotted: set[str] = set()
+def columns_plotted(end: str) -> set[str]:
+    """Return the columns that dvc.yaml plots of the table whose path ends so."""
+    found: set[str] = set()
     for entry in YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]:
         for content in entry.values() if isinstance(entry, dict) else ():
             for file, columns in content["y"].items():
-                if file.endswith("history.csv"):
-                    plotted |= {columns} if isinstance(columns, str) else set(columns)
-    assert plotted <= set(table.columns)
-    assert "label_match" in plotted
-    assert table["label_match"].isna().all() == (not match)
+                if file.endswith(end):
+                    found |= {columns} if isinstance(columns, str) else set(columns)
+    return found
+
+
+def test_every_curve_that_is_plotted_is_a_column(study) -> None:
+    for table in ("training/summary.csv", "checkpoints/summary.csv"):
+        plotted = columns_plotted(table)
+        assert plotted
+        assert plotted <= set(pd.read_csv(study.root / "results" / table))

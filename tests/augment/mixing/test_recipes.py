@@ -23,7 +23,7 @@ from augment.mixing.recipes import (
     check_cells,
     pool_indices,
     real_indices,
-    repeated_indices,
+    repeated,
 )
 from augment.mixing.strategies import STRATEGIES
 
@@ -196,8 +196,8 @@ def test_a_smaller_real_subset_is_within_every_larger_one(
 ) -> None:
     train = make_set()
     small, large = sorted((small, large))
-    few = real_indices(train, apportion(small, train.counts()).tolist(), seed)
-    many = real_indices(train, apportion(large, train.counts()).tolist(), seed)
+    few = real_indices(train.labels, K, apportion(small, train.counts()).tolist(), seed)
+    many = real_indices(train.labels, K, apportion(large, train.counts()).tolist(), seed)
     assert len(few) == small == len(set(few.tolist()))
     # Largest remainders may take one from a class as the total grows, so nesting is by class:
     # where the larger count is at least as large, its images hold the smaller's.
@@ -209,11 +209,11 @@ def test_a_smaller_real_subset_is_within_every_larger_one(
 
 def test_real_subsets_are_as_asked_for_and_differ_by_seed() -> None:
     train = make_set()
-    index = real_indices(train, [5, 0, 9], 0)
+    index = real_indices(train.labels, K, [5, 0, 9], 0)
     assert np.bincount(train.labels[index], minlength=K).tolist() == [5, 0, 9]
-    np.testing.assert_array_equal(index, real_indices(train, [5, 0, 9], 0))
-    assert set(index.tolist()) != set(real_indices(train, [5, 0, 9], 1).tolist())
-    everything = real_indices(train, train.counts().tolist(), 0)
+    np.testing.assert_array_equal(index, real_indices(train.labels, K, [5, 0, 9], 0))
+    assert set(index.tolist()) != set(real_indices(train.labels, K, [5, 0, 9], 1).tolist())
+    everything = real_indices(train.labels, K, train.counts().tolist(), 0)
     assert sorted(everything.tolist()) == list(range(100))
 
 
@@ -226,8 +226,8 @@ def test_repeated_images_are_those_of_the_recipe_again_and_again(
     per_class: tuple[int, ...], more: tuple[int, ...], seed: int
 ) -> None:
     train = make_set()
-    chosen = real_indices(train, per_class, seed)
-    again = repeated_indices(train, per_class, more, seed)
+    chosen = real_indices(train.labels, K, per_class, seed)
+    again = repeated(chosen, train.labels[chosen], more)
     assert np.bincount(train.labels[again], minlength=K).tolist() == list(more)
     assert set(again.tolist()) <= set(chosen.tolist())
     for label in range(K):

@@ -477,7 +477,7 @@ def test_a_damaged_model_is_refused(generate, project: Path) -> None:
 def test_wrong_requests_are_one_line(generate, project: Path, files_of) -> None:
     before = files_of(project)
     for arguments, said in (
-        ([], "no label was asked for; give --label (repeatable) or --all-labels"),
+        (["--n", 5], "no label was asked for; give --label (repeatable) or --all-labels"),
         (["--all-labels", "--label", "NA"], "--label and --all-labels were both given"),
         (["--label", "triangle"], "--label 'triangle' is unknown; allowed: NA, circle, square"),
         (["--label", "3"], "--label '3' is unknown"),

@@ -14,8 +14,9 @@ import filelock
 import pytest
 import torch
 
+from pipeline.compute.cache import make_cache
 from pipeline.compute.progress import Progress
-from pipeline.compute.resume import ResumeStore, code_digest, digest_of, locked_store, make_cache
+from pipeline.compute.resume import ResumeStore, digest_of, locked_store
 from pipeline.errors import PipelineError
 
 Augment = Callable[..., Any]  # runs the command; see conftest.py
@@ -29,16 +30,17 @@ STATE = {"step": 3, "weights": {"a": torch.arange(5.0)}, "history": [{"fid": 1.5
 KILLED = """
 import os, signal, sys
 from functools import partial
-import pipeline.stages.train_gan as stage
+import pipeline.compute.executor as executor
+import pipeline.generator_plan as plan
 from pipeline.cli import main
 name, last = sys.argv[1:]
-stage.Budget = partial(stage.Budget, save_seconds=0.0)
-update = stage.Progress.update
+plan.Budget = partial(plan.Budget, save_seconds=0.0)
+update = executor.Progress.update
 def update_and_stop(self, done, total, note=None):
     update(self, done, total, note)
     if done == int(last):
         os.kill(os.getpid(), getattr(signal, name))
-stage.Progress.update = update_and_stop
+executor.Progress.update = update_and_stop
 sys.argv = ["augment", "train-gan"]
 main()
 """
@@ -71,6 +73,7 @@ OUTPUTS = (
     "models/generators/all-0",
     "models/checkpoints/all-0",
     "results/training/all-0",
+    "results/grids/all-0",
 )
 
 
@@ -142,8 +145,8 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
     assert steps == list(range(steps[0], TOTAL + 1))
     assert steps[0] == 14 if code > 0 else 1 < steps[0] <= 13
     assert_same_outputs(project, uninterrupted, files_of)
-    # Nothing is left of it but the lock file.
-    left = [path for path in (project.parent / "cache").rglob("*") if path.is_file()]
+    # Nothing is left of its state but the lock file.
+    left = [path for path in (project.parent / "cache/training").rglob("*") if path.is_file()]
     assert {path.suffix for path in left} <= {".lock"}
     assert not [path for path in project.rglob(".*") if path.is_file()]
 
@@ -191,34 +194,50 @@ def test_a_second_process_waits_and_takes_the_finished_model(
     def finish(self: Progress, line: str) -> None:
         """Be the other process, which ends as soon as this one waits."""
         said.append(line)
-        for output in OUTPUTS:
-            shutil.copytree(uninterrupted / output, project / output)
+        if not other.is_locked:
+            return
+        models = uninterrupted.parent / "cache/models"
+        shutil.copytree(models, project.parent / "cache/models")
         other.release()
 
     monkeypatch.setattr(Progress, "say", finish)
     run = augment(project, "train-gan")
     assert run.code == 0
     assert said == ["process 4711 is training this very model; waiting for it to end"]
-    assert "is finished already" in run.out
+    assert "comes from the cache" in run.out
     assert steps == []
     assert_same_outputs(project, uninterrupted, files_of)
 
 
-@pytest.mark.parametrize("missing", ["models/generators/all-0/weights.safetensors", *OUTPUTS])
-def test_half_a_model_is_not_finished(
+@pytest.mark.parametrize("damage", ["lost", "flip", "no-folder"])
+def test_a_damaged_model_in_the_cache_is_trained_again(
     augment: Augment,
     project: Path,
     uninterrupted: Path,
     files_of: FilesOf,
     steps: list[int],
-    missing: str,
+    damage: str,
 ) -> None:
-    for output in OUTPUTS:
-        shutil.copytree(uninterrupted / output, project / output)
-    place = project / missing
-    place.unlink() if place.is_file() else shutil.rmtree(place)
+    models = project.parent / "cache/models"
+    shutil.copytree(uninterrupted.parent / "cache/models", models)
+    (entry,) = models.iterdir()
+    weights = entry / "generator/weights.safetensors"
+    if damage == "lost":
+        weights.unlink()
+    elif damage == "flip":
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    else:
+        shutil.rmtree(entry / "grids")
     assert augment(project, "train-gan").code == 0
     assert len(steps) == TOTAL
+    assert_same_outputs(project, uninterrupted, files_of)
+    # Now it is whole.
+    steps.clear()
+    shutil.rmtree(project / "models/generators")
+    assert "comes from the cache" in augment(project, "train-gan").out
+    assert steps == []
     assert_same_outputs(project, uninterrupted, files_of)
 
 
@@ -413,26 +432,6 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
-def test_digests(tmp_path: Path) -> None:
+def test_digests() -> None:
     assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1})
     assert digest_of([1, 2]) != digest_of([2, 1])
-    a, b = tmp_path / "a", tmp_path / "b"
-    a.write_text("1")
-    b.write_text("2")
-    assert code_digest([a, b]) != code_digest([b, a])
-    before = code_digest([a, b])
-    b.write_text("3")
-    assert code_digest([a, b]) != before
-
-
-def test_the_key_of_a_training_covers_its_code() -> None:
-    from pipeline.stages import train_gan
-
-    # The files that decide on the bytes; the stage itself decides what is handed to them.
-    for name in (
-        "augment/generators/training.py",
-        "augment/generators/gan/losses.py",
-        "augment/generators/gan/networks.py",
-    ):
-        assert name in train_gan._CODE
-    assert all((train_gan._ROOT / name).is_file() for name in train_gan._CODE)

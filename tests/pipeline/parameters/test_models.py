@@ -219,7 +219,11 @@ def test_no_content_makes_a_traceback(
         ),
         ("score__inception", "yes", "score.inception is 'yes'; allowed: true or false"),
         ("score__inception_weights", "", "score.inception_weights is ''; allowed: a path or null"),
-        ("units", ["600-1"], "units[0] is '600-1'; allowed: all-0"),
+        (
+            "units",
+            ["600"],
+            "units[0] is '600'; allowed: all-<repeat> or <images>-<repeat>, such as",
+        ),
         (
             "mix__strategies",
             ["mix", "none"],
@@ -241,7 +245,7 @@ def test_no_content_makes_a_traceback(
         (
             "generate",
             [1],
-            "generate is [1]; allowed: a section with the keys per_class, max_draws",
+            "generate is [1]; allowed: a section with the keys source, path, per_class, max_draws",
         ),
     ],
 )
@@ -473,11 +477,15 @@ def test_lists_of_no_entry_or_too_many() -> None:
         ("data", "image_sise", "data.image_sise is not a known key; did you mean data.image_size?"),
         ("", "image_size", "image_size is not a known key; did you mean data.image_size?"),
         ("", "mixx", "mixx is not a known key; did you mean mix?"),
-        ("generate", "zzz", "generate.zzz is not a known key; allowed: per_class, max_draws"),
+        (
+            "generate",
+            "zzz",
+            "generate.zzz is not a known key; allowed: source, path, per_class, max_draws",
+        ),
         (
             "generate",
             "a\nb",
-            "generate.a\\nb is not a known key; allowed: per_class, max_draws",
+            "generate.a\\nb is not a known key; allowed: source, path, per_class, max_draws",
         ),
     ],
 )
@@ -529,8 +537,10 @@ def test_every_broken_rule_has_its_line() -> None:
 
 RULES_OF_KEYS = {
     "units[0]": {"units"},
+    "train_gan.processes": {"units", "train_gan.processes"},
     "data.path": {"data.source", "data.path"},
     "data.groups": {"data.groups"},
+    "generate.path": {"generate.source", "generate.path"},
     "train_examiner.steps": {"train_examiner.steps", "train_examiner.epochs"},
     "train_judge.steps": {"train_judge.steps", "train_judge.epochs"},
     "train_classifiers.steps": {"train_classifiers.steps", "train_classifiers.epochs"},
@@ -547,7 +557,8 @@ RULES_OF_KEYS = {
 
 def with_broken_rules() -> dict[str, Any]:
     values = changed(
-        units=["600-1"], data__source="folder", data__groups="(", data__validation=0,
+        units=["600", "all-0"], data__source="folder", data__groups="(", data__validation=0,
+        generate__path="pool", train_gan__processes=2,
         train_examiner__steps=None, train_judge__epochs=1, train_classifiers__steps=None,
         train_gan__epochs=1, train_gan__system="cdcgan", train_gan__options__dropout=[0.1],
         classifier__pretrained=True,
@@ -593,7 +604,8 @@ def test_a_section_that_is_none_hides_only_the_rules_that_ask_for_it(value: obje
     values = with_broken_rules() | {"data": value}
     found = [each.split(" is ")[0] for each in problems_of(values)]
     rules = [
-        "units[0]", "train_examiner.steps", "train_judge.steps", "train_classifiers.steps",
+        "units[0]", "train_gan.processes", "generate.path",
+        "train_examiner.steps", "train_judge.steps", "train_classifiers.steps",
         "train_gan.images", "classifier.pretrained",
         "mix.strategies[1]", "mix.strategies[2]", "mix.strategies[0]",
     ]  # fmt: skip

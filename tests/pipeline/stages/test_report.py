@@ -81,6 +81,7 @@ def make_project(
     labels = np.arange(60) % 3
     for folder in (project.train, project.test, paths.generated, paths.filtered):
         write_image_set(folder, images, labels, NAMES, source="drawn shapes")
+    paths.subset.parent.mkdir()
     np.save(paths.subset, np.arange(60))
     about = {"name": "shapes", "fingerprint": "0123456789abcdef", "notes": ["a note"]}
     pair = {"images": [["train", 0], ["test", 1]], "names": ["a", "b"], "bits": 3}
@@ -144,7 +145,7 @@ def make_project(
     # The generator and its training.
     meta = {
         "system": {"name": "some-system", "weights": "plain"},
-        "architecture": {"label": label},
+        "labelled": label != "none",
         "epoch": KEPT,
         "stopped": None,
         "device": "cpu",
@@ -160,15 +161,15 @@ def make_project(
         history["reconstruction_loss"] = 0.25
     if average:
         history = history.assign(average_inception_score=2.5, average_fid=90.0)
-    pictures = paths.training / "plots" / "images"
-    pictures.mkdir(parents=True)
+    paths.training.mkdir(parents=True)
+    paths.grids.mkdir(parents=True)
     history.to_csv(paths.training / "history.csv", index=False)
     for epoch in range(1, EPOCHS + 1):
         made = grid(epoch, side, channels)
-        Image.fromarray(tile(made)).save(pictures / f"grid-{epoch:04d}.png")
+        Image.fromarray(tile(made)).save(paths.grids / f"grid-{epoch:04d}.png")
         if autoencoder:
             pairs = tile(made[:12], columns=6)
-            Image.fromarray(pairs).save(pictures / f"reconstructions-{epoch:04d}.png")
+            Image.fromarray(pairs).save(paths.grids / f"reconstructions-{epoch:04d}.png")
     kept = [
         {"epoch": epoch, "weights": copy_of, "fid_examiner": 9.0 + epoch, "inception_score": 2.0}
         | ({} if label == "none" else {"label_match": 0.875})
@@ -176,6 +177,7 @@ def make_project(
         for copy_of in ("plain", *["average"] * average)
     ]
     table = pd.DataFrame(kept, columns=None if kept else ["epoch", "weights"])
+    paths.checkpoint_scores.parent.mkdir()
     table.to_csv(paths.checkpoint_scores, index=False)
     return project
 
@@ -421,7 +423,6 @@ def test_the_headline_is_of_the_units_that_see_the_most(
     """The units' cells of generated images alone have the same counts and stay apart."""
     units = [("30-0", 30), ("all-0", 60), ("all-1", 60)]
     names = [name for name, _ in units]
-    monkeypatch.setattr("pipeline.parameters.rules.SUPPORTED_UNITS", names)
     parameters(bare, {"units": names})
     contour = drawn_arguments(monkeypatch, "accuracy_contour")
     examples = drawn_arguments(monkeypatch, "examples")

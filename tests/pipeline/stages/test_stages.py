@@ -104,7 +104,10 @@ def test_the_subset_of_all_is_all(study) -> None:
 def test_the_filtered_pool_holds_what_the_judge_reads_as_asked(study) -> None:
     data = study.root / "data"
     judge = load_classifier(study.root / "models/judges/all-0")
-    pool, filtered = open_image_set(data / "generated/all-0"), open_image_set(data / "filtered/all-0")
+    pool, filtered = (
+        open_image_set(data / "generated/all-0"),
+        open_image_set(data / "filtered/all-0"),
+    )
     assert filtered.counts().tolist() == [40, 40, 40]
     assert (predict(judge, filtered.images).classes == filtered.labels).all()
     # It is the pool's own stream, without what the judge reads otherwise.
@@ -259,7 +262,7 @@ def test_filter_neither_draws_nor_judges_an_image_of_the_pool_again(
     augment, copy: Path, parameters, monkeypatch
 ) -> None:
     from augment.generators.sampling import Sampler
-    from pipeline import pools
+    from pipeline import confidence, pools
     from pipeline.stages import filter as stage
 
     drawn: list[tuple[int, int]] = []
@@ -277,6 +280,7 @@ def test_filter_neither_draws_nor_judges_an_image_of_the_pool_again(
     monkeypatch.setattr(Sampler, "draw", draw)
     monkeypatch.setattr(pools, "predict", judge)
     monkeypatch.setattr(stage, "predict", judge)
+    monkeypatch.setattr(confidence, "predict", judge)
     parameters(copy, {"filter.per_class": 60})
     assert augment(copy, "filter").code == 0
     assert drawn  # 60 of each are more than the pool of 40 can give
@@ -385,11 +389,14 @@ def test_the_curves_are_there_for_dvc_plots(study) -> None:
     assert list(history["epoch"]) == list(range(1, 18))
     assert meta["epoch"] == history["epoch"][history["fid"].idxmin()]
     assert history["images"].iloc[-1] == 1800
-    assert len(list((training / "plots/images").glob("*.png"))) == 17
+    assert len(list((study.root / "results/grids/all-0").glob("*.png"))) == 17
+    summary = pd.read_csv(training.parent / "summary.csv")
+    assert (summary["units"] == 1).all()
     for name in ("fid", "generator_loss", "label_match"):
-        curve = pd.read_csv(training / f"plots/metrics/{name}.tsv", sep="\t")
-        assert np.allclose(curve[name], history[name])
-        assert "timestamp" not in curve.columns
+        for what in ("mean", "min", "max"):
+            assert np.allclose(summary[f"{name}_{what}"], history[name])
+    last = json.loads((training.parent / "metrics.json").read_text())
+    assert last["fid"] == pytest.approx(history["fid"].iloc[-1])
 
 
 @pytest.mark.slow
@@ -423,7 +430,7 @@ def test_a_generator_that_has_not_begun_is_kept_and_the_study_ends(
 def test_score_without_a_pool_names_the_stage_to_run(augment, copy: Path, pool: str) -> None:
     shutil.rmtree(copy / "data" / pool / "all-0")
     stage = {"generated": "generate", "filtered": "filter"}[pool]
-    assert f"{pool} is missing; `dvc repro {stage}`" in augment(copy, "score").error
+    assert f"data/{pool}/all-0 is missing; `dvc repro {stage}`" in augment(copy, "score").error
 
 
 @pytest.mark.parametrize(
@@ -453,4 +460,5 @@ def test_a_damaged_artefact_is_one_line(
 def test_nothing_temporary_is_left(study) -> None:
     hidden = [path for path in study.root.rglob("*") if path.name.startswith(".")]
     assert hidden == []
-    assert {path.suffix for path in study.cache.rglob("*") if path.is_file()} <= {".npz", ".lock"}
+    unfinished = [path for path in (study.cache / "training").rglob("*") if path.is_file()]
+    assert {path.suffix for path in unfinished} <= {".lock"}
