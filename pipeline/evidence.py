@@ -14,8 +14,10 @@ from augment.checkpoints import read_meta
 from augment.files import read_json
 from augment.images.grids import untile
 from augment.images.image_sets import ImageSet, open_image_set
+from augment.images.subsets import shared_part
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
+from pipeline.parameters.units import parse_unit
 from pipeline.project import Project, read_array
 from reports.figures.images import chosen_epochs
 from reports.figures.study import Evidence, TrainingEvidence
@@ -158,6 +160,7 @@ def read_notes(
             "figures of accuracy are of those that see the most training images, the figures of "
             f"the generator of {unit}; the tables hold all."
         )
+        notes += _overlaps(project)
     short = {name: lack for name, pool in pools.items() if (lack := _lacking(pool))[1]}
     made_by = ["The generated images come from a folder; no generator was trained."]
     if meta is not None:
@@ -176,6 +179,23 @@ def shown_parameters(project: Project, about: Mapping[str, Any]) -> dict[str, An
     if shown["score"]["inception_weights"] is not None:
         shown["score"]["inception_weights"] = "(given)"
     return shown
+
+
+def _overlaps(project: Project) -> list[str]:
+    """Return a line for every size whose units have images in common, and the share of these."""
+    by_size: dict[int | None, list[str]] = {}
+    for unit in project.parameters.units:
+        by_size.setdefault(parse_unit(unit).n_real, []).append(unit)
+    lines = []
+    for names in by_size.values():
+        subsets = [project.read(project.unit(name).subset, read_array) for name in names]
+        share = shared_part(subsets)
+        if share:
+            lines.append(
+                f"The units {', '.join(names)} share {share:.0%} of their training images, two by "
+                "two on average: what is said of them holds for this training set."
+            )
+    return lines
 
 
 def _lacking(pool: ImageSet) -> tuple[int, str]:

@@ -115,6 +115,8 @@ def _run_check(root: Path, environ: Mapping[str, str]) -> list[CheckLine]:
         return lines
     grid_lines, n_train = _check_grid(parameters, found)
     lines += grid_lines
+    if parameters.generate.source == "folder":
+        lines.append(_check_given(Project(root), found.class_names))
     if n_train is None:
         lines.append(_check_disk(root, None))
         return lines
@@ -379,13 +381,27 @@ def _check_grid(parameters: Parameters, found: _Found) -> tuple[list[CheckLine],
     return [*lines, *_check_length(parameters, n_train)], n_train
 
 
+def _check_given(project: Project, class_names: Sequence[str]) -> CheckLine:
+    from augment.errors import AugmentError
+    from pipeline.given_folder import check_given
+
+    try:
+        folder = check_given(project, class_names)
+    except (PipelineError, AugmentError) as error:
+        return CheckLine("error", "pool", f"generate.path: {error}")
+    return CheckLine("ok", "pool", f"the generated images are those of {folder}")
+
+
 def _check_length(parameters: Parameters, n_train: int) -> Iterator[CheckLine]:
     """Warn of a generator's training that ends before it can have drawn anything."""
+    if parameters.generate.source == "folder":
+        return
     from augment.generators.budget import LEAST_STEPS, Budget
     from augment.generators.family import system_of
 
     gan = parameters.train_gan
     batch = system_of(gan.system, gan.options).batch_size
+    n_train = min(unit_sizes(parameters, n_train))
     steps = Budget(gan.images, gan.epochs).steps(batch_size=batch, n_images=n_train)
     if gan.images is not None:
         key = f"train_gan.images is {gan.images}"

@@ -50,7 +50,8 @@ def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         f"confidence {p.filter.threshold:g})"
     )
     if len(filtered):
-        return lines + short_classes(filtered, p.filter.per_class, "filter")
+        limit = "in the pool" if pool.sampler is None else "within filter.max_draws"
+        return lines + short_classes(filtered, p.filter.per_class, limit)
     return [
         *lines,
         "no image passed the judge: the filtered pool is empty, and mix leaves out the recipes "

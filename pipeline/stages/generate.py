@@ -69,7 +69,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
             writer.append(images, labels)
             watcher.update(writer.written, total)
     pool = open_image_set(paths.generated)
-    lacking = short_classes(pool, per_class, "generate")
+    lacking = short_classes(pool, per_class, "within generate.max_draws")
     many = f"{len(pool):,} images in" if lacking else f"{per_class:,} images of each of"
     line = f"unit {unit}: {many} {len(names)} classes"
     if not a.conditional:

@@ -222,7 +222,7 @@ def test_no_content_makes_a_traceback(
         (
             "units",
             ["600"],
-            "units[0] is '600'; allowed: all-<repeat> or <images>-<repeat>, such as",
+            "units[0] is '600'; allowed: all-<repeat> or <images>-<repeat>, such as all-0 or 600-2",
         ),
         (
             "mix__strategies",

@@ -1,0 +1,68 @@
+"""Finished work in the user's cache: what comes back, and what is pruned."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.compute.cache import keep, prune, restore, usage
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """What a unit's training wrote."""
+    folder = tmp_path / "models" / "all-0"
+    (folder / "more").mkdir(parents=True)
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    (folder / "more" / "meta.json").write_text("{}")
+    return folder
+
+
+def test_what_was_kept_comes_back(tmp_path: Path, out: Path, files_of) -> None:
+    cache, again = tmp_path / "cache", tmp_path / "again"
+    assert not restore(cache, "ab", {"generator": again})
+    assert not again.exists()
+    keep(cache, "ab", {"generator": out})
+    assert restore(cache, "ab", {"generator": again})
+    assert files_of(again) == files_of(out)
+    assert not restore(cache, "cd", {"generator": again})
+
+
+@pytest.mark.parametrize("damage", [b"weight", b"Weights", None])
+def test_what_is_damaged_does_not(tmp_path: Path, out: Path, damage: bytes | None) -> None:
+    cache, again = tmp_path / "cache", tmp_path / "again"
+    keep(cache, "ab", {"generator": out})
+    weights = cache / "models/ab/generator/weights.safetensors"
+    weights.unlink() if damage is None else weights.write_bytes(damage)
+    assert not restore(cache, "ab", {"generator": again})
+    assert not again.exists()
+
+
+def make_old(path: Path, days: float) -> None:
+    then = time.time() - days * 86_400
+    for each in (*path.rglob("*"), path):
+        os.utime(each, (then, then))
+
+
+def test_only_what_was_not_used_for_long_is_pruned(tmp_path: Path, out: Path, files_of) -> None:
+    cache = tmp_path / "cache"
+    keep(cache, "ab", {"generator": out})
+    keep(cache, "cd", {"generator": out})
+    cells = cache / "cells" / "ef"
+    cells.mkdir(parents=True)
+    for name in ("ef1.npz", "ef2.npz"):
+        (cells / name).write_bytes(b"12345678")
+    (cache / "notes.txt").write_text("mine")
+    rows = {row.kind: (row.entries, row.bytes > 0) for row in usage(cache)}
+    assert rows == {"models": (2, True), "cells": (2, True), "training": (0, False)}
+    for old in (cache / "models/ab", cache / "models/cd", cells / "ef1.npz"):
+        make_old(old, days=30)
+    # Used today: it stays.
+    assert restore(cache, "cd", {"generator": tmp_path / "again"})
+    gone = prune(cache, days=10)
+    assert gone.entries == 2
+    assert gone.bytes > 8
+    left = set(files_of(cache))
+    assert {"notes.txt", "cells/ef/ef2.npz"} <= left
+    assert {name.split("/")[1] for name in left if name.startswith("models/")} == {"cd"}
