@@ -236,7 +236,10 @@ def _read(path: Path, task: CellTask) -> CellResult | None:
         and array.max(initial=0) < task.n_classes
         for array, source in zip(predictions, task.evaluations, strict=True)
     )
-    return CellResult(predictions, steps, seen, cached=True, seconds=seconds) if fits else None
+    if not fits:
+        return None
+    path.touch()  # It is in use.
+    return CellResult(predictions, steps, seen, cached=True, seconds=seconds)
 
 
 def accuracies(

@@ -328,6 +328,27 @@ def compare(
         print(tables_text(shown, as_markdown=as_markdown, width=width))
 
 
+@app.command("cache")
+def cache_(
+    prune: Annotated[
+        float | None,
+        typer.Option(
+            "--prune", min=1, metavar="DAYS", help="Remove what no study used for this many days."
+        ),
+    ] = None,
+) -> None:
+    """Show what finished work the cache holds: trained models and cells, for all your projects."""
+    from pipeline.compute import cache
+
+    folder = Project.find().cache
+    if prune is not None:
+        gone = cache.prune(folder, prune)
+        print(f"removed {gone.entries:,} entries, {gone.bytes / 1e6:,.0f} MB")
+    for row in cache.usage(folder):
+        print(f"{row.kind:10}{row.entries:7,} entries{row.bytes / 1e6:9,.0f} MB  {row.about}")
+    print(f"in {folder}; augment cache --prune 30 removes what was not used for 30 days")
+
+
 @app.command()
 def check() -> None:
     """Check params.yaml, the data and the machine in a second, before an hour of training."""

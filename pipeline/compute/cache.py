@@ -85,6 +85,7 @@ class Usage:
     """What one folder of the cache takes."""
 
     kind: str
+    about: str
     entries: int
     bytes: int
 
@@ -92,9 +93,9 @@ class Usage:
 def usage(cache: Path) -> list[Usage]:
     """Return what is in the cache, a row a kind."""
     rows = []
-    for kind in KINDS:
-        entries = list(_entries(cache, kind))
-        rows.append(Usage(kind, len(entries), sum(map(_size, entries))))
+    for kind, about in KINDS.items():
+        entries = _entries(cache, kind)
+        rows.append(Usage(kind, about, len(entries), sum(map(_size, entries))))
     return rows
 
 
@@ -108,7 +109,7 @@ def prune(cache: Path, days: float) -> Usage:
                 removed += 1
                 freed += _size(entry)
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    return Usage("", removed, freed)
+    return Usage("", "", removed, freed)
 
 
 def _entries(cache: Path, kind: str) -> list[Path]:

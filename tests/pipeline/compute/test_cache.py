@@ -1,6 +1,8 @@
 """Finished work in the user's cache: what comes back, and what is pruned."""
 
 import os
+import re
+import shutil
 import time
 from pathlib import Path
 
@@ -66,3 +68,21 @@ def test_only_what_was_not_used_for_long_is_pruned(tmp_path: Path, out: Path, fi
     left = set(files_of(cache))
     assert {"notes.txt", "cells/ef/ef2.npz"} <= left
     assert {name.split("/")[1] for name in left if name.startswith("models/")} == {"cd"}
+
+
+def test_the_command_shows_and_prunes(study, augment, tmp_path: Path, bare: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(study.cache, cache)
+    run = augment(bare, "cache", cache=cache)
+    assert run.code == 0
+    models, cells, training, place = run.out.splitlines()
+    assert re.match(r"models +2 entries +\d+ MB  finished judges and generators", models)
+    assert re.match(r"cells +\d+ entries", cells)
+    assert re.match(r"training +0 entries +0 MB", training)
+    assert place.startswith(f"in {cache}; ")
+    assert augment(bare, "cache", "--prune", "1", cache=cache).out.startswith("removed 0 entries")
+    make_old(cache, days=2)
+    said = augment(bare, "cache", "--prune", "1", cache=cache).out.splitlines()
+    assert re.match(r"removed [1-9]\d* entries, \d+ MB", said[0])
+    assert all(" 0 entries" in line for line in said[1:4])
+    assert "--prune" in augment(bare, "cache", "--prune", "0").error
