@@ -50,18 +50,8 @@ def write_filtered(
         "per_class": per_class,
     }
     drawn, lines = [0] * len(names), []
-    height, width, channels = images.images.shape[1:]
-    with ImageSetWriter(
-        paths.filtered,
-        total,
-        height,
-        width,
-        channels,
-        names,
-        f"{pool.made_by}, filtered",
-        made_by,
-        exact=False,
-    ) as writer:
+    shape, source = (total, *images.images.shape[1:]), f"{pool.made_by}, filtered"
+    with ImageSetWriter(paths.filtered, shape, names, source, made_by, exact=False) as writer:
         if settings is not None and (sampler is None or sampler.architecture.conditional):
             found = draw_confident(pool, judge, probabilities, seed, settings)
             for label, kept in enumerate(found):

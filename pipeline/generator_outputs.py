@@ -125,6 +125,12 @@ def checkpoint_name(name: str) -> tuple[int, str | None]:
     return int(number), what[0] if what else None
 
 
+def kept_line(trained: TrainedGenerator) -> str:
+    """Return which epoch is kept, and why there are no more epochs where it ended early."""
+    early = f"; training ended early: {trained.stopped}" if trained.stopped else ""
+    return f"epoch {trained.epoch} of {trained.history[-1].epoch} is kept{early}"
+
+
 def collapse_line(trained: TrainedGenerator, settings: GanParameters) -> str | None:
     """Return what is wrong where the last images are all alike, and what helps where all are."""
     if not trained.collapsed or (trained.stopped and not trained.all_alike):

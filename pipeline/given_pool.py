@@ -36,11 +36,10 @@ def copy_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
         rows = np.concatenate(
             [np.flatnonzero(labels == c)[: settings.per_class] for c in range(real.n_classes)]
         )
-        _, height, width, channels = real.images.shape
-        shape = (len(rows), height, width, channels)
+        shape = (len(rows), *real.images.shape[1:])
         about = {"images": given.digest, "per_class": settings.per_class}
         with ImageSetWriter(
-            paths.generated, *shape, real.class_names, "images of a folder", about, exact=False
+            paths.generated, shape, real.class_names, "images of a folder", about, exact=False
         ) as writer:
             for start in range(0, len(rows), _BLOCK):
                 block = np.sort(rows[start : start + _BLOCK])

@@ -98,7 +98,6 @@ def draw_confident(
             settings.per_class,
             threshold=settings.threshold,
             limit=limit if sampler is not None else min(limit, len(mine)),
-            short=True,
             pool=(images.images[mine], probabilities[mine]),
         )
 

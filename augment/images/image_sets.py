@@ -340,10 +340,8 @@ class ImageSetWriter:
 
     Args:
         folder: where the set appears; replaced when it already holds an image set.
-        n: the number of images, at least 1; with ``exact=False`` the largest number, from 0.
-        height: of every image, in pixels.
-        width: of every image, in pixels.
-        channels: 1 (gray) or 3 (RGB).
+        shape: N x height x width x channels. N is the number of images, at least 1, or with
+            ``exact=False`` the largest number, from 0; sides are in pixels; channels 1 or 3.
         class_names: the name of each label.
         source: what the images are, such as ``"mnist5k"``.
         made_by: what made the set (JSON values); ``writer.made_by`` may be changed until the
@@ -358,10 +356,7 @@ class ImageSetWriter:
     def __init__(
         self,
         folder: Path,
-        n: int,
-        height: int,
-        width: int,
-        channels: int,
+        shape: Sequence[int],
         class_names: Sequence[str],
         source: str,
         made_by: Mapping[str, Any] | None = None,
@@ -371,6 +366,7 @@ class ImageSetWriter:
         self.folder = Path(folder)
         self.made_by: dict[str, Any] = dict(made_by or {})
         self.written = 0
+        n, height, width, channels = shape
         self._shape = (n, height, width, channels)
         self._source = source
         self._exact = exact
@@ -522,9 +518,9 @@ def write_image_set(
             f"image set {folder}: images have shape {images.shape} and labels {labels.shape}; "
             "allowed: N x height x width x channels and N"
         )
-    n, height, width, channels = images.shape
+    n = len(images)
     rows = max(1, _CHUNK_BYTES // max(1, images[:1].nbytes))
-    writer = ImageSetWriter(folder, n, height, width, channels, class_names, source, made_by)
+    writer = ImageSetWriter(folder, images.shape, class_names, source, made_by)
     with writer:
         for start in range(0, n, rows):
             writer.append(images[start : start + rows], labels[start : start + rows])

@@ -67,12 +67,9 @@ def draw_accepted(
     threshold: float,
     limit: int,
     block: int = 500,
-    name: str = "",
-    advice: str = "lower the confidence asked for",
-    short: bool = False,
     pool: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Accepted:
-    """Draw images of one label until ``n`` have passed the judge.
+    """Draw images of one label until ``n`` have passed the judge, or ``limit`` are drawn.
 
     Args:
         draw: gives images of a label by index.
@@ -82,14 +79,11 @@ def draw_accepted(
         threshold: least confidence.
         limit: images drawn at the most.
         block: images drawn at a time; never changes which are kept.
-        name: the label's name, for the error.
-        advice: what to change, for the error.
-        short: whether to end with fewer than ``n`` instead of raising.
         pool: the label's first images and their class probabilities, where they are there already:
             drawing goes on behind them.
 
-    Raises:
-        AcceptanceError: when ``limit`` images did not hold ``n`` that pass.
+    Returns:
+        What passed: fewer than ``n`` where ``limit`` images did not hold as many.
     """
     images: list[np.ndarray] = []
     index: list[np.ndarray] = []
@@ -107,12 +101,6 @@ def draw_accepted(
         confidence.append(probabilities[passed, label])
         kept += len(passed)
         start += len(drawn)
-    if kept < n and not short:
-        rate = kept / limit if limit else 0.0
-        raise AcceptanceError(
-            f"class {name or label}: {kept} of {limit} images reached confidence {threshold:g} "
-            f"({rate:.1%}), {n} were asked for; {advice}"
-        )
     where = np.concatenate(index) if index else np.empty(0, dtype=np.int64)
     return Accepted(
         images=np.concatenate(images) if images else draw(label, 0, 0),

@@ -97,10 +97,7 @@ def _write_part(
     shades: list[tuple[int, int] | None] = []
     writer = ImageSetWriter(
         folder,
-        len(part.files),
-        image_size,
-        image_size,
-        channels,
+        (len(part.files), image_size, image_size, channels),
         layout.class_names,
         "folder",
         {

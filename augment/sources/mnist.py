@@ -238,10 +238,7 @@ def _write_part(
     labels = _read_known(name, files[labels_file], labels_file, (part.n,), labels_sha256)
     writer = ImageSetWriter(
         folder,
-        part.n,
-        image_size,
-        image_size,
-        channels,
+        (part.n, image_size, image_size, channels),
         dataset.class_names,
         name,
         {

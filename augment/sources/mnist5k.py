@@ -30,10 +30,7 @@ def fetch_mnist5k(folder: Path, *, image_size: int, channels: int) -> ImageSet:
     images, labels = _load()
     writer = ImageSetWriter(
         folder,
-        len(images),
-        image_size,
-        image_size,
-        channels,
+        (len(images), image_size, image_size, channels),
         [str(digit) for digit in range(10)],
         "mnist5k",
         {

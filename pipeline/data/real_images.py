@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from augment.images.image_sets import one_line
+from augment.images.image_sets import ImageSet, ImageSetWriter, one_line
 from augment.sources.grouping import (
     groups_by_pattern,
     look_up,
@@ -23,6 +23,7 @@ from pipeline.parameters.models import DataParameters, Parameters
 from pipeline.paths import refuse_outputs, user_path
 
 PARTS = ("train", "validation", "test")
+_BLOCK = 1024
 Part = TypeVar("Part")
 
 FileNames = tuple[str, str]
@@ -144,3 +145,27 @@ def part_counts(
         )
         for name, rows in divided.parts.items()
     }
+
+
+def copy_part(
+    image_set: ImageSet, index: np.ndarray, folder: Path, on_progress: Callable[..., None]
+) -> None:
+    """Copy some images to a set of their own, block by block.
+
+    Args:
+        image_set: where they come from.
+        index: which, int64.
+        folder: of the new set, named as its part.
+        on_progress: called with the images copied, those of the part, and its name.
+    """
+    with ImageSetWriter(
+        folder,
+        (len(index), *image_set.images.shape[1:]),
+        image_set.class_names,
+        source=str(image_set.meta.get("source", "unknown")),
+        made_by=image_set.meta.get("made_by", {}) | {"part": folder.name},
+    ) as writer:
+        for start in range(0, len(index), _BLOCK):
+            rows = index[start : start + _BLOCK]
+            writer.append(image_set.images[rows], image_set.labels[rows])
+            on_progress(start + len(rows), len(index), folder.name)

@@ -7,16 +7,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from augment.files import atomic_folder
-from augment.images.image_sets import ImageSet, ImageSetWriter, one_line
+from augment.images.image_sets import one_line
 from augment.sources import fetch_source
 from augment.sources.partition import Given
 from pipeline.compute.progress import Progress
 from pipeline.data.fingerprint import NEAR_PICTURE, OWN_FILES, groups_digest, write_records
 from pipeline.data.real_images import (
+    copy_part,
     divide,
     file_groups,
     part_counts,
@@ -27,8 +27,6 @@ from pipeline.data.same_pictures import count_identical, find_nearly_alike, numb
 from pipeline.parameters.feasibility import check_feasible
 from pipeline.paths import refuse_outputs, refuse_strangers
 from pipeline.project import Project
-
-_BLOCK = 1024
 
 
 def run(project: Project) -> Iterator[str]:
@@ -88,7 +86,7 @@ def run(project: Project) -> Iterator[str]:
         facts = same.facts | near.facts | {"groups_sha256": groups_digest(p.data, project.root)}
         with atomic_folder(out, may_replace) as folder, Progress("fetch", "images") as progress:
             for part, rows in divided.parts.items():
-                _copy(sets[rows.source], rows.index, folder / part, progress)
+                copy_part(sets[rows.source], rows.index, folder / part, progress.update)
             if near.picture is not None:
                 Image.fromarray(near.picture).save(folder / NEAR_PICTURE)
             write_records(folder, p.data.source, path, fetched, divided, facts, notes)
@@ -96,22 +94,3 @@ def run(project: Project) -> Iterator[str]:
         shutil.rmtree(work, ignore_errors=True)
     sizes = ", ".join(f"{count.sum():,} {part}" for part, count in sorted(counts.items()))
     yield f"{p.data.source}: {sizes} images, {len(names)} classes"
-
-
-def _copy(image_set: ImageSet, index: np.ndarray, folder: Path, progress: Progress) -> None:
-    """Copy some images to a set of their own, block by block."""
-    height, width, channels = image_set.images.shape[1:]
-    with ImageSetWriter(
-        folder,
-        len(index),
-        height,
-        width,
-        channels,
-        image_set.class_names,
-        source=str(image_set.meta.get("source", "unknown")),
-        made_by=image_set.meta.get("made_by", {}) | {"part": folder.name},
-    ) as writer:
-        for start in range(0, len(index), _BLOCK):
-            rows = index[start : start + _BLOCK]
-            writer.append(image_set.images[rows], image_set.labels[rows])
-            progress.update(start + len(rows), len(index), folder.name)

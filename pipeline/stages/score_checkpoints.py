@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -12,17 +10,11 @@ from augment.generators.sampling import load_sampler
 from augment.images.image_sets import open_image_set
 from augment.images.splits import apportion, spread_rows
 from augment.streams import derive_seed
-from classifiers.checkpoints import load_classifier
-from classifiers.prediction import predict
 from pipeline.compute.executor import Watcher, map_units
+from pipeline.examined import Networks
 from pipeline.generator_outputs import generator_checkpoints, over_units
 from pipeline.project import Project
-from reports.scores.inception_network import (
-    inception_features,
-    inception_probabilities,
-    load_inception,
-)
-from reports.scores.table import Viewed, score_images
+from reports.scores.table import score_images
 
 N_IMAGES = 2000
 """Images drawn from each generator; on InceptionV3 these take minutes on a CPU."""
@@ -44,13 +36,8 @@ def score_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     p, paths = project.parameters, project.unit(unit)
     project.require(project.test, project.examiner, paths.checkpoints)
     test = open_image_set(project.test)
-    examiner = load_classifier(project.examiner, p.classifier.model)
-    predictions = predict(examiner, test.images)
-    inception = features = None
-    if p.score.inception:
-        inception = load_inception(project.inception_weights, allow_download=True)
-        features = inception_features(inception, test.images[spread_rows(len(test), N_IMAGES)])
-    real = Viewed(predictions.features, predictions.probabilities, inception_features=features)
+    networks = Networks.load(project)
+    real = networks.view(test.images, inception_rows=spread_rows(len(test), N_IMAGES))
     counts = apportion(N_IMAGES, test.counts())
     seed = derive_seed(p.seed, "checkpoints", unit)
     rows: list[dict[str, float | str]] = []
@@ -63,16 +50,8 @@ def score_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         images = np.concatenate(
             [sampler.draw(label, 0, int(n), seed) for label, n in enumerate(shares)]
         )
-        predictions = predict(examiner, images)
-        generated = Viewed(predictions.features, predictions.probabilities)
-        if conditional:
-            generated = replace(generated, labels=np.repeat(np.arange(len(counts)), counts))
-        if inception is not None:
-            features = inception_features(inception, images)
-            seen = inception_probabilities(inception, features)
-            generated = replace(
-                generated, inception_features=features, inception_probabilities=seen
-            )
+        labels = np.repeat(np.arange(len(counts)), counts) if conditional else None
+        generated = networks.view(images, labels)
         about = {"epoch": meta["epoch"], "weights": meta["weights"]}
         rows.append(about | score_images(generated, real))
         watcher.update(done, len(folders), folder.name)

@@ -18,6 +18,7 @@ from pipeline.errors import Interrupted
 from pipeline.generator_outputs import (
     Curves,
     collapse_line,
+    kept_line,
     write_no_generator,
     write_outputs,
     write_summary,
@@ -61,10 +62,7 @@ def train_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         write_outputs(trained, meta, paths, store.kept(), project.training_times(unit))
         keep(project.cache, plan.key, outs)
         store.clear()
-    lines = [f"epoch {trained.epoch} of {trained.history[-1].epoch} is kept"]
-    if trained.stopped:
-        lines.append(f"training ended early: {trained.stopped}; epoch {trained.epoch} is kept")
-    lines += [collapse] if collapse else []
+    lines = [kept_line(trained), *([collapse] if collapse else [])]
     return [f"generator of unit {unit}: {line}" for line in lines]
 
 

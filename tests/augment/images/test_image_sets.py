@@ -75,10 +75,10 @@ def test_what_was_written_is_opened(tmp_path: Path, channels: int) -> None:
 def test_the_same_content_gives_the_same_bytes_whatever_the_chunks(tmp_path: Path) -> None:
     images, labels = arrays()
     write_image_set(tmp_path / "whole", images, labels, NAMES, source="test")
-    with ImageSetWriter(tmp_path / "one", 7, 5, 4, 1, NAMES, "test") as writer:
+    with ImageSetWriter(tmp_path / "one", (7, 5, 4, 1), NAMES, "test") as writer:
         for image, label in zip(images, labels, strict=True):
             writer.append(image, int(label))
-    with ImageSetWriter(tmp_path / "more", 99, 5, 4, 1, NAMES, "test", exact=False) as writer:
+    with ImageSetWriter(tmp_path / "more", (99, 5, 4, 1), NAMES, "test", exact=False) as writer:
         writer.append(images[:3], labels[:3].tolist())
         writer.append(images[3:3], [])
         writer.append(images[3:], labels[3:].astype(np.uint8))
@@ -89,7 +89,7 @@ def test_the_same_content_gives_the_same_bytes_whatever_the_chunks(tmp_path: Pat
 
 def test_a_set_without_an_image_is_a_set_where_that_is_allowed(tmp_path: Path) -> None:
     for n in (0, 7):
-        with ImageSetWriter(tmp_path / "set", n, 5, 4, 1, NAMES, "test", exact=False):
+        with ImageSetWriter(tmp_path / "set", (n, 5, 4, 1), NAMES, "test", exact=False):
             pass
         empty = open_image_set(tmp_path / "set", verify=True)
         assert empty.images.shape == (0, 5, 4, 1)
@@ -97,12 +97,12 @@ def test_a_set_without_an_image_is_a_set_where_that_is_allowed(tmp_path: Path) -
         assert empty.counts().tolist() == [0] * len(NAMES)
         assert len(empty.subset([])) == 0
     with pytest.raises(ImageSetError, match="the number of images is 0; allowed: 1 or more"):
-        ImageSetWriter(tmp_path / "set", 0, 5, 4, 1, NAMES, "test")
+        ImageSetWriter(tmp_path / "set", (0, 5, 4, 1), NAMES, "test")
     with pytest.raises(ImageSetError, match="is -1; allowed: 0 or more"):
-        ImageSetWriter(tmp_path / "set", -1, 5, 4, 1, NAMES, "test", exact=False)
+        ImageSetWriter(tmp_path / "set", (-1, 5, 4, 1), NAMES, "test", exact=False)
     with (
         pytest.raises(ImageSetError, match="0 of 7 images were written"),
-        ImageSetWriter(tmp_path / "set", 7, 5, 4, 1, NAMES, "test"),
+        ImageSetWriter(tmp_path / "set", (7, 5, 4, 1), NAMES, "test"),
     ):
         pass
 
@@ -120,7 +120,7 @@ def test_digest_depends_on_pixels_labels_and_shape() -> None:
 
 def test_meta_may_be_completed_until_the_end(tmp_path: Path) -> None:
     images, labels = arrays()
-    with ImageSetWriter(tmp_path / "set", 7, 5, 4, 1, NAMES, "test") as writer:
+    with ImageSetWriter(tmp_path / "set", (7, 5, 4, 1), NAMES, "test") as writer:
         writer.append(images, labels)
         writer.made_by["left_out"] = 2
     assert open_image_set(tmp_path / "set").meta["made_by"] == {"left_out": 2}
@@ -148,7 +148,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old_set(folder: Path) -> No
     images, labels = arrays(20)
 
     def fail_midway() -> None:
-        with ImageSetWriter(folder, 20, 5, 4, 1, NAMES, "test") as writer:
+        with ImageSetWriter(folder, (20, 5, 4, 1), NAMES, "test") as writer:
             writer.append(images[:5], labels[:5])
             raise KeyError("something else went wrong")
 
@@ -156,7 +156,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old_set(folder: Path) -> No
         fail_midway()
     with (
         pytest.raises(ImageSetError, match="5 of 20 images were written"),
-        ImageSetWriter(folder, 20, 5, 4, 1, NAMES, "test") as writer,
+        ImageSetWriter(folder, (20, 5, 4, 1), NAMES, "test") as writer,
     ):
         writer.append(images[:5], labels[:5])
     assert all_bytes(folder) == before
@@ -202,7 +202,7 @@ def test_never_replaces_anything_but_an_image_set(folder: Path, tmp_path: Path) 
 )
 def test_writer_refuses(tmp_path: Path, images: np.ndarray, labels: Any, message: str) -> None:
     def write() -> None:
-        with ImageSetWriter(tmp_path / "set", 3, 5, 4, 1, NAMES, "test") as writer:
+        with ImageSetWriter(tmp_path / "set", (3, 5, 4, 1), NAMES, "test") as writer:
             writer.append(np.zeros((5, 4, 1), np.uint8), 0)
             writer.append(images, labels)
 
@@ -229,7 +229,7 @@ def test_writer_refuses_its_arguments(
     tmp_path: Path, n: int, channels: int, names: Any, message: str
 ) -> None:
     with pytest.raises(ImageSetError, match=message) as caught:
-        ImageSetWriter(tmp_path / "set", n, 5, 4, channels, names, "test")
+        ImageSetWriter(tmp_path / "set", (n, 5, 4, channels), names, "test")
     assert "\n" not in str(caught.value)
 
 

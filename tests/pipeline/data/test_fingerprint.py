@@ -260,7 +260,7 @@ def test_a_source_without_files_has_a_fingerprint_of_its_images(tmp_path: Path) 
     fingerprints = []
     for value in (0, 1, 1):
         image = np.full((28, 28, 1), value, np.uint8)
-        with ImageSetWriter(tmp_path / "set", 2, 28, 28, 1, ("0", "1"), "mnist", {}) as writer:
+        with ImageSetWriter(tmp_path / "set", (2, 28, 28, 1), ("0", "1"), "mnist", {}) as writer:
             writer.append(image, 0)
             writer.append(image, 1)
         fetched = FetchedData({"train": open_image_set(tmp_path / "set")})

@@ -31,7 +31,7 @@ def picture(number: int) -> np.ndarray:
 
 def image_set(folder: Path, numbers: list[tuple[int, int]]) -> ImageSet:
     """Write pictures by number and label."""
-    with ImageSetWriter(folder, len(numbers), 32, 32, 1, NAMES, "folder", {}) as writer:
+    with ImageSetWriter(folder, (len(numbers), 32, 32, 1), NAMES, "folder", {}) as writer:
         for number, label in numbers:
             writer.append(picture(number), label)
     return open_image_set(folder)

@@ -82,7 +82,8 @@ def make_project(
     for folder in (project.train, project.test, paths.generated, paths.filtered):
         write_image_set(folder, images, labels, NAMES, source="drawn shapes")
     paths.subset.parent.mkdir()
-    np.save(paths.subset, np.arange(60))
+    for unit, size in units:
+        np.save(paths.subset.with_name(f"{unit}.npy"), np.arange(size))
     about = {"name": "shapes", "fingerprint": "0123456789abcdef", "notes": ["a note"]}
     pair = {"images": [["train", 0], ["test", 1]], "names": ["a", "b"], "bits": 3}
     write_json(project.real / "source.json", about | {"nearly_alike": {"nearest": [pair]}})

@@ -1,0 +1,89 @@
+"""Images as the examiner, and InceptionV3 where it is asked for, see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from augment.images.image_sets import ImageSet
+from augment.images.splits import first_halves, scored_per_class
+from augment.streams import numpy_stream
+from classifiers.checkpoints import load_classifier
+from classifiers.models.contract import Classifier
+from classifiers.prediction import predict
+from pipeline.project import Project
+from reports.scores.inception_network import (
+    inception_features,
+    inception_probabilities,
+    load_inception,
+)
+from reports.scores.table import Viewed
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What scores images."""
+
+    examiner: Classifier
+    inception: nn.Module | None  # None where params.yaml does not ask for it
+
+    @classmethod
+    def load(cls, project: Project) -> Networks:
+        """Load them; InceptionV3's weights may be downloaded."""
+        p = project.parameters
+        examiner = load_classifier(project.examiner, p.classifier.model)
+        if not p.score.inception:
+            return cls(examiner, None)
+        return cls(examiner, load_inception(project.inception_weights, allow_download=True))
+
+    def view(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray | None = None,
+        inception_rows: np.ndarray | None = None,
+    ) -> Viewed:
+        """Return what the networks see.
+
+        Args:
+            images: uint8 N x H x W x C.
+            labels: int64 N, what they were generated for; None where nothing was asked for.
+            inception_rows: the images that InceptionV3 sees, which it takes minutes for on a CPU;
+                None is all.
+        """
+        seen = predict(self.examiner, images)
+        if self.inception is None:
+            return Viewed(seen.features, seen.probabilities, labels)
+        chosen = images if inception_rows is None else images[inception_rows]
+        features = inception_features(self.inception, chosen)
+        answers = inception_probabilities(self.inception, features)
+        return Viewed(seen.features, seen.probabilities, labels, features, answers)
+
+
+def reference_and_floor(test: ImageSet, n: int, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Cut the test images in two at random: what is scored against, and what a perfect one scores.
+
+    The floor is what a perfect generator would score: one half of the test images, which no
+    classifier was fitted to, against the other half; as many generated images are scored.
+
+    Args:
+        test: the test images.
+        n: images to score, at most a half.
+        seed: of the study.
+    """
+    rng = numpy_stream(seed, "score")
+    first, second = [], []
+    for label, cut in enumerate(first_halves(test.counts()).tolist()):
+        mine = rng.permutation(np.flatnonzero(test.labels == label))
+        first.append(mine[:cut])
+        second.append(mine[cut:])
+    half = test.subset(np.sort(np.concatenate(first)))
+    floor = first_of_each_class(half, scored_per_class(test.counts(), n))
+    return test.subset(np.sort(np.concatenate(second))), floor
+
+
+def first_of_each_class(images: ImageSet, per_class: np.ndarray) -> ImageSet:
+    """Return the first images of each class, as many as asked for, or all where there are fewer."""
+    rows = [np.flatnonzero(images.labels == c)[:n] for c, n in enumerate(per_class.tolist())]
+    return images.subset(np.concatenate(rows))
