@@ -39,7 +39,12 @@ QUICK = "quick"
 _KEYS = tuple(entry.key for entry in describe_parameters())
 _MISSING = object()
 _WIDTH = 100
-_SYSTEM_SETTINGS: dict[str, Any] = {"train_gan.options": {}, "train_gan.width": None}
+_SYSTEM_SETTINGS: dict[str, Any] = {
+    "train_gan.options": {},
+    "train_gan.width": None,
+    "generate.source": "model",
+    "generate.path": None,
+}
 """What changes a system: a preset starts without it, or it would not be the study's system."""
 
 

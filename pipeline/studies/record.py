@@ -188,7 +188,7 @@ def command_text(
         "train_gan.device": None,
         # Batch norm sees a process's own images: several are said.
         "train_gan.processes": processes if processes > 1 else None,
-        "train_classifiers.processes": None,
+        "compute.processes": None,
     }
     either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
     given = [f"seed={parameters.seed}"]

@@ -193,7 +193,7 @@ def test_only_the_keys_of_the_overlay_change(project: Path, name: str) -> None:
     mine["seed"] = 7
     mine["classifier"]["batch_size"] = 64
     mine["train_gan"] |= {"device": "cpu", "processes": 2}
-    mine["train_classifiers"]["processes"] = 3
+    mine["compute"]["processes"] = 3
     mine["score"]["inception"] = True
     text = TEXT.replace("seed: 0", "seed: 7   # mine").replace("batch_size: 128", "batch_size: 64")
     text = text.replace("device: auto", "device: cpu").replace(

@@ -64,7 +64,8 @@ def trained(study, tmp_path: Path) -> Path:
     root = tmp_path / "project"
     root.mkdir()
     shutil.copy(study.root / "params.yaml", root)
-    for name in ("data/real", "data/units", "models/units", "results/units", "logs"):
+    for name in ("data/real", "data/subsets", "models/generators", "results/training",
+                 "results/checkpoints", "results/inspection", "logs"):  # fmt: skip
         shutil.copytree(study.root / name, root / name)
     for name in ("cells.parquet", "predictions.npy"):
         shutil.copy(study.root / "results" / name, root / "results")
