@@ -411,7 +411,7 @@ def preset(
     if show:
         names = presets.preset_names() if name is None else [name]
         found = [presets.find_preset(each)[0] for each in names]
-        texts = [presets.describe_preset(each, path) for each in found]
+        texts = [presets.describe_study(each, path) for each in found]
         print("\n\n".join("\n".join(lines) for lines in texts))
         return
     if name is None:
@@ -427,6 +427,8 @@ def preset(
     chosen, quick = presets.find_preset(name, quick=quick)
     choice = presets.Choice(system, quick, data_path)
     edit = presets.edit_parameters(path, chosen, choice)
+    for comment in edit.lost:
+        print(f"this comment goes, for it stands inside of a value that changes: {comment}")
     for change in edit.changes:
         print(change)
     if not edit.changes:

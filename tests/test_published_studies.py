@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.commands.presets import load_preset, preset_names
+from pipeline.study_files import load_study, study_names
 
+ROOT = Path(__file__).parents[1]
 SECONDS: dict[str, Any] = {
     "data.source": "folder",
     "data.path": "pictures",
@@ -38,7 +39,7 @@ SECONDS: dict[str, Any] = {
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "system"),
-    [(name, system) for name in preset_names() for system in load_preset(name).systems],
+    [(name, system) for name in study_names(ROOT) for system in load_study(ROOT, name).systems],
 )
 def test_a_quick_form_ends_with_a_report(
     name: str, system: str, tmp_path: Path, augment, parameters, draw_shapes, stages, one_thread

@@ -1,35 +1,44 @@
-"""What our numbers say of a study's claims: confirmed, contradicted or undecided.
+"""The studies' claims, judged by our recorded runs: confirmed, contradicted or undecided.
 
 A claim sets one side, ``b``, against another, ``a``; its difference is always b minus a, with an
-interval at 95 %. Claims of classifiers are measured where their predictions are at hand and kept as
-a `Contrast`; claims of generators are measured from the scores of their checkpoints. Nothing here
-is chosen on test images.
+interval at 95 %. Claims of classifiers were measured where their predictions were at hand (see
+`contrasts`), claims of generators are measured from the scores of their checkpoints. Which runs
+decide a claim is settled by budget and name, never by what they reached.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
 
-from reports.verdict.statistics import (
-    CONFIDENCE,
-    MeanInterval,
-    StatisticsError,
-    difference_interval,
-    mean_interval,
-    optimistic,
+from pipeline.studies.records import (
+    CellsRecord,
+    GeneratorRecord,
+    Record,
+    RecordedContrast,
+    Runs,
+    budget_text,
+    runs_by_budget,
 )
-
-Cell = tuple[str, int, int]
-"""Strategy, real count, synthetic count."""
+from pipeline.study_files import (
+    BestTest,
+    CellsTest,
+    Claim,
+    CourseTest,
+    GeneratorsTest,
+    NeighboursTest,
+    OscillationTest,
+    RoughnessTest,
+    Study,
+)
+from reports.verdict.statistics import CONFIDENCE, MeanInterval, mean_interval
 
 Expectation = Literal["higher", "lower", "equal"]
 ClaimVerdict = Literal["confirmed", "contradicted", "undecided", "missing"]
@@ -55,25 +64,13 @@ _SCALES: dict[Unit, tuple[float, int]] = {
     "Inception Score": (1, 2),
     "%": (100, 1),
 }
-# Mean accuracies that differ by rounding only are a tie.
-_TIE_DECIMALS = 12
-_LINE = 3  # Counts that have a second difference.
 
-
-@dataclass(frozen=True)
-class Contrast:
-    """Accuracy of one side of a claim minus that of the other, as a fraction, and its basis."""
-
-    difference: float | None  # None where no pair of cells was trained.
-    low: float | None  # None with one seed where the interval is over seeds.
-    high: float | None
-    n_seeds: int
-    n_images: int | None  # None where the interval is over seeds alone.
-    pairs: tuple[str, ...]  # What was compared.
-    missing: tuple[str, ...] = ()  # Cells that the claim names and that were not trained.
-    chosen_by: Literal["validation", "largest real count"] | None = None
-    optimistic_counts: tuple[int, ...] = ()
-    """Real counts of its cells that are `reports.verdict.statistics.optimistic`."""
+_UNITS: dict[str, Unit] = {
+    "fid_examiner": "FID",
+    "inception_score": "Inception Score",
+    "label_match": "points",
+}
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -124,196 +121,242 @@ def claims_table(findings: Iterable[Finding]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def pair_cells(
-    a: tuple[str, Sequence[int], Sequence[int]], b: tuple[str, Sequence[int], Sequence[int]]
-) -> list[tuple[Cell, Cell]]:
-    """Return the pairs of cells that two sides of a claim stand for.
-
-    Args:
-        a: strategy, real counts, synthetic counts of the one side.
-        b: likewise of the other. Two lists of one length run together, a single count goes with
-            every count of the other side, and real counts are crossed with synthetic ones.
-
-    Returns:
-        Distinct pairs (a, b), ordered by real and then by synthetic count.
-
-    Raises:
-        StatisticsError: lists of different lengths.
-    """
-    together = []
-    for word, ours, theirs in (("real", a[1], b[1]), ("synthetic", a[2], b[2])):
-        if len(ours) != len(theirs) and 1 not in (len(ours), len(theirs)):
-            raise StatisticsError(
-                f"{len(ours)} and {len(theirs)} {word} counts; allowed: as many of both, or 1"
-            )
-        n = max(len(ours), len(theirs))
-        together.append([(ours[i % len(ours)], theirs[i % len(theirs)]) for i in range(n)])
-    pairs = [
-        ((a[0], real_a, made_a), (b[0], real_b, made_b))
-        for (real_a, real_b), (made_a, made_b) in product(*together)
-    ]
-    return list(dict.fromkeys(pairs))
+def judge_claims(study: Study, records: Sequence[Record]) -> Iterator[Finding]:
+    """Yield what the recorded runs say of every claim of a study."""
+    generators = [record for record in records if isinstance(record, GeneratorRecord)]
+    grids = [record for record in records if isinstance(record, CellsRecord)]
+    for claim in study.claims:
+        match claim.test:
+            case CellsTest() | BestTest() | RoughnessTest():
+                yield _of_classifiers(study, claim, claim.test, grids)
+            case GeneratorsTest() | OscillationTest():
+                yield _of_two_generators(study, claim, claim.test, generators)
+            case CourseTest() | NeighboursTest():
+                yield _of_one_generator(study, claim, claim.test, generators)
 
 
-def cells_contrast(
-    cells: pd.DataFrame,
-    predictions: NDArray[Any],
-    test_labels: NDArray[np.integer[Any]],
-    pairs: Sequence[tuple[Cell, Cell]],
-    n_train: int,
-) -> Contrast:
-    """Compare cells pair by pair, and average over the pairs.
+def _missing(study: Study, claim: Claim, unit: Unit, why: str) -> Finding:
+    return Finding(study.name, claim.text, "missing", None, None, None, unit, "0", why)
 
-    Args:
-        cells: the cells table; see `reports.verdict.statistics`.
-        predictions: cells x test images, predicted classes, in row order of ``cells``.
-        test_labels: true classes of the test images.
-        pairs: cells (a, b). A pair without both cells is left out, and its cells are named.
-        n_train: number of training images that the generator saw.
 
-    Returns:
-        The mean over the pairs of accuracy of b minus accuracy of a, by seed and image, with the
-        interval of `reports.verdict.statistics.difference_interval`. Seeds are those of every pair.
-
-    Raises:
-        StatisticsError: tables that do not fit each other, two cells of one recipe and seed, or
-            pairs without a seed in common.
-    """
-    rows = _rows(cells)
-    if predictions.shape != (len(cells), len(test_labels)):
-        raise StatisticsError(
-            f"predictions of shape {predictions.shape}; "
-            f"allowed: {len(cells)} cells x {len(test_labels)} test images"
-        )
-    missing = dict.fromkeys(cell_text(c) for pair in pairs for c in pair if c not in rows)
-    used = [(a, b) for a, b in pairs if a in rows and b in rows]
-    if not used:
-        return Contrast(None, None, None, 0, len(test_labels), (), tuple(missing))
-    seeds = _common_seeds([rows[cell] for pair in used for cell in pair])
-    difference = np.zeros((len(seeds), len(test_labels)))
-    for a, b in used:
-        for cell, sign in ((a, -1), (b, 1)):
-            right = predictions[[rows[cell][seed] for seed in seeds]] == test_labels
-            difference += sign * right
-    found = difference_interval(difference / len(used))
-    return Contrast(
-        found.gain,
-        found.low,
-        found.high,
-        found.n_seeds,
-        found.n_images,
-        tuple(_pair_text(a, b) for a, b in used),
-        tuple(missing),
-        optimistic_counts=_optimistic_counts((cell for pair in used for cell in pair), n_train),
+def _of_classifiers(
+    study: Study,
+    claim: Claim,
+    test: CellsTest | BestTest | RoughnessTest,
+    grids: Sequence[CellsRecord],
+) -> Finding:
+    """Judge a claim by the contrast that a grid of the study's generator and data recorded."""
+    pool = study.published.pool
+    candidates: list[tuple[CellsRecord, RecordedContrast]] = []
+    for record in grids:
+        if pool is None or record.generator.system != pool.system or record.options:
+            continue
+        if record.data.source == study.source:
+            candidates += [(record, c) for c in record.contrasts if c.claim == claim.id]
+    if not candidates:
+        name = "the study's generator" if pool is None else pool.system
+        why = f"no grid of {study.images.name} with images of {name} in its own settings"
+        return _missing(study, claim, "points", why)
+    current = [(r, c) for r, c in candidates if c.test == claim.measured]
+    if not current:
+        names = ", ".join(record.name for record, _ in candidates)
+        why = f"{names}: measured for another test; `augment record --cells` measures it again"
+        return _missing(study, claim, "points", why)
+    record, contrast = max(
+        current, key=lambda item: (bool(item[1].pairs), *item[0].generator.nearness)
+    )
+    if contrast.difference is None:
+        why = f"{record.name}: not trained: {_named(contrast.missing)}"
+        return _missing(study, claim, "points", why)
+    # With one seed the interval covers the choice of test images alone.
+    low, high = (contrast.low, contrast.high) if contrast.n_seeds > 1 else (None, None)
+    margin = test.margin if isinstance(test, CellsTest) else None
+    verdict = claim_verdict(low, high, test.expects, margin or 0.0)
+    said = [f"{record.name} ({budget_text(record.generator)})", _pairs_text(test, contrast)]
+    if contrast.missing:
+        said.append(f"not trained: {_named(contrast.missing)}")
+    if contrast.optimistic_counts:
+        said.append(_optimistic_text(contrast.optimistic_counts))
+    if contrast.n_seeds < 2:
+        said.append("n = 1")
+    return Finding(
+        study.name,
+        claim.text,
+        verdict,
+        contrast.difference,
+        low,
+        high,
+        "points",
+        str(contrast.n_seeds),
+        "; ".join(said),
     )
 
 
-def best_contrast(
-    cells: pd.DataFrame,
-    predictions: NDArray[Any],
-    test_labels: NDArray[np.integer[Any]],
-    a: str,
-    b: str,
-    n_train: int,
-) -> Contrast:
-    """Compare the best mix of one strategy with that of another.
-
-    Candidates are the mixes (real and generated images) at counts that both strategies were trained
-    with. With validation accuracies each side's best is the one with the highest mean (ties: fewer
-    generated, then fewer real images). Without them none can be chosen, and the strategies are
-    compared at the largest real count, where a best is looked for, over all generated counts.
-
-    Args:
-        cells: the cells table.
-        predictions: cells x test images, predicted classes, in row order of ``cells``.
-        test_labels: true classes of the test images.
-        a: name of one strategy.
-        b: name of the other.
-        n_train: number of training images that the generator saw.
-
-    Raises:
-        StatisticsError: as `cells_contrast`.
-    """
-    rows = _rows(cells)
-    counts = _common_counts(rows, a, b)
-    mixes = [(n_real, made) for n_real, made in counts if n_real > 0]
-    if not mixes:
-        missing = tuple(f"mixes of {name}" for name in (a, b) if not _has_mix(rows, name))
-        return Contrast(None, None, None, 0, len(test_labels), (), missing or (f"{a} and {b}",))
-    accuracy = cells["validation_accuracy"].to_numpy(np.float64)
-    chosen: list[Cell] = []
-    for name in (a, b):
-        means = {
-            (name, *count): round(
-                float(np.mean([accuracy[row] for row in rows[(name, *count)].values()])),
-                _TIE_DECIMALS,
-            )
-            for count in mixes
-        }
-        if np.isnan(list(means.values())).any():
-            most = max(n_real for n_real, _ in mixes)
-            pairs = [((a, *count), (b, *count)) for count in mixes if count[0] == most]
-            found = cells_contrast(cells, predictions, test_labels, pairs, n_train)
-            return replace(found, chosen_by="largest real count")
-        chosen.append(min(means, key=lambda cell: (-means[cell], cell[2], cell[1])))
-    pairs = [(chosen[0], chosen[1])]
-    found = cells_contrast(cells, predictions, test_labels, pairs, n_train)
-    return replace(found, chosen_by="validation")
+def _optimistic_text(counts: Sequence[int]) -> str:
+    fewest, most = (f"{count:,}" for count in (min(counts), max(counts)))
+    return f"optimistic at {fewest if fewest == most else f'{fewest} to {most}'} real images"
 
 
-def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Contrast:
-    """Compare how uneven two strategies' accuracies are over the synthetic count.
+def _pairs_text(test: CellsTest | BestTest | RoughnessTest, contrast: RecordedContrast) -> str:
+    n = len(contrast.pairs)
+    if isinstance(test, RoughnessTest):
+        return f"{n} lines of the grid" if n > 1 else "1 line of the grid"
+    if contrast.chosen_by == "validation":
+        return f"chosen on validation: {contrast.pairs[0]}"
+    pairs = f"{n} pairs" if n > 1 else contrast.pairs[0]
+    return f"{pairs} at the {contrast.chosen_by}" if contrast.chosen_by else pairs
 
-    Roughness of one seed is the mean of ``|x[i-1] - 2 x[i] + x[i+1]|`` over every three
-    neighbouring synthetic counts at one real count, and over the real counts: 0 on a straight line
-    over the counts' ranks. Only counts that both strategies were trained with are used.
 
-    Args:
-        cells: the cells table.
-        a: name of one strategy.
-        b: name of the other.
-        n_train: number of training images that the generator saw.
+def _named(names: Sequence[str]) -> str:
+    """Return names as one text, the first ones and how many more."""
+    more = len(names) - _MOST_NAMED
+    text = ", ".join(names[:_MOST_NAMED])
+    return f"{text} and {more} more" if more > 0 else text
 
-    Returns:
-        Roughness of b minus that of a, paired by seed, with Student's t interval over the seeds.
 
-    Raises:
-        StatisticsError: two cells of one recipe and seed, or cells without a seed in common.
-    """
-    rows = _rows(cells)
-    lines: dict[int, list[int]] = {}
-    for n_real, n_synthetic in _common_counts(rows, a, b):
-        lines.setdefault(n_real, []).append(n_synthetic)
-    lines = {n_real: counts for n_real, counts in lines.items() if len(counts) >= _LINE}
-    if not lines:
-        missing = f"{_LINE} synthetic counts at one real count, of {a} and {b}"
-        return Contrast(None, None, None, 0, None, (), (missing,))
-    accuracy = cells["test_accuracy"].to_numpy(np.float64)
-    grid = [(n_real, made) for n_real, counts in lines.items() for made in counts]
-    seeds = _common_seeds([rows[(name, *count)] for name in (a, b) for count in grid])
-    by_strategy = []
-    for name in (a, b):
-        bends = [
-            np.abs(
-                np.diff(
-                    [[accuracy[rows[(name, n_real, made)][s]] for made in counts] for s in seeds],
-                    n=2,
-                )
-            )
-            for n_real, counts in lines.items()
-        ]
-        by_strategy.append(np.concatenate(bends, axis=1).mean(axis=1))
-    found = mean_interval(by_strategy[1] - by_strategy[0])
-    return Contrast(
+def _of_two_generators(
+    study: Study,
+    claim: Claim,
+    test: GeneratorsTest | OscillationTest,
+    records: Sequence[GeneratorRecord],
+) -> Finding:
+    """Judge a claim of two generators by their runs at one budget."""
+    own = [record for record in records if record.data.source == study.source]
+    unit: Unit = "%"
+    if isinstance(test, GeneratorsTest):
+        score = test.score
+        unit = _UNITS[score]
+        sides = [runs_by_budget(own, name) for name in (test.a, test.b)]
+
+        def value(record: GeneratorRecord) -> float | None:
+            found: float | None = getattr(record.plain[-1], score)
+            return found
+    else:
+
+        def spaced(record: GeneratorRecord) -> Hashable:
+            # Changes from checkpoint to checkpoint depend on how far they lie apart.
+            return record.budget, tuple(row.epoch for row in record.plain)
+
+        sides = [runs_by_budget(own, name, spaced) for name in (test.a, test.b)]
+
+        def value(record: GeneratorRecord) -> float | None:
+            return oscillation([row.fid_examiner for row in record.plain])
+
+    absent = [name for name, side in zip((test.a, test.b), sides, strict=True) if not side]
+    if absent:
+        return _missing(study, claim, unit, f"no run of {' or '.join(absent)}")
+    shared = [budget for budget in sides[0] if budget in sides[1]]
+    if not shared:
+        budgets = "; ".join(
+            f"{runs.first.system.name}: {budget_text(runs.first)}"
+            for side in sides
+            for runs in list(side.values())[:1]
+        )
+        return _missing(study, claim, unit, f"no runs at one budget ({budgets})")
+    # Sorted by nearness: of budgets with equally many seeds the first one counts.
+    budget = max(shared, key=lambda each: min(len(side[each].records) for side in sides))
+    values = [
+        [found for record in side[budget].records if (found := value(record)) is not None]
+        for side in sides
+    ]
+    runs = [side[budget] for side in sides]
+    basis = f"{runs[0]}, {runs[1]}; {budget_text(runs[0].first)}{_arithmetic(*runs)}"
+    if not all(values):
+        return _missing(study, claim, unit, f"{basis}; too few checkpoints or no such score")
+    ns = len(values[0]), len(values[1])
+    interval = welch_interval(values[0], values[1])
+    return _finding(
+        study,
+        claim,
+        unit,
+        interval,
+        test.expects,
+        f"{ns[0]} + {ns[1]}",
+        basis,
+        min(ns),
+    )
+
+
+def _arithmetic(*sides: Runs) -> str:
+    """Return the arithmetic of runs that differ in it, to be said; else nothing."""
+    found = {record.machine.precision for runs in sides for record in runs.records} - {None}
+    return f"; partly {' and '.join(sorted(map(str, found)))}" if len(found) > 1 else ""
+
+
+def _of_one_generator(
+    study: Study,
+    claim: Claim,
+    test: CourseTest | NeighboursTest,
+    records: Sequence[GeneratorRecord],
+) -> Finding:
+    """Judge a claim of one generator by its runs at the budget with the most seeds."""
+    own = [record for record in records if record.data.source == study.source]
+    # A run with another batch, say, tells more than none, and is named as such.
+    by_budget = runs_by_budget(own, test.system) or runs_by_budget(own, test.system, changed=True)
+    unit: Unit = "points" if isinstance(test, NeighboursTest) else "%"
+    if not by_budget:
+        return _missing(study, claim, unit, f"no run of {test.system}")
+
+    def value(record: GeneratorRecord) -> float | None:
+        if isinstance(test, CourseTest):
+            return late_change([row.fid_examiner for row in record.plain])
+        near = record.neighbours
+        return None if near is None else near.generated - near.test
+
+    best = max(
+        by_budget.values(),
+        key=lambda runs: sum(value(record) is not None for record in runs.records),
+    )
+    values = [found for record in best.records if (found := value(record)) is not None]
+    basis = f"{best}; {budget_text(best.first)}"
+    if not values:
+        lacking = "one checkpoint" if isinstance(test, CourseTest) else "not inspected"
+        return _missing(study, claim, unit, f"{basis}; {lacking}")
+    interval = mean_interval(values)
+    expects: Expectation = "higher" if isinstance(test, CourseTest) else "lower"
+    n = interval.n
+    result = _finding(study, claim, unit, interval, expects, str(n), basis, n)
+    if isinstance(test, NeighboursTest):
+        return _where_images_look_right(result, test, best)
+    return result
+
+
+def _where_images_look_right(found: Finding, test: NeighboursTest, runs: Runs) -> Finding:
+    """Leave a claim of images that look right undecided where they do not."""
+    matches = [record.plain[-1].label_match or 0.0 for record in runs.records]
+    match = float(np.mean(matches))
+    basis = f"{found.based_on}; label match {match:.1%}"
+    if match >= test.label_match:
+        return replace(found, based_on=basis)
+    return replace(
+        found,
+        verdict="undecided",
+        based_on=f"{basis}, too low to look right (from {test.label_match:.0%} on)",
+    )
+
+
+def _finding(
+    study: Study,
+    claim: Claim,
+    unit: Unit,
+    found: MeanInterval,
+    expects: Expectation,
+    n: str,
+    based_on: str,
+    fewest: int,
+) -> Finding:
+    """Return the finding of an interval over generators; one seed decides nothing."""
+    low, high = (None if math.isnan(bound) else bound for bound in (found.low, found.high))
+    return Finding(
+        study.name,
+        claim.text,
+        claim_verdict(low, high, expects),
         found.mean,
-        None if np.isnan(found.low) else found.low,
-        None if np.isnan(found.high) else found.high,
-        found.n,
-        None,
-        tuple(f"{a}, {b}: {n} + {', '.join(map(str, counts))}" for n, counts in lines.items()),
-        optimistic_counts=_optimistic_counts(
-            ((name, *count) for name in (a, b) for count in grid), n_train
-        ),
+        low,
+        high,
+        unit,
+        n,
+        f"{based_on}; n = 1" if fewest < 2 else based_on,
     )
 
 
@@ -411,64 +454,7 @@ def claim_verdict(
     return "confirmed" if low > 0 else "contradicted" if high < 0 else "undecided"
 
 
-def cell_text(cell: Cell) -> str:
-    """Return a cell as ``mix 600 + 60000``."""
-    strategy, n_real, n_synthetic = cell
-    return f"{strategy} {n_real} + {n_synthetic}"
-
-
 def _signed(value: float, decimals: int) -> str:
     """Return a number with a sign that is not a hyphen; what rounds to 0 has none."""
     text = f"{value:+.{decimals}f}"
     return (text if float(text) else text[1:]).replace("-", "\N{MINUS SIGN}")
-
-
-def _pair_text(a: Cell, b: Cell) -> str:
-    return f"{cell_text(a)} -> {cell_text(b)}"
-
-
-def _rows(cells: pd.DataFrame) -> dict[Cell, dict[tuple[str, int], int]]:
-    """Row number by (subset seed, classifier seed) of every cell."""
-    needed = ["strategy", "n_real", "n_synthetic", "seed", "validation_accuracy", "test_accuracy"]
-    absent = [name for name in needed if name not in cells.columns]
-    if absent:
-        raise StatisticsError(f"the cells table has no column {absent[0]!r}; needed: {needed}")
-    # A unit is named <count>-<subset seed>: cells of different real counts pair by the latter.
-    units = cells["unit"].astype(str) if "unit" in cells else [""] * len(cells)
-    rows: dict[Cell, dict[tuple[str, int], int]] = {}
-    columns = [cells[name] for name in ("strategy", "n_real", "n_synthetic", "seed")]
-    for row, (strategy, n_real, n_synthetic, number, unit) in enumerate(
-        zip(*columns, units, strict=True)
-    ):
-        cell = (str(strategy), int(n_real), int(n_synthetic))
-        seed = (unit.rpartition("-")[2], int(number))
-        if seed in rows.setdefault(cell, {}):
-            raise StatisticsError(
-                f"two cells of {cell_text(cell)} with seed {seed[1]}; "
-                "allowed: one (one protocol and one generator a table)"
-            )
-        rows[cell][seed] = row
-    return rows
-
-
-def _common_seeds(rows: Sequence[Mapping[tuple[str, int], int]]) -> list[tuple[str, int]]:
-    """Return the seeds that every cell was trained with, sorted."""
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in rows)))
-    if not seeds:
-        raise StatisticsError("cells of one claim have no seed in common")
-    return seeds
-
-
-def _common_counts(rows: Mapping[Cell, object], a: str, b: str) -> list[tuple[int, int]]:
-    """Return the counts with generated images that both strategies were trained with, sorted."""
-    of = [{cell[1:] for cell in rows if cell[0] == name and cell[2] > 0} for name in (a, b)]
-    return sorted(of[0] & of[1])
-
-
-def _optimistic_counts(cells: Iterable[Cell], n_train: int) -> tuple[int, ...]:
-    """Return the real counts of those of the cells that are optimistic, sorted."""
-    return tuple(sorted({cell[1] for cell in cells if optimistic(*cell, n_train)}))
-
-
-def _has_mix(rows: Mapping[Cell, object], strategy: str) -> bool:
-    return any(name == strategy and real and made for name, real, made in rows)

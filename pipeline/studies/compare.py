@@ -11,12 +11,11 @@ import pandas as pd
 from augment.files import write_csv
 from pipeline.errors import PipelineError
 from pipeline.paths import refuse_outputs
-from pipeline.studies.claims import Finding, claims_table
+from pipeline.studies.claims import Finding, claims_table, judge_claims
 from pipeline.studies.comparison import Figure, Measurement, comparison_table
 from pipeline.studies.figures import compare_figures
-from pipeline.studies.judge_claims import judge_claims
-from pipeline.studies.published import load_published, study_names
 from pipeline.studies.records import read_records
+from pipeline.study_files import StudyError, load_study, published_studies
 
 
 def tables(root: Path, studies: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -34,10 +33,17 @@ def tables(root: Path, studies: Sequence[str] | None = None) -> tuple[pd.DataFra
     """
     pairs: list[tuple[Figure, Measurement | None]] = []
     findings: list[Finding] = []
-    for name in study_names(root) if studies is None else studies:
-        published, records = load_published(root, name), read_records(root, name)
-        pairs += compare_figures(published, records)
-        findings += judge_claims(published, records)
+    chosen = (
+        published_studies(root) if studies is None else [load_study(root, name) for name in studies]
+    )
+    for study in chosen:
+        if study.protocol is None:
+            raise StudyError(
+                f"study {study.name} is this project's own; nothing is published of it"
+            )
+        records = read_records(root, study.name)
+        pairs += compare_figures(study, records)
+        findings += judge_claims(study, records)
     return comparison_table(pairs), claims_table(findings)
 
 
@@ -51,7 +57,7 @@ def studies_of(root: Path, source: str) -> list[str]:
     if not (root / "studies").is_dir():
         return []
     kind = "mnist" if source == "mnist5k" else source
-    return [name for name in study_names(root) if load_published(root, name).data.source == kind]
+    return [study.name for study in published_studies(root) if study.source == kind]
 
 
 def write_csvs(root: Path, path: Path, tables: Sequence[pd.DataFrame]) -> list[str]:

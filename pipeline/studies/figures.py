@@ -8,13 +8,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from pipeline.studies.comparison import Figure, Measurement, Protocol
-from pipeline.studies.published import (
-    Published,
-    PublishedAccuracy,
-    PublishedData,
-    PublishedFigure,
-    PublishedSystem,
-)
 from pipeline.studies.records import (
     CellRow,
     CellsRecord,
@@ -25,6 +18,7 @@ from pipeline.studies.records import (
     Runs,
     runs_by_budget,
 )
+from pipeline.study_files import PublishedAccuracy, PublishedFigure, Study, StudySystem
 from reports.scores.table import SCORES
 
 _STAND_INS = {"fid_inception": "fid_examiner", "inception_score_inception": "inception_score"}
@@ -54,7 +48,7 @@ _ALL = "the best of all epochs"
 
 
 def compare_figures(
-    published: Published, records: Sequence[Record]
+    study: Study, records: Sequence[Record]
 ) -> Iterator[tuple[Figure, Measurement | None]]:
     """Yield every figure of a study with what we have of it, None where nothing was run.
 
@@ -63,42 +57,42 @@ def compare_figures(
     """
     generators = [record for record in records if isinstance(record, GeneratorRecord)]
     grids = [record for record in records if isinstance(record, CellsRecord)]
-    for name, system in published.systems.items():
+    for name, system in study.systems.items():
         runs = runs_by_budget(generators, name)
         for figure in system.figures:
-            yield _score(published, name, system, figure, runs)
-    for accuracy in published.accuracies:
-        yield _accuracy(published, accuracy, grids)
+            yield _score(study, name, system, figure, runs)
+    for accuracy in study.accuracies:
+        yield _accuracy(study, accuracy, grids)
 
 
 def _score(
-    published: Published,
+    study: Study,
     name: str,
-    system: PublishedSystem,
+    system: StudySystem,
     figure: PublishedFigure,
     by_budget: Mapping[Hashable, Runs],
 ) -> tuple[Figure, Measurement | None]:
-    score, values, runs = _measured(published, figure, by_budget)
+    score, values, runs = _measured(study, figure, by_budget)
     measures = _MEASURES if score == figure.score else _STAND_IN_MEASURES
     at = "" if figure.epoch is None else f", epoch {figure.epoch:g}"
     shown = Figure(
-        published.study,
+        study.name,
         name,
         measures[figure.score] + at,
         figure.value,
-        _their_protocol(published, system, figure),
+        _their_protocol(study, system, figure),
         share=figure.score == "label_match",
         decimals=_DECIMALS.get(figure.score, 2),
         note=figure.note,
     )
     if runs is None:
         return shown, None
-    ours = _our_protocol(published, figure, score, runs.first)
+    ours = _our_protocol(study, figure, score, runs.first)
     return shown, Measurement(tuple(values), ours)
 
 
 def _measured(
-    published: Published, figure: PublishedFigure, by_budget: Mapping[Hashable, Runs]
+    study: Study, figure: PublishedFigure, by_budget: Mapping[Hashable, Runs]
 ) -> tuple[str, list[float], Runs | None]:
     """Return the score that stands beside a figure, its values and the runs that they are of."""
     scores: list[str] = [figure.score]
@@ -106,7 +100,7 @@ def _measured(
         scores.append(_STAND_INS[figure.score])
     for score in scores:
         for runs in by_budget.values():
-            found = [_value(record, score, figure, published) for record in runs.records]
+            found = [_value(record, score, figure, study) for record in runs.records]
             values = [value for value in found if value is not None]
             if values:
                 return score, values, runs
@@ -114,7 +108,7 @@ def _measured(
 
 
 def _value(
-    record: GeneratorRecord, score: str, figure: PublishedFigure, published: Published
+    record: GeneratorRecord, score: str, figure: PublishedFigure, study: Study
 ) -> float | None:
     """Return what one run has of a score: at the figure's epoch, its best one, or its last."""
     seconds = record.seconds_per_epoch
@@ -129,40 +123,38 @@ def _value(
     values = [float(getattr(row, score)) for row in rows]
     if figure.epoch is not None:
         return float(getattr(_nearest(rows, figure.epoch), score))
-    return best(values) if published.protocol.best_epoch else values[-1]
+    return best(values) if study.published.best_epoch else values[-1]
 
 
 def _nearest(rows: Sequence[Checkpoint], epoch: float) -> Checkpoint:
     return min(rows, key=lambda row: (abs(row.epoch - epoch), row.epoch))
 
 
-def _their_protocol(
-    published: Published, system: PublishedSystem, figure: PublishedFigure
-) -> Protocol:
+def _their_protocol(study: Study, system: StudySystem, figure: PublishedFigure) -> Protocol:
     """Return what a score of the study depends on."""
     timed, score = figure.score in _TIMES, figure.score
     of_an_epoch = figure.epoch is not None
     epoch = f"epoch {figure.epoch:g}" if of_an_epoch else None
-    if published.protocol.best_epoch and not of_an_epoch and not timed:
+    if study.published.best_epoch and not of_an_epoch and not timed:
         epoch = _ALL
     by_lenet = score in ("inception_score", "label_match")
     return Protocol(
-        data=published.data.name,
-        n_train=published.data.train,
-        image_size=system.image_size or published.data.image_size,
+        data=study.images.name,
+        n_train=study.images.train,
+        image_size=system.image_size or study.images.image_size,
         width=1.0,
         epochs=None if of_an_epoch or score == "seconds_per_epoch" else system.epochs,
-        batch_size=system.batch_size or published.protocol.batch_size,
+        batch_size=system.batch_size or study.published.batch_size,
         options="",
         features="InceptionV3" if score in _STAND_INS else None,
-        lenet_epochs=published.protocol.lenet_epochs if by_lenet else None,
+        lenet_epochs=study.published.lenet_epochs if by_lenet else None,
         epoch=epoch,
-        machine=published.protocol.machine if timed else None,
+        machine=study.published.machine if timed else None,
     )
 
 
 def _our_protocol(
-    published: Published, figure: PublishedFigure, score: str, record: GeneratorRecord
+    study: Study, figure: PublishedFigure, score: str, record: GeneratorRecord
 ) -> Protocol:
     """Return what our own score depends on."""
     if figure.epoch is not None:
@@ -172,7 +164,7 @@ def _our_protocol(
     else:
         epoch = _ALL
     return Protocol(
-        data=_data_name(published.data, record.data.source),
+        data=_data_name(study, record.data.source),
         n_train=record.data.train,
         image_size=record.architecture.image_size,
         width=record.width,
@@ -186,10 +178,10 @@ def _our_protocol(
     )
 
 
-def _data_name(theirs: PublishedData, source: str) -> str:
+def _data_name(study: Study, source: str) -> str:
     """Return our images by the study's name where they are the same; no folder is known to be."""
-    same = source == theirs.source != "folder"
-    return theirs.name if same else _SOURCES.get(source, source)
+    same = source == study.source != "folder"
+    return study.images.name if same else _SOURCES.get(source, source)
 
 
 def _machine_text(machine: Machine) -> str:
@@ -199,9 +191,9 @@ def _machine_text(machine: Machine) -> str:
 
 
 def _accuracy(
-    published: Published, accuracy: PublishedAccuracy, grids: Sequence[CellsRecord]
+    study: Study, accuracy: PublishedAccuracy, grids: Sequence[CellsRecord]
 ) -> tuple[Figure, Measurement | None]:
-    pool = published.protocol.pool
+    pool = study.published.pool
     assert pool is not None  # A rule of the published facts.
     generated = accuracy.n_synthetic != 0
     choice = None
@@ -210,26 +202,26 @@ def _accuracy(
     elif accuracy.n_real is None or accuracy.n_synthetic is None:
         choice = "counts that are not given"
     theirs = Protocol(
-        data=published.data.name,
-        n_train=published.data.train,
-        image_size=published.data.image_size,
+        data=study.images.name,
+        n_train=study.images.train,
+        image_size=study.images.image_size,
         width=1.0 if generated else None,
         epochs=pool.epochs if generated else None,
-        batch_size=published.protocol.batch_size if generated else None,
+        batch_size=study.published.batch_size if generated else None,
         options="" if generated else None,
-        classifiers=_epochs_text(published.protocol.classifier_epochs),
+        classifiers=_epochs_text(study.published.classifier_epochs),
         choice=choice,
     )
     figure = Figure(
-        published.study,
+        study.name,
         f"{accuracy.strategy} ({pool.system})" if generated else accuracy.strategy,
-        _cell_measure(accuracy),
+        f"accuracy (%), {accuracy.counts}",
         accuracy.accuracy,
         theirs,
         share=True,
     )
     found = [
-        (record, _find_row(record, accuracy, published.data.train))
+        (record, _find_row(record, accuracy, study.images.train))
         for record in grids
         if record.generator.system == pool.system or not generated
     ]
@@ -246,7 +238,7 @@ def _accuracy(
     )
     steps = record.classifier.steps
     ours = Protocol(
-        data=_data_name(published.data, record.data.source),
+        data=_data_name(study, record.data.source),
         n_train=record.data.train,
         image_size=record.generator.image_size,
         width=record.generator.width,
@@ -263,17 +255,8 @@ def _epochs_text(epochs: int | None) -> str | None:
     return None if epochs is None else f"{epochs} epochs"
 
 
-def _cell_measure(accuracy: PublishedAccuracy) -> str:
-    if accuracy.n_real is None and accuracy.n_synthetic is None:
-        return "accuracy (%), best cell"
-    n_real, n_synthetic = (
-        "any" if n is None else f"{n:,}" for n in (accuracy.n_real, accuracy.n_synthetic)
-    )
-    return f"accuracy (%), {n_real} + {n_synthetic}"
-
-
 def _find_row(
-    record: CellsRecord, accuracy: PublishedAccuracy, published_train: int | None
+    record: CellsRecord, accuracy: PublishedAccuracy, study_train: int
 ) -> tuple[CellRow, str] | None:
     """Return the cell that stands beside a published one, and how it was chosen.
 
@@ -281,7 +264,7 @@ def _find_row(
     without such images the one with the largest counts: never the best on test.
     """
     # All of the study's training images stand for all of ours.
-    whole = accuracy.n_real == published_train
+    whole = accuracy.n_real == study_train
     n_real = record.data.train if whole else accuracy.n_real
     rows = [
         row

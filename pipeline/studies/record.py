@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,11 +20,12 @@ from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project
 from pipeline.stages.score_checkpoints import N_IMAGES
+from pipeline.studies.records import FORMAT
 from reports.scores.table import SCORES
 
-FORMAT = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}(/[a-z0-9][a-z0-9-]{0,60})?")
 _DIGITS = 6
+_SECTIONS = ("data", "classifier", "train_examiner", "train_judge", "train_gan", "compute")
 
 
 def run(project: Project, name: str, unit: str) -> list[str]:
@@ -65,7 +65,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "stopped": meta["stopped"],
         "collapsed_epochs": meta.get("collapsed", 0),  # the last ones, whose images are all alike
         "seed": meta["seed"],
-        "command": _command(p, meta["precision"]),
+        "parameters": recorded_parameters(p, meta["precision"], _SECTIONS),
         "machine": machine(meta),
         "seconds_per_epoch": _seconds(project.training_times(unit), len(train)),
         "scored_images": N_IMAGES,
@@ -161,58 +161,21 @@ def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[st
     return found
 
 
-def _command(parameters: Parameters, precision: str) -> str:
-    """Return the command that trains and scores this generator again; see `command_text`."""
-    wanted = {"data", "classifier", "train_examiner", "train_judge", "train_gan"}
-    sections = parameters.model_dump(include=wanted)
-    # No classifier is trained, and a grid for other data must not stand in the way.
-    sections["mix"] = {"real": [1.0], "synthetic": [0], "strategies": ["duplicated"]}
-    return command_text(parameters, sections, precision, "score-checkpoints")
-
-
-def command_text(
-    parameters: Parameters, sections: Mapping[str, Any], precision: str, stage: str
-) -> str:
-    """Return the command that runs a stage again, without the user's paths.
+def recorded_parameters(p: Parameters, precision: str, sections: Iterable[str]) -> dict[str, Any]:
+    """Return what of params.yaml a result depends on, without the user's paths.
 
     Args:
-        parameters: the whole of params.yaml.
-        sections: those of its sections that the stage's results depend on; null ones are left out.
+        p: the whole of it.
         precision: what the generator really used; ``auto`` goes by the machine.
-        stage: name in dvc.yaml.
+        sections: names of those that the result depends on.
     """
-    processes = parameters.train_gan.processes
-    said = {
-        "data.path": "FOLDER" if parameters.data.source == "folder" else None,
-        "train_gan.precision": precision,
-        "train_gan.device": None,
-        # Batch norm sees a process's own images: several are said.
-        "train_gan.processes": processes if processes > 1 else None,
-        "compute.processes": None,
-    }
-    either = ("steps", "images", "epochs")  # of these one is null, and must be said to be
-    given = [f"seed={parameters.seed}"]
-    for section, values in sections.items():
-        for name, found in (values or {}).items():
-            key = f"{section}.{name}"
-            if key == "train_gan.options":
-                given += [f"+{key}.{each}={setting_text(value)}" for each, value in found.items()]
-                continue
-            value = said.get(key, found)
-            if value is not None or name in either:
-                given.append(f"{key}={setting_text(value)}")
-    return f"dvc exp run {' '.join(f'-S {shlex.quote(each)}' for each in given)} {stage}"
-
-
-def setting_text(value: Any) -> str:
-    """Return a value as `dvc exp run -S` reads it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{setting_text(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(setting_text, value)) + "]"
-    return str(value)
+    found = p.model_dump(mode="json", include={"seed", *sections})
+    if found["data"]["path"] is not None:
+        found["data"]["path"] = "FOLDER"
+    found["train_gan"]["precision"] = precision
+    found["train_gan"].pop("device")  # stands with the machine
+    found["compute"].pop("processes", None)
+    return found
 
 
 def machine(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,24 +21,25 @@ from augment.images.image_sets import open_image_set
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project, read_array
-from pipeline.studies.claims import (
+from pipeline.studies.contrasts import (
     Contrast,
     best_contrast,
     cells_contrast,
     pair_cells,
     roughness_contrast,
 )
-from pipeline.studies.published import FILE as PUBLISHED_FILE
-from pipeline.studies.published import (
+from pipeline.studies.record import check_described, machine, record_path, recorded_parameters
+from pipeline.studies.records import FORMAT
+from pipeline.study_files import (
+    FILE,
     BestTest,
     CellsTest,
     ClaimTest,
-    Published,
     RoughnessTest,
     Side,
-    load_published,
+    Study,
+    load_study,
 )
-from pipeline.studies.record import FORMAT, check_described, command_text, machine, record_path
 from reports.verdict.statistics import CELL_KEYS, gain_table, headline, summarise_cells
 
 _DIGITS = 6
@@ -77,10 +78,10 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         )
     check_described(p, meta, train)
     head = headline(cells, predictions, test.labels, n_train)
-    published = _published(project, name)
+    study = _study(project, name)
     contrasts = []
-    if published is not None:
-        contrasts = _contrasts(published, n_train, cells, predictions, test.labels)
+    if study is not None:
+        contrasts = _contrasts(study, n_train, cells, predictions, test.labels)
     rows = _rows(cells, n_train, len(test))
     record = {
         "format": FORMAT,
@@ -123,7 +124,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "gains": gain_table(cells, predictions, test.labels, n_train).to_dict(orient="records"),
         "headline": head,
         "contrasts": contrasts,
-        "command": _command(p, meta["precision"]),
+        "parameters": recorded_parameters(p, meta["precision"], _sections(p)),
         "machine": {
             key: value
             for key, value in machine(meta).items()
@@ -164,16 +165,16 @@ def _rows(cells: pd.DataFrame, n_train: int, n_test: int) -> list[dict[str, Any]
     return rows
 
 
-def _published(project: Project, name: str) -> Published | None:
-    """Return the published facts of the study that a record's name begins with."""
+def _study(project: Project, name: str) -> Study | None:
+    """Return the study that a record's name begins with."""
     study, _, own = name.partition("/")
-    if not own or not (project.root / "studies" / study / PUBLISHED_FILE).exists():
+    if not own or not (project.root / "studies" / study / FILE).exists():
         return None
-    return load_published(project.root, study)
+    return load_study(project.root, study)
 
 
 def _contrasts(
-    published: Published,
+    study: Study,
     n_train: int,
     cells: pd.DataFrame,
     predictions: np.ndarray,
@@ -183,7 +184,7 @@ def _contrasts(
 
     def side(of: Side) -> tuple[str, list[int], list[int]]:
         # All of the study's training images stand for all of ours.
-        real = [n_train if n == published.data.train else n for n in of.n_real]
+        real = [n_train if n == study.images.train else n for n in of.n_real]
         return of.strategy, real, of.n_synthetic
 
     def contrast(test: ClaimTest) -> Contrast | None:
@@ -197,12 +198,20 @@ def _contrasts(
                 return roughness_contrast(cells, test.a, test.b, n_train)
         return None  # one that generators decide
 
-    found = [(claim, contrast(claim.test)) for claim in published.claims]
+    found = [(claim, contrast(claim.test)) for claim in study.claims]
     return [
         {"claim": claim.id, "test": claim.measured, **asdict(measured)}
         for claim, measured in found
         if measured is not None
     ]
+
+
+def _sections(p: Parameters) -> set[str]:
+    """Return the sections that the grid depends on."""
+    without = {"seed", "units", "score"}
+    return set(type(p).model_fields) - (
+        without if "classical" in p.mix.strategies else without | {"classical"}
+    )
 
 
 def _cost(project: Project, cells: pd.DataFrame) -> dict[str, Any]:
@@ -262,11 +271,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return round(float(value), _DIGITS) if math.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value
-
-
-def _command(parameters: Parameters, precision: str) -> str:
-    """Return the command that trains this grid again; see `command_text`."""
-    sections = parameters.model_dump(exclude={"seed", "units", "score"})
-    if "classical" not in parameters.mix.strategies:
-        sections.pop("classical")
-    return command_text(parameters, sections, precision, "train-classifiers")

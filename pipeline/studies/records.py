@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -17,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import PipelineError
+from pipeline.parameters.text import shown
 from pipeline.studies.comparison import number_text, width_text
-from pipeline.studies.published import first_problem
+from pipeline.study_files import first_problem
 
-FORMAT = 1
+FORMAT = 2
 _LARGEST_FILE = 1 << 24
-_OPTION = "train_gan.options."
 
 _Text = Annotated[str, Field(max_length=20_000, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
 # Far above any honest number, and what is computed of them stays finite.
@@ -97,29 +96,22 @@ class Neighbours(_Part):
 
 class _Record(_Part):
     name: _Text = ""  # Of the file, below studies/.
-    format: Literal[1]
+    format: Literal[2]
     data: RecordedData
-    command: _Text
+    parameters: dict[str, dict[str, Any] | int | None]  # Of params.yaml, what it depends on.
     machine: Machine
 
-    @cached_property
-    def settings(self) -> dict[str, str]:
-        """Keys of params.yaml that its command gives, dotted."""
-        try:
-            words = shlex.split(self.command)
-        except ValueError:
-            return {}
-        pairs = [word.partition("=") for word in words]
-        return {key.removeprefix("+"): value for key, _, value in pairs if value}
+    def setting(self, section: str, key: str) -> Any:
+        """Return a value of its parameters; None where they have none."""
+        found = self.parameters.get(section)
+        return found.get(key) if isinstance(found, dict) else None
 
     @cached_property
     def options(self) -> str:
         """Options of the system that are not its own, as one text; empty without one."""
-        return ", ".join(
-            f"{key.removeprefix(_OPTION)} {value}"
-            for key, value in self.settings.items()
-            if key.startswith(_OPTION)
-        )
+        options = self.setting("train_gan", "options")
+        pairs = options.items() if isinstance(options, dict) else ()
+        return ", ".join(f"{key} {shown(value)}" for key, value in pairs)
 
 
 class GeneratorRecord(_Record):
@@ -146,15 +138,19 @@ class GeneratorRecord(_Record):
     @property
     def examiner_model(self) -> str:
         """The classifier that scored; LeNet was the only one until a record named it."""
-        model = self.settings.get("classifier.model", "lenet")
-        return "LeNet" if model == "lenet" else model
+        model = self.setting("classifier", "model") or "lenet"
+        return "LeNet" if model == "lenet" else str(model)
 
     @property
     def examiner_epochs(self) -> float | None:
         """Passes over the training images of the LeNet that scored; None where not known."""
         steps, epochs, batch = (
-            _whole(self.settings, key)
-            for key in ("train_examiner.steps", "train_examiner.epochs", "classifier.batch_size")
+            _whole(self.setting(*key))
+            for key in (
+                ("train_examiner", "steps"),
+                ("train_examiner", "epochs"),
+                ("classifier", "batch_size"),
+            )
         )
         if epochs is not None:
             return epochs
@@ -340,6 +336,5 @@ def budget_text(run: GeneratorRecord | RecordedGenerator) -> str:
     return f"width {width_text(run.width)}, {number_text(run.images_seen)} images"
 
 
-def _whole(settings: Mapping[str, str], key: str) -> int | None:
-    text = settings.get(key, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
+def _whole(value: object) -> int | None:
+    return value if type(value) is int and 0 < value < 10**12 else None

@@ -1,7 +1,6 @@
 """`augment record`: what a generator, or a grid of classifiers, reached, in a file for git."""
 
 import json
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,22 @@ import pytest
 from ruamel.yaml import YAML
 
 from augment.images.image_sets import open_image_set
-from pipeline.parameters.feasibility import check_feasible
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import parse_parameters
-from pipeline.studies.record import setting_text
 from pipeline.studies.records import CellsRecord, GeneratorRecord, read_record
 from reports.verdict.statistics import gain_interval, gain_table, headline, summarise_cells
 
 ROOT = Path(__file__).parents[3]
 CLAIMS = """
-data: {name: shapes, source: folder, train: 5000}
+title: Drawn shapes
+data: shapes
+images: {name: shapes, train: 5000, test: 0, classes: 3}
+says: nothing
+open: everything
 protocol: {pool: {system: cdcgan-projection, epochs: 2}}
 systems: {cdcgan-projection: {}}
+params: {data.source: folder, train_gan.system: cdcgan-projection}
+quick: {}
 claims:
   - id: mixing-helps
     text: Generated images help
@@ -44,17 +47,11 @@ claims:
 """
 
 
-def given(words: list[str]) -> Parameters:
-    """The parameters of a fresh checkout with those of a recorded command."""
-    yaml = YAML(typ="safe", pure=True)
-    values = yaml.load((ROOT / "params.yaml").read_text())
-    for word in words:
-        key, equals, value = word.partition("=")
-        if equals:
-            place, (*sections, name) = values, key.removeprefix("+").split(".")
-            for section in sections:
-                place = place[section]
-            place[name] = yaml.load(value)
+def given(recorded: dict[str, Any]) -> Parameters:
+    """The parameters of a fresh checkout with those of a record."""
+    values = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+    for key, value in recorded.items():
+        values[key] = values[key] | value if isinstance(value, dict) else value
     return parse_parameters(values)
 
 
@@ -97,7 +94,7 @@ def test_the_best_of_every_score_and_where_it_was(augment, trained: Path) -> Non
     assert record["images_seen"] == history["images"].max()
     assert record["seconds_per_epoch"] > 0
     assert record["system"]["name"] == "cdcgan-projection"
-    assert "train_gan.system=cdcgan-projection" in record["command"]
+    assert record["parameters"]["train_gan"]["system"] == "cdcgan-projection"
     assert "pictures" not in json.dumps(record)  # a user's own paths stay at home
 
 
@@ -110,7 +107,7 @@ def test_a_record_of_a_generator_can_be_read_back(augment, trained: Path) -> Non
     assert record.examiner_epochs == pytest.approx(60 * 16 / 108)
     assert "batch_size 12" in record.options
     assert "system" not in record.options
-    assert record.settings["seed"] == "0"
+    assert record.parameters["seed"] == 0
 
 
 def test_neighbours_are_those_of_the_inspection(augment, trained: Path) -> None:
@@ -230,13 +227,12 @@ def test_a_grid_says_what_it_was_made_from(augment, trained: Path) -> None:
     history = pd.read_csv(trained / "results/training/all-0/history.csv")
     kept = history[history["epoch"] == generator["epoch"]]
     assert generator["images_seen"] == kept["images"].item()
-    words = shlex.split(record["command"])
-    assert words[:3] == ["dvc", "exp", "run"]
-    assert words[-1] == "train-classifiers"
-    assert "mix.real=[0,30,1.0]" in words
-    assert "train_classifiers.steps=20" in words
-    assert "classical.flip=0.5" in words
-    assert given(words).data.path == "FOLDER"  # It can be given beside a fresh params.yaml.
+    p = record["parameters"]
+    assert p["mix"]["real"] == [0, 30, 1.0]
+    assert p["train_classifiers"] == {"steps": 20, "epochs": None}
+    assert p["classical"]["flip"] == 0.5
+    assert p["compute"] == {"threads": 1}
+    assert given(p).data.path == "FOLDER"  # It can be put beside a fresh params.yaml.
     assert "pictures" not in json.dumps(record)  # a user's own paths stay at home
     cells, *_ = cells_of(trained)
     cost = record["cost"]
@@ -259,7 +255,7 @@ def test_the_same_grid_gives_the_same_bytes(augment, trained: Path) -> None:
 
 def test_claims_are_measured_where_the_predictions_are(augment, trained: Path) -> None:
     (trained / "studies/tiny").mkdir(parents=True)
-    (trained / "studies/tiny/published.yaml").write_text(CLAIMS)
+    (trained / "studies/tiny/study.yaml").write_text(CLAIMS)
     run = augment(trained, "record", "tiny/grid", "--cells")
     assert run.out.rstrip().endswith("; 2 of 3 claims measured")
     mixing, best, rough = recorded(trained, "tiny/grid")["contrasts"]
@@ -285,9 +281,9 @@ def test_claims_are_measured_where_the_predictions_are(augment, trained: Path) -
 
 def test_published_facts_that_are_not_valid_stop_the_record(augment, trained: Path) -> None:
     (trained / "studies/tiny").mkdir(parents=True)
-    (trained / "studies/tiny/published.yaml").write_text(CLAIMS.replace("roughness", "ruffness"))
+    (trained / "studies/tiny/study.yaml").write_text(CLAIMS.replace("roughness", "ruffness"))
     run = augment(trained, "record", "tiny/grid", "--cells")
-    assert "studies/tiny/published.yaml: claims[2].test" in run.error
+    assert "studies/tiny/study.yaml: claims[2].test" in run.error
     assert not (trained / "studies/tiny/grid.json").exists()
 
 
@@ -365,18 +361,6 @@ def test_every_run_of_the_stage_counts(augment, trained: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, "null"), (True, "true"), (0.5, "0.5"), (1.0, "1.0"), (600, "600"),
-        ((0, 600, 1.0), "[0,600,1.0]"), (("mix", "filtered"), "[mix,filtered]"),
-        (({"7": 600, "1": 2},), "[{7:600,1:2}]"),
-    ],
-)  # fmt: skip
-def test_settings_are_as_dvc_reads_them(value: object, text: str) -> None:
-    assert setting_text(value) == text
-
-
-@pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"train_gan.system": "cdcgan"}, "train_gan.system differs"),
@@ -397,20 +381,17 @@ def test_parameters_changed_since_the_training_are_refused(
     assert not (trained / "studies").exists()
 
 
-def test_the_command_says_all_that_the_result_depends_on(augment, trained: Path) -> None:
+def test_the_parameters_are_all_that_the_result_depends_on(augment, trained: Path) -> None:
     augment(trained, "record", "tiny")
-    words = shlex.split(recorded(trained, "tiny")["command"])
-    assert {"seed=0", "data.path=FOLDER", "data.test=0.2"} <= set(words)
+    p = recorded(trained, "tiny")["parameters"]
+    assert p["seed"] == 0
+    assert (p["data"]["path"], p["data"]["test"]) == ("FOLDER", 0.2)
     # The arithmetic that was used, not "auto".
-    assert "train_gan.precision=32-true" in words
-    # Brackets are quoted: some shells read them as a pattern.
-    assert "'mix.synthetic=[0]'" in recorded(trained, "tiny")["command"]
-    check_feasible(given(words), np.array([90] * 4), np.array([30] * 4), list("abcd"))
+    assert p["train_gan"]["precision"] == "32-true"
+    assert given(p).train_gan.options["batch_size"] == 12
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*/*.json")), ids=lambda p: p.stem)
-def test_kept_commands_can_be_given(path: Path) -> None:
-    words = shlex.split(json.loads(path.read_text())["command"])
-    assert words[:3] == ["dvc", "exp", "run"]
-    parameters = given(words)
+def test_kept_parameters_can_be_put_into_params_yaml(path: Path) -> None:
+    parameters = given(json.loads(path.read_text())["parameters"])
     assert parameters.train_gan.precision != "auto"  # What was used is said.

@@ -1,31 +1,34 @@
-"""What the published studies measured and claim: ``studies/<study>/published.yaml``, validated.
+"""What is known of a study: ``studies/<study>/study.yaml``, validated.
 
-Facts and declarative tests only. The files are read as data from outside: of limited size, plain
+A published study's text, systems, figures and claims, and its parameters; or the project's own, for
+any images, which has no figures. The files are read as data from outside: of limited size, plain
 YAML, every key known.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import StrategyName
-from pipeline.parameters.text import dotted, shown
+from pipeline.parameters.reading import describe_parameters
+from pipeline.parameters.text import allowed_names, dotted, shown
 
-FILE = "published.yaml"
+FILE = "study.yaml"
 _LARGEST_FILE = 1 << 20
 _ID = r"^[a-z0-9][a-z0-9-]{0,60}$"
-SystemName = Annotated[str, Field(pattern=_ID)]
+_KEYS = tuple(entry.key for entry in describe_parameters())
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 
+SystemName = Annotated[str, Field(pattern=_ID)]
 Score = Literal[
     "fid_inception",
     "inception_score",
@@ -37,26 +40,48 @@ Score = Literal[
 """``inception_score`` and ``label_match`` are by a LeNet, the others' networks are in the name."""
 
 _Text = Annotated[str, Field(min_length=1, max_length=300, pattern=_PRINTABLE)]
+_Paragraph = Annotated[str, Field(min_length=1, max_length=2000)]
 _Counts = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=100)]
 _Strategy = StrategyName | Literal["none"]
 _Direction = Literal["higher", "lower"]
 
 
-class PublishedError(PipelineError):
-    """A file of published facts that is missing or not valid; the text is one line."""
+class StudyError(PipelineError):
+    """A study that is missing or whose file is not valid; the text is one line."""
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) of nested sections; a key may be dotted already."""
+    for key, value in values.items():
+        whole = f"{prefix}{key}"
+        if isinstance(value, dict) and whole not in _KEYS:
+            yield from flat(value, f"{whole}.")
+        else:
+            yield whole, value
+
+
+def _overlay(values: object) -> object:
+    if not isinstance(values, dict):
+        return values
+    found = dict(flat(values))
+    for key in found:
+        if key not in _KEYS:
+            raise PydanticCustomError("overlay", "{key} is no key of params.yaml", {"key": key})
+    return found
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class PublishedData(_Part):
+class StudyImages(_Part):
     """The images of a study."""
 
     name: _Text
-    source: Literal["mnist", "fashion-mnist", "folder"] = Field(description="of data.source")
-    train: int | None = Field(None, ge=1, description="training images; null where not said")
-    image_size: int | None = Field(None, ge=1, description="pixels a side")
+    train: int = Field(ge=1, description="images outside an official test set")
+    test: int = Field(ge=0, description="images of the official test set; 0 without one")
+    classes: int = Field(ge=2, description="classes; our own choice where the study has none")
+    image_size: int | None = Field(None, ge=1, description="pixels a side; null where not said")
 
 
 class Pool(_Part):
@@ -91,14 +116,42 @@ class PublishedFigure(_Part):
             raise PydanticCustomError("fraction", "allowed: a fraction from 0 to 1")
         return self
 
+    def __str__(self) -> str:
+        value = 100 * self.value if self.score == "label_match" else self.value
+        text = {
+            "fid_inception": "FID {:.6g}",
+            "inception_score": "Inception Score {:.6g}",
+            "inception_score_inception": "Inception Score {:.6g}",
+            "label_match": "label match {:.6g} %",
+            "seconds_per_epoch": "{:.6g} s an epoch",
+            "training_minutes": "{:.6g} minutes",
+        }[self.score].format(value)
+        if self.note:
+            return f"{text} ({self.note})"
+        return text if self.epoch is None else f"{text} after epoch {self.epoch:g}"
 
-class PublishedSystem(_Part):
+
+class StudySystem(_Part):
     """One generator of a study."""
 
+    says: str = Field("", description="what is said of it beside its figures")
     epochs: int | None = Field(None, ge=1, description="passes over the images")
     batch_size: int | None = Field(None, ge=1, description="where not the study's usual one")
     image_size: int | None = Field(None, ge=1, description="likewise, pixels a side")
     figures: list[PublishedFigure] = Field([], description="its scores")
+    params: dict[str, Any] = Field({}, description="keys of params.yaml that only it changes")
+
+    _flatten = field_validator("params", mode="before")(_overlay)
+
+    def __str__(self) -> str:
+        figures = ", ".join(map(str, self.figures))
+        return "; ".join(filter(None, (figures, self.says)))
+
+    @property
+    def overlay(self) -> dict[str, Any]:
+        """Keys of params.yaml that only this system changes, dotted, with their values."""
+        own = {"train_gan.epochs": self.epochs, "data.image_size": self.image_size}
+        return {key: value for key, value in own.items() if value is not None} | self.params
 
 
 class PublishedAccuracy(_Part):
@@ -109,6 +162,14 @@ class PublishedAccuracy(_Part):
     n_synthetic: int | None = Field(ge=0, description="generated images")
     accuracy: float = Field(ge=0, le=1, description="a fraction")
     best: bool = Field(False, description="the highest of several cells on the test images")
+
+    @property
+    def counts(self) -> str:
+        """Real and generated images, as text."""
+        if self.n_real is None and self.n_synthetic is None:
+            return "best cell"
+        counts = (self.n_real, self.n_synthetic)
+        return " + ".join("any" if n is None else f"{n:,}" for n in counts)
 
 
 class Side(_Part):
@@ -221,62 +282,110 @@ class Claim(_Part):
         return self.test.model_dump(mode="json", exclude={"expects", "margin"})
 
 
-class Published(_Part):
-    """One published study."""
+class Study(_Part):
+    """One study. Its ``params`` and ``quick`` are flat: dotted key to value."""
 
-    study: str = Field(pattern=_ID)
-    data: PublishedData
-    protocol: PublishedProtocol
-    systems: dict[SystemName, PublishedSystem] = Field(min_length=1)
+    name: str = Field(pattern=_ID)
+    title: _Text = Field(description="who, where, what")
+    data: _Paragraph = Field(description="the images that it needs")
+    images: StudyImages
+    says: _Paragraph = Field(description="what the study found, beside figures")
+    open: _Paragraph = Field(description="what it leaves open, and what was chosen")
+    protocol: PublishedProtocol | None = Field(
+        None, description="null where it is no published one"
+    )
+    systems: dict[SystemName, StudySystem] = Field(min_length=1)
+    params: dict[str, Any] = Field(description="keys of params.yaml, as the study has them")
+    quick: dict[str, Any] = Field(description="keys that make it run in minutes")
     accuracies: list[PublishedAccuracy] = []
     claims: list[Claim] = []
 
+    _flatten = field_validator("params", "quick", mode="before")(_overlay)
+
+    @property
+    def source(self) -> str | None:
+        """The value of data.source; None where the study is of any images."""
+        return self.params.get("data.source")
+
+    @property
+    def system(self) -> str:
+        """The system that is trained unless another one is asked for."""
+        return str(self.params["train_gan.system"])
+
+    @property
+    def published(self) -> PublishedProtocol:
+        """The protocol of a published study."""
+        assert self.protocol is not None
+        return self.protocol
+
     @model_validator(mode="after")
-    def _distinct_claims(self) -> Published:
+    def _whole(self) -> Study:
+        """Whatever another form writes, the full form must write too, or it would stay behind."""
+        if self.params.get("train_gan.system") not in self.systems:
+            raise PydanticCustomError("study", "params.train_gan.system is none of systems")
+        others = [self.quick, *(system.overlay for system in self.systems.values())]
+        for key in (key for overlay in others for key in overlay if key not in self.params):
+            if key not in UNLESS_SAID:
+                raise PydanticCustomError("study", "{key} is not in params", {"key": key})
         names = [claim.id for claim in self.claims]
         for name in names:
             if names.count(name) > 1:
-                raise PydanticCustomError("claims", "claim {id} is given twice", {"id": name})
-        if self.accuracies and self.protocol.pool is None:
-            raise PydanticCustomError("pool", "protocol.pool is missing; accuracies need it")
+                raise PydanticCustomError("study", "claim {id} is given twice", {"id": name})
+        if self.accuracies and (self.protocol is None or self.protocol.pool is None):
+            raise PydanticCustomError("study", "protocol.pool is missing; accuracies need it")
         return self
 
 
-def study_names(root: Path) -> list[str]:
-    """Return the studies that ``root/studies`` holds published facts of, sorted.
+UNLESS_SAID: dict[str, Any] = {
+    "train_gan.options": {},
+    "train_gan.width": None,
+    "generate.source": "model",
+    "generate.path": None,
+}
+"""What a study starts with where it says nothing else: or its systems would be others."""
 
-    Raises:
-        PublishedError: there is none.
-    """
+
+def study_names(root: Path) -> list[str]:
+    """Return the studies that ``root/studies`` holds, sorted; raise ``StudyError`` without one."""
     names = sorted(path.parent.name for path in (root / "studies").glob(f"*/{FILE}"))
     if not names:
-        raise PublishedError(f"studies holds no {FILE}; run the command in a checkout")
+        raise StudyError(f"{root / 'studies'} holds no {FILE}; run the command in a checkout")
     return names
 
 
-def load_published(root: Path, study: str) -> Published:
-    """Read the published facts of one study.
+def load_study(root: Path, name: str, aliases: Sequence[str] = ()) -> Study:
+    """Read one study.
+
+    Args:
+        root: the folder that holds ``studies``.
+        name: of the study.
+        aliases: further names that are allowed, for the error.
 
     Raises:
-        PublishedError: there is no such study, or its file is not valid.
+        StudyError: there is no such study, or its file is not valid.
     """
     names = study_names(root)
-    if study not in names:
-        raise PublishedError(f"study {shown(study)} is unknown; allowed: {', '.join(names)}")
-    path, name = root / "studies" / study / FILE, f"studies/{study}/{FILE}"
+    if name not in names:
+        allowed = allowed_names(name, [*names, *aliases])
+        raise StudyError(f"study {shown(name)} is unknown; {allowed}")
+    path, file = root / "studies" / name / FILE, f"studies/{name}/{FILE}"
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise PublishedError(f"{name}: larger than {_LARGEST_FILE} bytes")
+            raise StudyError(f"{file}: larger than {_LARGEST_FILE} bytes")
         values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise PublishedError(f"{name}: cannot be read: {reason[:200]}") from None
+        raise StudyError(f"{file}: cannot be read: {reason[:200]}") from None
     try:
-        return Published.model_validate(
-            values | {"study": study} if isinstance(values, dict) else values
-        )
+        return Study.model_validate(values | {"name": name} if isinstance(values, dict) else values)
     except ValidationError as error:
-        raise PublishedError(f"{name}: {first_problem(error)}") from None
+        raise StudyError(f"{file}: {first_problem(error)}") from None
+
+
+def published_studies(root: Path) -> list[Study]:
+    """Return the studies that somebody else published, by name."""
+    found = (load_study(root, name) for name in study_names(root))
+    return [study for study in found if study.protocol is not None]
 
 
 def first_problem(error: ValidationError) -> str:
@@ -292,7 +401,7 @@ def first_problem(error: ValidationError) -> str:
             key = dotted(detail["loc"])
             if detail["type"] == "missing":
                 yield f"{key} is missing"
-            elif not key:
+            elif not key or detail["type"] in ("overlay", "study"):
                 yield detail["msg"]
             else:
                 allowed = re.sub(r"^Input should be ", "allowed: ", detail["msg"])
