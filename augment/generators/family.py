@@ -6,12 +6,13 @@ no torch; ``model`` trains it and draws from it. Nothing outside of the folder k
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from augment.errors import AugmentError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor, nn
 
-FAMILIES = ("gan",)
+FAMILIES = ("gan", "flow")
 """Folders beside this file, in the order in which their systems are listed."""
 
 
@@ -187,6 +188,41 @@ def options_model(*models: type) -> type[BaseModel]:
                 found[field.name] = (hints[field.name], None)
     config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
     return create_model("Options", __config__=config, **found)
+
+
+ArchitectureT = TypeVar("ArchitectureT")
+
+
+def read_strictly(kind: type[ArchitectureT], values: object) -> ArchitectureT:
+    """Return an architecture of JSON values from anywhere, such as a checkpoint of a stranger's.
+
+    Args:
+        kind: a dataclass whose annotations say the bounds, and that forbids further keys.
+        values: what was read.
+
+    Raises:
+        ValueError: in one line, for what is unknown, missing or out of bounds.
+    """
+    # JSON, because strict Python values would have to be tuples.
+    try:
+        text = json.dumps(values)
+    except (RecursionError, TypeError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+    try:
+        return TypeAdapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "the architecture"
+    if problem["type"].startswith("missing"):
+        return f"{place} is missing"
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"{place!r:.80} is unknown"
+    allowed = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{place} is {problem['input']!r:.80}; allowed: {allowed:.200}"
 
 
 def systems() -> dict[str, System]:

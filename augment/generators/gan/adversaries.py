@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from augment.generators.budget import rate_share
 from augment.generators.family import Setup, Trainer
 from augment.generators.gan.architectures import Architecture
 from augment.generators.gan.losses import discriminator_loss, generator_loss
@@ -45,18 +46,6 @@ def build_trainer(system: System, architecture: Architecture, setup: Setup) -> T
 def phase_at(done: float, system: System) -> int:
     """Return the index of the phase that holds at ``done``, a share of the training in [0, 1)."""
     return max(i for i, (start, _, _) in enumerate(system.phases) if start <= done or i == 0)
-
-
-def rate_share(done: float, decay_start: float) -> float:
-    """Return the share of the full learning rate at a point of the training.
-
-    Constant up to ``decay_start``, then linear to 0 (as in Miyato et al., 2018, appendix).
-
-    Args:
-        done: share of the training that is done, in [0, 1).
-        decay_start: share after which the rate falls; 1 keeps it constant.
-    """
-    return 1.0 if done < decay_start else (1 - done) / (1 - decay_start)
 
 
 class _Game:

@@ -5,12 +5,13 @@ Nothing here needs torch, so that parameters can be checked before it is loaded.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from augment.generators.family import read_strictly
 
 Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
 GeneratorNorm = Literal["none", "batch", "batch-after"]
@@ -225,15 +226,7 @@ def read_architecture(values: object) -> Architecture:
         ValueError: in one line, for what is unknown, missing, out of bounds, or not of the
             image's size.
     """
-    # JSON, because strict Python values would have to be tuples.
-    try:
-        text = json.dumps(values)
-    except (RecursionError, TypeError) as error:
-        raise ValueError(f"not JSON: {error}") from None
-    try:
-        a: Architecture = _ADAPTER.validate_json(text, strict=True)
-    except ValidationError as error:
-        raise ValueError(_first_problem(error)) from None
+    a = read_strictly(Architecture, values)
     side = a.first_side * 2 ** (len(a.generator) - 1 + (a.output == "double"))
     fits = side < a.image_size if a.output == "grow" else side == a.image_size
     if a.kind == "convolutional" and not fits:
@@ -257,20 +250,6 @@ def largest_map(a: Architecture) -> int:
         side = (side + a.discriminator_kernel % 2) // 2
         sizes.append(side**2 * max(stage))
     return max(sizes)
-
-
-_ADAPTER = TypeAdapter(Architecture)
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "the architecture"
-    if problem["type"].startswith("missing"):
-        return f"{place} is missing"
-    if problem["type"] == "unexpected_keyword_argument":
-        return f"{place!r:.80} is unknown"
-    allowed = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{place} is {problem['input']!r:.80}; allowed: {allowed:.200}"
 
 
 def _dense_multiply_adds(widths: list[int]) -> int:

@@ -417,7 +417,8 @@ def test_a_generator_that_has_not_begun_is_kept_and_the_study_ends(
     assert run.code == 0
     assert run.out == (
         "generator of unit all-0: epoch 1 of 1 is kept\n"
-        f"the images of every epoch are all alike; only {steps} steps: raise {said}\n"
+        f"generator of unit all-0: the images of every epoch are all alike; only {steps} steps: "
+        f"raise {said}\n"
     )
     for stage in ("score-checkpoints", "generate", "filter", "inspect", "mix",
                   "train-classifiers", "score", "report"):  # fmt: skip

@@ -1,0 +1,174 @@
+"""Flow matching by azula: its U-Net, its rectified schedule, and its sampler by Heun's method.
+
+Images x and noise z lie on straight paths, x_t = (1 - t) x + t z (Lipman et al., 2023; Liu et al.,
+2022). The network learns to tell x of x_t; images are drawn by going from t = 1 to 0 along it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from azula.denoise import KarrasDenoiser
+from azula.nn.layers import SineEncoding
+from azula.nn.unet import UNet
+from azula.noise import RectifiedSchedule
+from azula.sample import HeunSampler
+from torch import Tensor, nn
+
+from augment.checkpoints import load_network
+from augment.generators.budget import rate_share
+from augment.generators.family import Setup
+from augment.generators.flow.systems import (
+    GROUPS,
+    Architecture,
+    System,
+    read_architecture,
+)
+from augment.generators.sampling import CHUNK, Sampler, to_uint8
+from augment.streams import derive_seed, torch_stream
+
+_LONGEST_WAVE = 100.0
+"""Of the encoding of log(noise / signal), which lies between -7 and 7."""
+
+
+class _Backbone(nn.Module):
+    """What azula's denoiser asks for: a network of a noisy image, its time, and its label."""
+
+    def __init__(self, a: Architecture) -> None:
+        super().__init__()
+        self.time = nn.Sequential(
+            SineEncoding(a.embedding, omega=_LONGEST_WAVE), nn.Linear(a.embedding, a.embedding)
+        )
+        self.label = nn.Embedding(a.n_classes, a.embedding)
+        self.unet = UNet(
+            a.channels,
+            a.channels,
+            hid_channels=a.widths,
+            hid_blocks=[0, *[1] * (len(a.widths) - 1)],
+            mod_features=a.embedding,
+            norm="group",
+            groups=GROUPS,
+        )
+
+    def forward(self, noisy: Tensor, time: Tensor, label: Tensor) -> Tensor:
+        features: Tensor = self.time(time) + self.label(label)
+        images: Tensor = self.unet(noisy, torch.nn.functional.silu(features))
+        return images
+
+
+class Flow(nn.Module):
+    """A network that tells the image which a noisy one comes from, and what it is asked for."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        """Build the network of an architecture, with fresh weights."""
+        super().__init__()
+        self.architecture = architecture
+        self.denoiser = KarrasDenoiser(_Backbone(architecture), RectifiedSchedule())
+
+    def forward(self, images: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of telling images from their noisy copies; noise is torch's own.
+
+        Args:
+            images: real ones, float N x C x H x W in [-1, 1].
+            time: float N, from 0 (no noise) to 1 (noise alone).
+            labels: int64 N.
+        """
+        loss: Tensor = self.denoiser.loss(images, time, label=labels)
+        return loss
+
+    @torch.inference_mode()
+    def draw(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """Carry noise to images.
+
+        Args:
+            noise: standard normal, float N x C x H x W.
+            labels: int64 N.
+
+        Returns:
+            Float images, like ``noise``; about in [-1, 1].
+        """
+        sampler = HeunSampler(self.denoiser, steps=self.architecture.steps, silent=True)
+        drawn: Tensor = sampler(noise, label=labels)
+        return drawn
+
+
+class FlowTrainer:
+    """Trains a flow: one network, one loss."""
+
+    loss_names = ("generator_loss",)
+
+    def __init__(self, system: System, architecture: Architecture, setup: Setup) -> None:
+        """Build the network with fresh weights, on the fabric's device."""
+        self.system, self.architecture = system, architecture
+        self.further: dict[str, nn.Module] = {}
+        self._setup, self._fabric = setup, setup.fabric
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(setup.seed, "weights"))
+            self.network = Flow(architecture).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(self.network.parameters(), system.learning_rate, fused=True)
+        self._flow, self._optimizer = self._fabric.setup(self.network, optimizer)
+        self.parts: dict[str, Any] = {"network": self.network, "optimizer": self._optimizer}
+
+    def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
+        """Make one step, as `Trainer.update` says."""
+        share = rate_share(step / self._setup.steps, self.system.decay_start)
+        for group in self._optimizer.param_groups:
+            group["lr"] = share * self.system.learning_rate
+        rank = self._fabric.global_rank
+        time = torch.rand(len(real), generator=torch_stream(self._setup.seed, "time", step, rank))
+        # azula's noise comes from the global state; seeded by step, a resumed run draws the same.
+        torch.manual_seed(derive_seed(self._setup.seed, "noise", step, rank))
+        loss: Tensor = self._flow(real, time.to(self._fabric.device), labels)
+        self._optimizer.zero_grad(set_to_none=True)
+        self._fabric.backward(loss)
+        self._optimizer.step()
+        return loss.detach().float()[None]
+
+    def draw(self, network: nn.Module, labels: Tensor, stream: str) -> np.ndarray:
+        """Draw images as `Trainer.draw` says."""
+        assert isinstance(network, Flow)
+        device = self._fabric.device
+        noise = _noise(self.architecture, len(labels), torch_stream(self._setup.seed, stream))
+        parts = zip(torch.split(noise, CHUNK), torch.split(labels, CHUNK), strict=True)
+        return np.concatenate(
+            [to_uint8(network.draw(z.to(device), y.to(device))) for z, y in parts]
+        )
+
+    def reconstruct(self, real: Tensor) -> Tensor | None:
+        """Return None: it is no autoencoder."""
+        return None
+
+    def changed(self) -> dict[str, Any]:
+        """Return nothing: the schedule changes no network."""
+        return {}
+
+
+class FlowSampler(Sampler):
+    """Draws from noise, in float32."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Take a network in evaluation mode."""
+        self.flow = flow.eval()
+        self.architecture = flow.architecture
+
+    def chunk(self, label: int, stream: torch.Generator) -> Tensor:
+        """Return images as `Sampler.chunk` says."""
+        labels = torch.full((CHUNK,), label, dtype=torch.int64)
+        return self.flow.draw(_noise(self.flow.architecture, CHUNK, stream), labels)
+
+
+def _noise(a: Architecture, n: int, stream: torch.Generator) -> Tensor:
+    return torch.randn(n, a.channels, a.image_size, a.image_size, generator=stream)
+
+
+def build_trainer(system: System, architecture: Architecture, setup: Setup) -> FlowTrainer:
+    """Return the system's network with fresh weights, on the fabric's device."""
+    return FlowTrainer(system, architecture, setup)
+
+
+def load_sampler(folder: Path) -> Sampler:
+    """Rebuild a flow from its checkpoint; raises ``CheckpointError`` in one line."""
+    return FlowSampler(load_network(folder, "generator", read_architecture, Flow)[0])

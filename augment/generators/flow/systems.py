@@ -1,0 +1,156 @@
+"""Flows by name: their settings, and the table of their network. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from augment.generators.family import Cost, options_model, read_strictly
+
+LARGEST_MAP = 1 << 22
+"""Most values in a map of one image: weights show the memory that a network takes, but not what
+its maps do."""
+
+GROUPS = 4
+"""Of the network's group norm: every width is a multiple of it."""
+
+_Channels = Annotated[int, Field(ge=GROUPS, le=1024, multiple_of=GROUPS)]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Every argument that rebuilds the network: a U-Net with a block a depth, down and up.
+
+    The image's own depth has none, only the convolutions into it and out of it: a block there would
+    take as long as all others.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    n_classes: Annotated[int, Field(ge=1, le=10_000)]
+    channels: Annotated[int, Field(ge=1, le=3)]  # 1 gray, 3 colour
+    image_size: Annotated[int, Field(ge=8, le=128)]  # side in pixels
+    widths: Annotated[tuple[_Channels, ...], Field(min_length=1, max_length=6)]  # from the image on
+    embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]  # features of time and label
+    steps: Annotated[int, Field(ge=1, le=100)]  # of drawing
+
+    conditional: ClassVar = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the arguments as plain JSON values."""
+        return asdict(self) | {"widths": list(self.widths)}
+
+
+def read_architecture(values: object) -> Architecture:
+    """Return the architecture that JSON values of a checkpoint from anywhere stand for.
+
+    Raises:
+        ValueError: in one line, for what is unknown, missing or out of bounds.
+    """
+    a = read_strictly(Architecture, values)
+    largest = a.image_size**2 * max(a.widths)
+    if largest > LARGEST_MAP:
+        raise ValueError(f"a map of an image has {largest:,} values; allowed: {LARGEST_MAP:,}")
+    return a
+
+
+def multiply_adds(a: Architecture) -> int:
+    """Return the multiplications of one image's pass through the network, its convolutions'."""
+    side, taps = a.image_size, 9
+    total = 2 * side**2 * taps * a.channels * a.widths[0]
+    for narrow, wide in pairwise(a.widths):
+        half = -(-side // 2)
+        total += taps * (half**2 * narrow * wide + side**2 * (narrow + wide) * narrow)
+        side = half
+    side = a.image_size
+    for width in a.widths[1:]:
+        side = -(-side // 2)
+        total += side**2 * taps * 4 * width**2
+    return total
+
+
+@dataclass(frozen=True)
+class System:
+    """One flow by name. What a user may replace is a field with a range and a meaning."""
+
+    family: ClassVar = "flow"
+    weights: ClassVar[Literal["average"]] = "average"  # The plain ones draw visibly worse.
+    feedback: ClassVar = 0.0  # No image is drawn in training that a judge could be asked about.
+    batch_norm: ClassVar = False
+    Options: ClassVar[type[BaseModel]]
+
+    name: str
+    description: str  # One line for the user.
+    chosen: str = ""  # What was taken, where there is no study.
+    channels: tuple[int, ...] = (16, 32, 64)  # Of each depth at 28 and 32 pixels.
+    batch_size: Annotated[int, Field(ge=2, le=4096, description="real images a step")] = 64
+    learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's learning rate")] = 2e-3
+    decay_start: Annotated[
+        float,
+        Field(ge=0, le=1, description="share of the training after which the rate falls to 0"),
+    ] = 0.5
+    ema_decay: Annotated[
+        float, Field(gt=0, lt=1, description="decay a step of the averaged copy, which draws")
+    ] = 0.998
+    drawing_steps: Annotated[
+        int,
+        Field(ge=1, le=100, description="Heun's steps from noise to an image, two passes each"),
+    ] = 4
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values."""
+        about = {"weights": self.weights, "feedback": self.feedback}
+        return asdict(self) | {"channels": list(self.channels)} | about
+
+    def architecture(
+        self, n_classes: int, channels: int, image_size: int, width: float = 1.0
+    ) -> Architecture:
+        """Return the network for an image set: larger images get further depths, no wider ones.
+
+        Args:
+            n_classes: classes of the labels.
+            channels: 1 or 3.
+            image_size: side in pixels.
+            width: share of the system's own number of channels.
+        """
+        further = (self.channels[-1],) * ((image_size // 32).bit_length() - 1)
+        widths = tuple(
+            GROUPS * max(1, round(each * width / GROUPS)) for each in (*self.channels, *further)
+        )
+        embedding = 2 * max(1, round(32 * width))
+        return Architecture(n_classes, channels, image_size, widths, embedding, self.drawing_steps)
+
+    def check_images(self, options: Mapping[str, Any], image_size: int) -> None:
+        """Accept all options: none depends on the images."""
+
+    def option(self, name: str) -> Any:
+        """Return an option's value."""
+        return getattr(self, name)
+
+    def replaced(self, options: Mapping[str, Any]) -> Self:
+        """Return this system with validated options in place."""
+        return replace(self, **options)
+
+    def cost(self, architecture: Architecture) -> Cost:
+        """Return the multiplications of an image's training and drawing."""
+        once = multiply_adds(architecture)
+        # Backward costs twice forward; Heun's method takes two passes a step.
+        return Cost(3 * once, 2 * architecture.steps * once)
+
+
+System.Options = options_model(System)
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System(
+            "flow-unet",
+            "conditional flow matching with a small U-Net (Lipman et al., 2023)",
+            chosen="the network's width, and four steps of Heun's method, for minutes on a CPU",
+        ),
+    )
+}
