@@ -17,7 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import CommentMark, YAMLError
 from ruamel.yaml.tokens import CommentToken
 
 from augment.files import atomic_file
@@ -347,16 +347,22 @@ def _put(text: str, new: Mapping[str, Any]) -> str:
     )
     tree = yaml.load(text.removeprefix(_MARK).replace("\r\n", "\n"))
     added: Counter[str] = Counter()
+    below: dict[str, str] = {}  # null sections that are filled
     for key, value in new.items():
         section, _, name = key.rpartition(".")
         if section and not isinstance(tree.get(section), CommentedMap):
-            _make_section(tree, section)
+            below[section] = _cut(tree, section, 2)
+            tree[section] = CommentedMap()
         place = tree[section] if section else tree
         if name in place:
+            comments = _below(place[name])
             place[name] = _flow(value)
+            _say_below(place, name, comments)
         else:  # In front, for what follows the last key may be the next section's comment.
             place.insert(added[section], name, _flow(value))
             added[section] += 1
+    for section, comments in below.items():
+        _say_below(tree[section], list(tree[section])[-1], comments)
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     content = (_MARK if text.startswith(_MARK) else "") + buffer.getvalue()
@@ -368,13 +374,33 @@ _MARK = "\ufeff"
 """Some editors begin a file with it."""
 
 
-def _make_section(tree: CommentedMap, name: str) -> None:
-    """Put an empty section where none or null is; what is said behind it stays behind it."""
-    comment = tree.ca.items.pop(name, None)
-    tree[name] = CommentedMap()
-    if comment is not None:
-        text = "".join(token.value for token in comment if isinstance(token, CommentToken))
-        tree.yaml_set_comment_before_after_key(name, before=text.lstrip("# ").rstrip())
+def _cut(place: CommentedMap | CommentedSeq, key: object, at: int) -> str:
+    """Return what is said below the line that a value ends in, and leave what stands behind it."""
+    token = (place.ca.items.get(key) or [None] * 4)[at]
+    if token is None:
+        return ""
+    token.value, _, comments = token.value.partition("\n")
+    token.value += "\n"
+    return str(comments)
+
+
+def _below(value: object) -> str:
+    """Return what is said below a value in block style: it belongs to whatever comes next."""
+    while isinstance(value, CommentedMap | CommentedSeq) and value and not value.fa.flow_style():
+        sequence = isinstance(value, CommentedSeq)
+        last = len(value) - 1 if sequence else list(value)[-1]
+        if comments := _cut(value, last, 0 if sequence else 2):
+            return comments
+        value = value[last]
+    return ""
+
+
+def _say_below(place: CommentedMap, key: str, comments: str) -> None:
+    """Put comments below the line of a key."""
+    if comments:
+        tokens = place.ca.items.setdefault(key, [None] * 4)
+        tokens[2] = tokens[2] or CommentToken("", CommentMark(0), None)
+        tokens[2].value = tokens[2].value.rstrip("\n") + f"\n{comments}"
 
 
 def _flow(value: object) -> object:
