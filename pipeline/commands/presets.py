@@ -17,7 +17,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import CommentMark, YAMLError
 from ruamel.yaml.tokens import CommentToken
 
 from augment.files import atomic_file
@@ -27,7 +27,7 @@ from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import describe_parameters, load_parameters, parse_parameters
 from pipeline.parameters.text import allowed_names
-from pipeline.study_files import UNLESS_SAID, Study, load_study, study_names
+from pipeline.study_files import UNLESS_SAID, Study, flat, load_study, study_names
 
 ROOT = Path(__file__).parents[2]
 """The checkout of this code, with its studies."""
@@ -37,7 +37,6 @@ QUICK = "quick"
 """Another name of the default study's small form."""
 
 _KEYS = tuple(entry.key for entry in describe_parameters())
-_MISSING = object()
 _WIDTH = 100
 
 
@@ -115,21 +114,23 @@ def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[
     overlay = UNLESS_SAID | study.params | {"train_gan.system": system}
     overlay |= study.systems[system].overlay
     overlay |= study.quick if choice.quick else {}
-    present = _value(values, "data.source")
-    if "data.source" not in overlay:
-        overlay["data.source"] = present if choice.data_path is None else "folder"
-    source = overlay["data.source"]
+    present = dict(flat(values))
+    if choice.data_path is not None:
+        overlay.setdefault("data.source", "folder")
+    elif "data.source" in present:
+        overlay.setdefault("data.source", present["data.source"])
+    source = overlay.get("data.source")
     path = choice.data_path
-    if path is None and source == present:
-        path = _value(values, "data.path")
-    elif path != _value(values, "data.path"):
+    if path is None and source == present.get("data.source"):
+        path = present.get("data.path")
+    elif "data.path" not in present or path != present["data.path"]:
         overlay["data.path"] = path
-    if source == "folder" and path in (None, _MISSING):
+    if source == "folder" and path is None:
         raise PresetError(
             f"study {study.name} reads a folder of images, one sub-folder a class; "
             "name it with --data-path"
         )
-    if source != "folder" and _value(values, "data.groups") not in (None, _MISSING):
+    if source != "folder" and present.get("data.groups") is not None:
         overlay["data.groups"] = None  # of file names, which these sources do not have
     return {key: overlay[key] for key in _KEYS if key in overlay}
 
@@ -160,8 +161,9 @@ def edit_parameters(path: Path, study: Study, choice: Choice) -> Edit:
     """
     text, values = _read(path)
     overlay = overlay_of(study, choice, values)
+    present = {key: _line(value) for key, value in flat(values) if key in overlay}
     changes = [
-        Change(key, _line(_value(values, key)), _line(value)) for key, value in overlay.items()
+        Change(key, present.get(key, "missing"), _line(value)) for key, value in overlay.items()
     ]
     changes = [change for change in changes if change.old != change.new]
     content = text
@@ -301,24 +303,12 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _line(value: object) -> str:
     """Return a value as one line of YAML; whatever differs for params.yaml differs here."""
-    if value is _MISSING:
-        return "missing"
     buffer = io.StringIO()
     if isinstance(value, dict):  # in a list, it would lose its braces
         _yaml().dump(value, buffer)
         return buffer.getvalue().strip()
     _yaml().dump([value], buffer)  # in a list, a bare word gets no document end
     return buffer.getvalue().strip()[1:-1]
-
-
-def _value(values: Mapping[str, Any], key: str) -> Any:
-    """Return the value at a dotted key, or ``_MISSING``."""
-    here: Any = values
-    for part in key.split("."):
-        if not isinstance(here, Mapping) or part not in here:
-            return _MISSING
-        here = here[part]
-    return here
 
 
 def _with(values: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -347,16 +337,22 @@ def _put(text: str, new: Mapping[str, Any]) -> str:
     )
     tree = yaml.load(text.removeprefix(_MARK).replace("\r\n", "\n"))
     added: Counter[str] = Counter()
+    below: dict[str, str] = {}  # null sections that are filled
     for key, value in new.items():
         section, _, name = key.rpartition(".")
         if section and not isinstance(tree.get(section), CommentedMap):
-            _make_section(tree, section)
+            below[section] = _cut(tree, section, 2)
+            tree[section] = CommentedMap()
         place = tree[section] if section else tree
         if name in place:
+            comments = _below(place[name])
             place[name] = _flow(value)
+            _say_below(place, name, comments)
         else:  # In front, for what follows the last key may be the next section's comment.
             place.insert(added[section], name, _flow(value))
             added[section] += 1
+    for section, comments in below.items():
+        _say_below(tree[section], list(tree[section])[-1], comments)
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     content = (_MARK if text.startswith(_MARK) else "") + buffer.getvalue()
@@ -368,13 +364,33 @@ _MARK = "\ufeff"
 """Some editors begin a file with it."""
 
 
-def _make_section(tree: CommentedMap, name: str) -> None:
-    """Put an empty section where none or null is; what is said behind it stays behind it."""
-    comment = tree.ca.items.pop(name, None)
-    tree[name] = CommentedMap()
-    if comment is not None:
-        text = "".join(token.value for token in comment if isinstance(token, CommentToken))
-        tree.yaml_set_comment_before_after_key(name, before=text.lstrip("# ").rstrip())
+def _cut(place: CommentedMap | CommentedSeq, key: object, at: int) -> str:
+    """Return what is said below the line that a value ends in, and leave what stands behind it."""
+    token = (place.ca.items.get(key) or [None] * 4)[at]
+    if token is None:
+        return ""
+    token.value, _, comments = token.value.partition("\n")
+    token.value += "\n"
+    return str(comments)
+
+
+def _below(value: object) -> str:
+    """Return what is said below a value in block style: it belongs to whatever comes next."""
+    while isinstance(value, CommentedMap | CommentedSeq) and value and not value.fa.flow_style():
+        sequence = isinstance(value, CommentedSeq)
+        last = len(value) - 1 if sequence else list(value)[-1]
+        if comments := _cut(value, last, 0 if sequence else 2):
+            return comments
+        value = value[last]
+    return ""
+
+
+def _say_below(place: CommentedMap, key: str, comments: str) -> None:
+    """Put comments below the line of a key."""
+    if comments:
+        tokens = place.ca.items.setdefault(key, [None] * 4)
+        tokens[2] = tokens[2] or CommentToken("", CommentMark(0), None)
+        tokens[2].value = tokens[2].value.rstrip("\n") + f"\n{comments}"
 
 
 def _flow(value: object) -> object:

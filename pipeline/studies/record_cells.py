@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,18 +88,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "format": FORMAT,
         "kind": "cells",
         "name": name,
-        "generator": {
-            "system": meta["system"]["name"],
-            "width": 1.0 if p.train_gan.width is None else p.train_gan.width,
-            "images_seen": int(seen.iloc[0]),
-            "epoch": meta["epoch"],
-            "batch_size": meta["system"]["batch_size"],
-            "image_size": meta["architecture"]["image_size"],
-            "weights": meta["system"]["weights"],
-            "architecture": _digest(meta["architecture"]),
-            "key": meta["key"],
-            "seed": meta["seed"],
-        },
+        "generator": _generator(p, meta, int(seen.iloc[0])),
         "data": {
             "source": p.data.source,
             "digest": train.digest,
@@ -109,16 +99,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             "test": len(test),
         },
         "protocol": sorted(cells["protocol"].unique()),
-        "classifier": {
-            "epochs": p.train_classifiers.epochs,
-            "steps": p.train_classifiers.steps,
-            "model": p.classifier.model,
-            "pretrained": p.classifier.pretrained,
-            "batch_size": p.classifier.batch_size,
-            "input_size": p.classifier.input_size,
-            "steps_taken": _range(cells["steps"]),
-            "images_seen": _range(cells["images_seen"]),
-        },
+        "classifier": _classifier(p, cells),
         "strategies": list(dict.fromkeys(cells["strategy"])),
         "cells": rows,
         "gains": gain_table(cells, predictions, test.labels, n_train).to_dict(orient="records"),
@@ -137,6 +118,36 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     measured = sum(contrast["difference"] is not None for contrast in contrasts)
     claims = f"; {measured} of {len(contrasts)} claims measured" if contrasts else ""
     return [f"{path.relative_to(project.root)} holds {counted}{claims}"]
+
+
+def _generator(p: Parameters, meta: Mapping[str, Any], images_seen: int) -> dict[str, Any]:
+    """Return what is recorded of the generator, from its meta.json."""
+    return {
+        "system": meta["system"]["name"],
+        "width": 1.0 if p.train_gan.width is None else p.train_gan.width,
+        "images_seen": images_seen,
+        "epoch": meta["epoch"],
+        "batch_size": meta["system"]["batch_size"],
+        "image_size": meta["architecture"]["image_size"],
+        "weights": meta["system"]["weights"],
+        "architecture": _digest(meta["architecture"]),
+        "key": meta["key"],
+        "seed": meta["seed"],
+    }
+
+
+def _classifier(p: Parameters, cells: pd.DataFrame) -> dict[str, Any]:
+    """Return what is recorded of how every classifier was trained."""
+    return {
+        "epochs": p.train_classifiers.epochs,
+        "steps": p.train_classifiers.steps,
+        "model": p.classifier.model,
+        "pretrained": p.classifier.pretrained,
+        "batch_size": p.classifier.batch_size,
+        "input_size": p.classifier.input_size,
+        "steps_taken": _range(cells["steps"]),
+        "images_seen": _range(cells["images_seen"]),
+    }
 
 
 def _range(values: pd.Series) -> dict[str, int]:
