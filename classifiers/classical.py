@@ -51,7 +51,7 @@ def classical_transform(settings: Classical, side: int) -> Callable[[Tensor], Te
         A function of uint8 N x C x side x side, which returns the same shape and type. What comes
         in from outside the image is black.
     """
-    made = {
+    transforms_by_name = {
         "affine": lambda: v2.RandomAffine(
             degrees=settings.rotation,
             translate=(settings.shift, settings.shift),
@@ -68,7 +68,7 @@ def classical_transform(settings: Classical, side: int) -> Callable[[Tensor], Te
         ),
         "flip": lambda: v2.RandomHorizontalFlip(settings.flip),
     }
-    chain = v2.Compose([made[name]() for name in settings.transforms])
+    chain = v2.Compose([transforms_by_name[name]() for name in settings.transforms])
 
     def transform(images: Tensor) -> Tensor:
         # One call a image: a call on the batch would transform all of them alike.

@@ -158,9 +158,9 @@ def draw_pseudo_labelled(
         AcceptanceError: when ``limit`` images did not fill every class; it names the one that is
             furthest from full.
     """
-    asked = np.asarray(counts, dtype=np.int64)
-    missing = asked.copy()
-    answered = np.zeros_like(asked)
+    wanted = np.asarray(counts, dtype=np.int64)
+    missing = wanted.copy()
+    answered = np.zeros_like(wanted)
     start = 0
     while missing.any() and start < limit:
         stop = min(start + block, limit)
@@ -193,14 +193,14 @@ def draw_pseudo_labelled(
             images[none], answers[none], none, confidence[none], answered.copy(), start
         )
     if missing.any() and not short:
-        worst = int(np.argmax(missing / np.maximum(asked, 1)))
-        found = asked[worst] - missing[worst]
+        worst = int(np.argmax(missing / np.maximum(wanted, 1)))
+        found = wanted[worst] - missing[worst]
         sure = f" with confidence {threshold:g}" if threshold else ""
         share = found / limit if limit else 0.0
         raise AcceptanceError(
             f"class {names[worst] if names else worst} is the judge's answer{sure} to {found} "
-            f"of {limit} images drawn without labels ({share:.1%}), {asked[worst]} were asked for; "
-            f"{advice}"
+            f"of {limit} images drawn without labels ({share:.1%}), {wanted[worst]} were asked "
+            f"for; {advice}"
         )
 
 

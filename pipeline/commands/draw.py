@@ -261,7 +261,7 @@ def _add_preview(previews: dict[int, np.ndarray], label: int, images: np.ndarray
         previews[label] = np.concatenate([before, more])
 
 
-def find_labels(asked: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[str]]:
+def find_labels(wanted: Sequence[str], names: Sequence[str]) -> tuple[list[int], list[str]]:
     """Turn class names or indices into indices, in the order asked, each once.
 
     Names are compared in Unicode's composed form (NFC): keyboards and file systems differ in how
@@ -276,7 +276,7 @@ def find_labels(asked: Sequence[str], names: Sequence[str]) -> tuple[list[int], 
     found: list[int] = []
     lines: list[str] = []
     composed = [unicodedata.normalize("NFC", name) for name in names]
-    for text in asked:
+    for text in wanted:
         name = unicodedata.normalize("NFC", text)
         if text in names:
             label = names.index(text)

@@ -46,10 +46,10 @@ def refuse_unless_own(folder: Path, name: str) -> None:
     files, folders = _contents(folder)
     files.discard(MARKER)
     try:
-        digests, made = _read(marker, files)
+        digests, created = _read(marker, files)
     except ValueError as error:
         raise PipelineError(f"{name}: {MARKER} {error}; {other}") from None
-    unknown = sorted((files - digests.keys()) | (folders - made))
+    unknown = sorted((files - digests.keys()) | (folders - created))
     if unknown:
         raise PipelineError(f"{name} holds {unknown[0]}, which this command did not write; {other}")
     for file in sorted(files):

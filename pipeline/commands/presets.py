@@ -109,8 +109,8 @@ def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[
     """
     system = study.system if choice.system is None else choice.system
     if system not in study.systems:
-        said = _allowed(system, list(study.systems))
-        raise PresetError(f"{system!r} is not a system of {study.name}; {said}")
+        allowed = _allowed(system, list(study.systems))
+        raise PresetError(f"{system!r} is not a system of {study.name}; {allowed}")
     overlay = UNLESS_SAID | study.params | {"train_gan.system": system}
     overlay |= study.systems[system].overlay
     overlay |= study.quick if choice.quick else {}

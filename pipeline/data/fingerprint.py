@@ -132,14 +132,14 @@ class Changes:
 
     def __str__(self) -> str:
         counts = ((self.added, "added"), (self.removed, "removed"), (self.changed, "changed"))
-        said = ", ".join(f"{n:,} {what}" for n, what in counts if n)
-        if not said:
+        parts = ", ".join(f"{n:,} {what}" for n, what in counts if n)
+        if not parts:
             what = "the table of data.groups is not the one that was used"
         elif self.groups:
-            what = f"neither the pictures nor the groups are those that were fetched ({said}"
+            what = f"neither the pictures nor the groups are those that were fetched ({parts}"
         else:
-            what = f"the pictures in data.path are not those that were fetched ({said}"
-        example = f", such as {self.example})" if said else ""
+            what = f"the pictures in data.path are not those that were fetched ({parts}"
+        example = f", such as {self.example})" if parts else ""
         return f"{what}{example}: `dvc repro --force fetch` and then `dvc repro` bring them in"
 
 

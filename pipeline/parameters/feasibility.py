@@ -182,14 +182,14 @@ def _small_pools(
     }
     scored = scored_per_class(test, parameters.score.n)
     for pool, (key, size) in sizes.items():
-        asked = dict(demands) if pool in used else {}
+        wanted = dict(demands) if pool in used else {}
         if pool == "generated" or pool in used:
-            asked[f"score.n is {parameters.score.n}"] = scored
-        most = {what: int(counts.max(initial=0)) for what, counts in asked.items()}
+            wanted[f"score.n is {parameters.score.n}"] = scored
+        most = {what: int(counts.max(initial=0)) for what, counts in wanted.items()}
         too_many = {what: count for what, count in most.items() if count > size}
         if too_many:
             what = max(too_many, key=too_many.__getitem__)
-            name = shown(class_names[int(asked[what].argmax())])
+            name = shown(class_names[int(wanted[what].argmax())])
             others = f" (and {len(too_many) - 1} more ask too much)" if len(too_many) > 1 else ""
             yield (
                 f"{key} is {size}, and {what}, which takes {too_many[what]} images of class "

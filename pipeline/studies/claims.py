@@ -172,13 +172,13 @@ def _of_classifiers(
     low, high = (contrast.low, contrast.high) if contrast.n_seeds > 1 else (None, None)
     margin = test.margin if isinstance(test, CellsTest) else None
     verdict = claim_verdict(low, high, test.expects, margin or 0.0)
-    said = [f"{record.name} ({budget_text(record.generator)})", _pairs_text(test, contrast)]
+    details = [f"{record.name} ({budget_text(record.generator)})", _pairs_text(test, contrast)]
     if contrast.missing:
-        said.append(f"not trained: {_named(contrast.missing)}")
+        details.append(f"not trained: {_named(contrast.missing)}")
     if contrast.optimistic_counts:
-        said.append(_optimistic_text(contrast.optimistic_counts))
+        details.append(_optimistic_text(contrast.optimistic_counts))
     if contrast.n_seeds < 2:
-        said.append("n = 1")
+        details.append("n = 1")
     return Finding(
         study.name,
         claim.text,
@@ -188,7 +188,7 @@ def _of_classifiers(
         high,
         "points",
         str(contrast.n_seeds),
-        "; ".join(said),
+        "; ".join(details),
     )
 
 

@@ -138,8 +138,8 @@ def _row(figure: Figure, ours: Measurement | None) -> list[Any]:
     )
     why = differences(figure.protocol, ours.protocol)
     interval = NONE if math.isnan(found.low) else f"{low_text} to {high_text}"
-    said = [*why, *([figure.note] if figure.note else [])]
-    return [*row, mean, interval, found.n, "no" if why else "yes", "; ".join(said)]
+    details = [*why, *([figure.note] if figure.note else [])]
+    return [*row, mean, interval, found.n, "no" if why else "yes", "; ".join(details)]
 
 
 def _same(one: object, other: object) -> bool:

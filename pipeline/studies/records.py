@@ -300,9 +300,9 @@ class Runs(NamedTuple):
     def __str__(self) -> str:
         seeds = ", ".join(str(record.seed) for record in self.records)
         collapsed = sum(record.collapsed_epochs > 0 for record in self.records)
-        said = f"; {collapsed} collapsed" if collapsed else ""
-        said += f"; {self.first.options}" if self.first.options else ""
-        return f"{self.first.system.name} (seed{'s' * (len(self.records) > 1)} {seeds}{said})"
+        details = f"; {collapsed} collapsed" if collapsed else ""
+        details += f"; {self.first.options}" if self.first.options else ""
+        return f"{self.first.system.name} (seed{'s' * (len(self.records) > 1)} {seeds}{details})"
 
 
 def runs_by_budget(

@@ -1,4 +1,4 @@
-"""Flow matching by azula: its U-Net, its rectified schedule, and its sampler by Heun's method.
+"""Flow matching by azula: its U-Net, its rectified schedule, and its sampler by Euler's method.
 
 Images x and noise z lie on straight paths, x_t = (1 - t) x + t z (Lipman et al., 2023; Liu et al.,
 2022). The network learns to tell x of x_t; images are drawn by going from t = 1 to 0 along it.
@@ -15,7 +15,7 @@ from azula.denoise import KarrasDenoiser
 from azula.nn.layers import SineEncoding
 from azula.nn.unet import UNet
 from azula.noise import RectifiedSchedule
-from azula.sample import HeunSampler
+from azula.sample import EulerSampler
 from torch import Tensor, nn
 
 from augment.checkpoints import load_network
@@ -90,7 +90,7 @@ class Flow(nn.Module):
         Returns:
             Float images, like ``noise``; about in [-1, 1].
         """
-        sampler = HeunSampler(self.denoiser, steps=self.architecture.steps, silent=True)
+        sampler = EulerSampler(self.denoiser, steps=self.architecture.steps, silent=True)
         drawn: Tensor = sampler(noise, label=labels)
         return drawn
 

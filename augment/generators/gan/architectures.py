@@ -175,29 +175,29 @@ def multiply_adds(a: Architecture) -> tuple[int, int]:
     n_labels = a.n_classes if a.conditional else 0
     if a.kind == "dense":
         pixels = a.channels * a.image_size**2
-        made_by = [a.latent_dim + n_labels, *chain(*a.generator), pixels]
-        judged_by = [pixels + n_labels, *chain(*a.discriminator), 1]
-        return _dense_multiply_adds(made_by), _dense_multiply_adds(judged_by)
-    made = 0
+        generator_widths = [a.latent_dim + n_labels, *chain(*a.generator), pixels]
+        opponent_widths = [pixels + n_labels, *chain(*a.discriminator), 1]
+        return _dense_multiply_adds(generator_widths), _dense_multiply_adds(opponent_widths)
+    generating = 0
     side, width = a.first_side, a.generator[0][0]
     if a.label == "convolution":  # Noise and label make half of the first map each.
-        made += side**2 * (a.latent_dim * (width // 2) + n_labels * (width - width // 2))
+        generating += side**2 * (a.latent_dim * (width // 2) + n_labels * (width - width // 2))
     elif a.label == "dense":  # The label makes one more map.
-        made += side**2 * (a.latent_dim * width + n_labels)
+        generating += side**2 * (a.latent_dim * width + n_labels)
         width += 1
     else:
-        made += side**2 * (a.latent_dim + n_labels) * width
+        generating += side**2 * (a.latent_dim + n_labels) * width
     for index, stage in enumerate(a.generator):
         for place, channels in enumerate(stage):
             if index or place:
                 # A layer of stride 2 spreads every pixel of the smaller map.
-                made += side**2 * width * channels * a.generator_kernel**2
+                generating += side**2 * width * channels * a.generator_kernel**2
                 width = channels
             side *= 2 if index and not place else 1
     kernel = a.image_size - side + 1 if a.output == "grow" else a.output_kernel
-    made += side**2 * width * a.channels * kernel**2
+    generating += side**2 * width * a.channels * kernel**2
 
-    judged = a.image_size**2 * n_labels if a.label == "dense" else 0
+    opposing = a.image_size**2 * n_labels if a.label == "dense" else 0
     side = a.image_size
     width = a.channels + {"concatenate": n_labels, "dense": 1}.get(a.label, 0)
     for index, stage in enumerate(a.discriminator):
@@ -207,16 +207,16 @@ def multiply_adds(a: Architecture) -> tuple[int, int]:
             if a.label == "convolution" and not index and not place:
                 half = channels // 2
                 joined = width * half + n_labels * (channels - half)
-            judged += side**2 * joined * a.discriminator_kernel**2
+            opposing += side**2 * joined * a.discriminator_kernel**2
             width = channels
     if a.code_discriminator:
-        judged += side**2 * width * a.latent_dim
-        judged += _dense_multiply_adds([a.latent_dim, *a.code_discriminator, 1])
+        opposing += side**2 * width * a.latent_dim
+        opposing += _dense_multiply_adds([a.latent_dim, *a.code_discriminator, 1])
     elif a.label == "projection":
-        judged += (side**2 * width + n_labels + 1) * PROJECTION_FEATURES
+        opposing += (side**2 * width + n_labels + 1) * PROJECTION_FEATURES
     else:
-        judged += side**2 * width
-    return made, judged
+        opposing += side**2 * width
+    return generating, opposing
 
 
 def read_architecture(values: object) -> Architecture:

@@ -252,8 +252,8 @@ def _label_plane(n_classes: int, side: int) -> nn.Linear:
 def _first_map(first: nn.Module, code: Tensor, side: int) -> Tensor:
     """Make the first map of a code, N x channels x side x side."""
     if isinstance(first, nn.Linear):
-        made: Tensor = first(code)
-        return made.view(len(code), -1, side, side)
+        first_map: Tensor = first(code)
+        return first_map.view(len(code), -1, side, side)
     # On a 1x1 map this transposed convolution is a matrix product, and is computed as one.
     assert isinstance(first, nn.ConvTranspose2d)
     weight, bias = first.weight, first.bias

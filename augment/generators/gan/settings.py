@@ -152,13 +152,13 @@ class System:
 
     def cost(self, architecture: Architecture) -> Cost:
         """Return the multiplications of an image's training and drawing."""
-        made, judged = multiply_adds(architecture)
+        generating, opposing = multiply_adds(architecture)
         g, d = self.generator_updates, self.discriminator_updates
         # Backward costs twice forward; the discriminator sees real and generated images.
-        training = made * (3 * g + d - 1) + judged * (6 * d + 3 * g)
+        training = generating * (3 * g + d - 1) + opposing * (6 * d + 3 * g)
         if architecture.code_discriminator:  # An encoder in its place sees every image once.
-            training = 3 * (made + judged)
-        return Cost(training, made, max(g, d))
+            training = 3 * (generating + opposing)
+        return Cost(training, generating, max(g, d))
 
 
 System.Options = options_model(System, Architecture)

@@ -45,7 +45,7 @@ def test_multiplications_are_those_of_the_convolutions(channels: int, side: int)
     assert sum(counted) == multiply_adds(architecture)
     cost = SYSTEM.cost(architecture)
     assert cost.training == 3 * sum(counted)
-    assert cost.drawing == 2 * SYSTEM.drawing_steps * sum(counted)
+    assert cost.drawing == SYSTEM.drawing_steps * sum(counted)
 
 
 def test_options_reach_the_network() -> None:
