@@ -59,15 +59,3 @@ def checkpoint_epochs(n_epochs: int, every: int, n: int) -> set[int]:
     scored = sorted({*range(every, n_epochs + 1, every), n_epochs})
     places = (-(-len(scored) * i // n) - 1 for i in range(1, n + 1))
     return {scored[place] for place in places if place >= 0}
-
-
-def rate_share(done: float, decay_start: float) -> float:
-    """Return the share of the full learning rate at a point of the training.
-
-    Constant up to ``decay_start``, then linear to 0 (as in Miyato et al., 2018, appendix).
-
-    Args:
-        done: share of the training that is done, in [0, 1).
-        decay_start: share after which the rate falls; 1 keeps it constant.
-    """
-    return 1.0 if done < decay_start else (1 - done) / (1 - decay_start)

@@ -19,8 +19,7 @@ from azula.sample import EulerSampler
 from torch import Tensor, nn
 
 from augment.checkpoints import load_network
-from augment.generators.budget import rate_share
-from augment.generators.family import Setup
+from augment.generators.family import Setup, rate_share
 from augment.generators.flow.systems import (
     GROUPS,
     Architecture,

@@ -19,6 +19,7 @@ NOT_OF_A_RESULT = {
     "classifiers/models",
     # Which systems there are: the settings of the one in use are in the key.
     "augment/generators/family.py",
+    "augment/generators/flow",
     "augment/generators/gan",
 }
 
