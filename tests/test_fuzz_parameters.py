@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment.generators.gan.systems import SYSTEMS
+from augment.generators.family import systems
 from pipeline.parameters.models import STRATEGY_NAMES
 
 N_FILES = int(os.environ.get("AUGMENT_FUZZ", "30"))
@@ -72,7 +72,7 @@ def drawn(rng: np.random.Generator, names: list[str]) -> dict[str, Any]:
         "train_classifiers.steps": steps["c"][0],
         "train_classifiers.epochs": steps["c"][1],
         "compute.processes": one(1, None),
-        "train_gan.system": one("cdcgan-projection", *SYSTEMS),
+        "train_gan.system": one("cdcgan-projection", *systems()),
         "train_gan.images": int(rng.integers(1, 120)) if by_images else None,
         "train_gan.epochs": None if by_images else int(rng.integers(1, 3)),
         "train_gan.width": one(0.05, 0.07, 0.1),

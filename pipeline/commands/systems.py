@@ -41,7 +41,7 @@ def option_lines(name: str, width: int) -> list[str]:
         about = f"{option.description}: {option.allowed}"
         lines.append(f"  {option.key}: {_text(system.option(option.key))}")
         lines += textwrap.wrap(about, width, initial_indent="    ", subsequent_indent="    ")
-    return [*lines, "params.yaml: train_gan.options, only what differs, such as {loss: hinge}"]
+    return [*lines, "params.yaml: train_gan.options, only what differs, such as {batch_size: 64}"]
 
 
 def _text(value: Any) -> str:

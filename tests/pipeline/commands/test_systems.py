@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from augment.generators.family import systems
 from augment.generators.gan.systems import SYSTEMS
 
 
@@ -14,7 +15,7 @@ def project(bare: Path) -> Path:
 
 def test_every_system_is_listed(project: Path, augment) -> None:
     lines = augment(project, "systems").out.splitlines()
-    for name, system in SYSTEMS.items():
+    for name, system in systems().items():
         assert any(line.startswith(f"{name} ") for line in lines), name
         assert system.description.split()[0] in " ".join(lines)
     assert max(map(len, lines)) <= 100
@@ -33,6 +34,12 @@ def test_every_option_has_its_value_range_and_meaning(project: Path, augment, na
     assert f"  batch_size: {system.batch_size}" in lines
     assert f"  latent: {system.networks.latent}" in lines
     assert "    real images a step: a whole number from 2 to 4096" in lines
+
+
+def test_another_family_has_options_of_its_own(project: Path, augment) -> None:
+    lines = augment(project, "systems", "flow-unet").out.splitlines()
+    assert "  drawing_steps: 10" in lines
+    assert not any(line.startswith("  loss: ") for line in lines)
 
 
 def test_an_unknown_system_is_one_line(project: Path, augment) -> None:
