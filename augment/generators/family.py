@@ -149,7 +149,7 @@ class Trainer(Protocol):
     """The plain module whose weights draw images."""
 
     loss_names: tuple[str, ...]
-    """What `update` returns, in order."""
+    """What `update` returns, in order; each ends in ``_loss`` and says whose it is."""
 
     parts: dict[str, Any]
     """Everything with a state dict."""
