@@ -19,8 +19,11 @@ from augment.images.grids import tile
 from pipeline.parameters.models import GanParameters
 from pipeline.project import Project, UnitPaths
 
-SUMMARISED = ("generator_loss", "discriminator_loss", "fid", "inception_score", "label_match")
-"""Curves that dvc.yaml plots; empty where a training has none of them."""
+SCORED = ("fid", "inception_score", "label_match")
+"""Scores that dvc.yaml plots; empty where a training has none of them."""
+
+PLACES = ("loss_1", "loss_2")
+"""Losses that dvc.yaml plots, by their place in the history, for every family has its own names."""
 
 
 class Curves:
@@ -161,14 +164,23 @@ def write_summary(project: Project) -> None:
     in a row, as its column ``units`` says.
     """
     paths = [project.unit(unit).training / "history.csv" for unit in project.parameters.units]
-    columns = ["images", *SUMMARISED]
-    tables = [pd.read_csv(path).reindex(columns=columns) for path in paths if path.exists()]
-    tables = tables or [pd.DataFrame(columns=columns, dtype=float)]
-    by_images = pd.concat(tables).groupby("images")
-    summary = over_units(by_images, SUMMARISED)
+    tables = [pd.read_csv(path) for path in paths if path.exists()]
+    columns = ["images", *PLACES, *SCORED]
+    plotted = [_by_place(table).reindex(columns=columns) for table in tables]
+    plotted = plotted or [pd.DataFrame(columns=columns, dtype=float)]
+    summary = over_units(pd.concat(plotted).groupby("images"), (*PLACES, *SCORED))
     write_csv(project.training_summary, summary.reset_index(), float_format=None)
-    last = pd.concat(table.tail(1) for table in tables)[list(SUMMARISED)].mean().dropna()
-    write_json(project.training_metrics, last.to_dict())
+    last = pd.concat(table.tail(1) for table in tables) if tables else pd.DataFrame()
+    named = [*_losses(last), *last.columns.intersection(list(SCORED))]
+    write_json(project.training_metrics, last[named].mean().dropna().to_dict())
+
+
+def _by_place(history: pd.DataFrame) -> pd.DataFrame:
+    return history.rename(columns=dict(zip(_losses(history), PLACES, strict=False)))
+
+
+def _losses(history: pd.DataFrame) -> list[str]:
+    return [name for name in map(str, history.columns) if name.endswith("_loss")]
 
 
 def over_units(groups: Any, columns: Iterable[str]) -> pd.DataFrame:

@@ -10,9 +10,27 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, TypeVar, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Self,
+    TypeVar,
+    get_type_hints,
+)
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from augment.errors import AugmentError
 
@@ -23,6 +41,22 @@ if TYPE_CHECKING:
 
 FAMILIES = ("gan", "flow")
 """Folders beside this file, in the order in which their systems are listed."""
+
+IMAGE_SIZES = (28, 32, 64, 128)
+"""Sides of images, in pixels, that every family is made for."""
+
+
+def _exact_whole(value: object) -> object:
+    """Refuse 28.0 and true, which equal a whole number in Python, where a choice of numbers is."""
+    if type(value) is not int:
+        raise ValueError("a whole number")
+    return value
+
+
+# What an architecture says of its images, as bounds on what a stranger's checkpoint may hold.
+ClassCount = Annotated[int, Field(ge=1, le=10_000)]
+ChannelCount = Annotated[Literal[1, 3], BeforeValidator(_exact_whole)]  # gray, colour
+ImageSide = Annotated[Literal[28, 32, 64, 128], BeforeValidator(_exact_whole)]
 
 
 class Architecture(Protocol):
@@ -149,7 +183,7 @@ class Trainer(Protocol):
     """The plain module whose weights draw images."""
 
     loss_names: tuple[str, ...]
-    """What `update` returns, in order."""
+    """What `update` returns, in order; each ends in ``_loss`` and says whose it is."""
 
     parts: dict[str, Any]
     """Everything with a state dict."""

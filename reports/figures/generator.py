@@ -30,6 +30,9 @@ from reports.figures.style import (
 
 AVERAGED = "averaged copy"
 PLAIN = "plain weights"
+LOSS = "_loss"
+"""What the name of a loss's column ends in."""
+
 HIGHER, LOWER = "higher is better", "lower is better"
 
 _BINS = 20
@@ -64,10 +67,10 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
     """Losses, label match, Inception score and FID over the epochs of the generator.
 
     Args:
-        history: one row an epoch: epoch, and any of generator_loss, discriminator_loss,
-            reconstruction_loss, label_match, inception_score, fid (NaN where an epoch was not
-            scored). The scores of a copy with averaged weights, named average_label_match and so
-            on, are drawn as a second, dashed line.
+        history: one row an epoch: epoch, losses by names that end in _loss (reconstruction_loss
+            has a panel of its own), and any of label_match, inception_score, fid (NaN where an
+            epoch was not scored). The scores of a copy with averaged weights, named
+            average_label_match and so on, are drawn as a second, dashed line.
         best_epoch: the epoch whose checkpoint was kept; marked in every panel.
 
     Returns:
@@ -81,11 +84,16 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
         average = _line(history, f"average_{name}", AVERAGED, _AVERAGE)
         return _line(history, name, PLAIN if average else "") + average
 
+    names = map(str, history.columns)
+    losses = [name for name in names if name.endswith(LOSS) and name != f"reconstruction{LOSS}"]
     panels = [
         _EpochPanel(
             "Losses",
-            _line(history, "generator_loss", "generator")
-            + _line(history, "discriminator_loss", "discriminator", 1),
+            [
+                line
+                for index, name in enumerate(losses)
+                for line in _line(history, name, name.removesuffix(LOSS), index)
+            ],
         ),
         _EpochPanel("Reconstruction error", _line(history, "reconstruction_loss"), LOWER),
         _EpochPanel("Label match", both_copies("label_match"), HIGHER),

@@ -120,8 +120,8 @@ def test_summaries_are_over_the_units(units: Path) -> None:
         pd.read_csv(units / "results/training/60-0/history.csv")["images"]
     )
     assert len(images)
-    for name in ("fid", "generator_loss"):
-        values = np.array([table.loc[images, name] for table in histories])
+    for name, column in (("fid", "fid"), ("loss_1", "generator_loss")):
+        values = np.array([table.loc[images, column] for table in histories])
         assert np.allclose(summary.loc[images, f"{name}_mean"], values.mean(axis=0))
         assert np.allclose(summary.loc[images, f"{name}_min"], values.min(axis=0))
         assert np.allclose(summary.loc[images, f"{name}_max"], values.max(axis=0))

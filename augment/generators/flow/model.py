@@ -97,7 +97,7 @@ class Flow(nn.Module):
 class FlowTrainer:
     """Trains a flow: one network, one loss."""
 
-    loss_names = ("generator_loss",)
+    loss_names = ("denoising_loss",)
 
     def __init__(self, system: System, architecture: Architecture, setup: Setup) -> None:
         """Build the network with fresh weights, on the fabric's device."""

@@ -9,7 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from augment.generators.family import Cost, options_model, read_strictly
+from augment.generators.family import (
+    ChannelCount,
+    ClassCount,
+    Cost,
+    ImageSide,
+    options_model,
+    read_strictly,
+)
 
 LARGEST_MAP = 1 << 22
 """Most values in a map of one image: weights show the memory that a network takes, but not what
@@ -31,9 +38,9 @@ class Architecture:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    n_classes: Annotated[int, Field(ge=1, le=10_000)]
-    channels: Annotated[int, Field(ge=1, le=3)]  # 1 gray, 3 colour
-    image_size: Annotated[int, Field(ge=8, le=128)]  # side in pixels
+    n_classes: ClassCount
+    channels: ChannelCount  # 1 gray, 3 colour
+    image_size: ImageSide  # side in pixels
     widths: Annotated[tuple[_Channels, ...], Field(min_length=1, max_length=6)]  # from the image on
     embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]  # features of time and label
     steps: Annotated[int, Field(ge=1, le=100)]  # of drawing
@@ -60,7 +67,8 @@ def read_architecture(values: object) -> Architecture:
 
 def multiply_adds(a: Architecture) -> int:
     """Return the multiplications of one image's pass through the network, its convolutions'."""
-    side, taps = a.image_size, 9
+    taps = 9
+    side: int = a.image_size
     total = 2 * side**2 * taps * a.channels * a.widths[0]
     for narrow, wide in pairwise(a.widths):
         half = -(-side // 2)
@@ -122,7 +130,14 @@ class System:
             GROUPS * max(1, round(each * width / GROUPS)) for each in (*self.channels, *further)
         )
         embedding = 2 * max(1, round(32 * width))
-        return Architecture(n_classes, channels, image_size, widths, embedding, self.drawing_steps)
+        return Architecture(
+            n_classes,
+            channels,  # type: ignore[arg-type]  # checked by whoever reads the images
+            image_size,  # type: ignore[arg-type]
+            widths,
+            embedding,
+            self.drawing_steps,
+        )
 
     def check_images(self, options: Mapping[str, Any], image_size: int) -> None:
         """Accept all options: none depends on the images."""

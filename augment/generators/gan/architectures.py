@@ -11,15 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from augment.generators.family import read_strictly
+from augment.generators.family import ChannelCount, ClassCount, ImageSide, read_strictly
 
 Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
 GeneratorNorm = Literal["none", "batch", "batch-after"]
 DiscriminatorNorm = Literal["none", "batch", "batch-after", "spectral"]
 Latent = Literal["normal", "uniform"]
-
-IMAGE_SIZES = (28, 32, 64, 128)
-"""Sides of images, in pixels, that every family is made for."""
 
 LARGEST_MAP = 1 << 22
 """Most values in a map of one image, twice the widest published system's at four times its width:
@@ -27,13 +24,6 @@ weights show the memory that a network takes, but not what its maps do."""
 
 PROJECTION_FEATURES = 256
 """Features that meet the label's embedding in a discriminator with projection."""
-
-
-def _exact_whole(value: object) -> object:
-    """Refuse 28.0 and true, which equal a whole number in Python, where a choice of numbers is."""
-    if type(value) is not int:
-        raise ValueError("a whole number")
-    return value
 
 
 def _rates(value: object) -> object:
@@ -44,7 +34,6 @@ def _rates(value: object) -> object:
 
 
 _LEAST_CHANNELS = 4
-_Whole = BeforeValidator(_exact_whole)
 _Side = Annotated[int, Field(ge=1, le=128)]
 _Kernel = Annotated[int, Field(ge=1, le=17)]
 _Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -69,9 +58,9 @@ class Architecture:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    n_classes: Annotated[int, Field(ge=1, le=10_000)]
-    channels: Annotated[Literal[1, 3], _Whole]  # 1 gray, 3 colour
-    image_size: Annotated[Literal[28, 32, 64, 128], _Whole]  # side in pixels
+    n_classes: ClassCount
+    channels: ChannelCount  # 1 gray, 3 colour
+    image_size: ImageSide  # side in pixels
     generator: _Stages
     discriminator: _Stages
     first_side: _Side  # side of the generator's first map, in pixels

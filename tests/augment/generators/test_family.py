@@ -61,6 +61,7 @@ def test_what_is_trained_is_kept_and_draws(
     for step in range(2):
         losses = trainer.update(*batch(channels, side), step)
         assert losses.shape == (len(trainer.loss_names),)
+        assert all(name.endswith("_loss") for name in trainer.loss_names)
         assert losses.isfinite().all()
         assert not losses.requires_grad
     after = trainer.network.state_dict()

@@ -392,11 +392,13 @@ def test_the_curves_are_there_for_dvc_plots(study) -> None:
     assert len(list((study.root / "results/grids/all-0").glob("*.png"))) == 17
     summary = pd.read_csv(training.parent / "summary.csv")
     assert (summary["units"] == 1).all()
-    for name in ("fid", "generator_loss", "label_match"):
+    places = {"loss_1": "generator_loss", "loss_2": "discriminator_loss"}
+    for name in (*places, "fid", "label_match"):
         for what in ("mean", "min", "max"):
-            assert np.allclose(summary[f"{name}_{what}"], history[name])
+            assert np.allclose(summary[f"{name}_{what}"], history[places.get(name, name)])
     last = json.loads((training.parent / "metrics.json").read_text())
-    assert last["fid"] == pytest.approx(history["fid"].iloc[-1])
+    for name in (*places.values(), "fid"):
+        assert last[name] == pytest.approx(history[name].iloc[-1])
 
 
 @pytest.mark.slow

@@ -418,6 +418,15 @@ def test_an_autoencoders_reconstruction_has_a_panel_of_its_own():
     assert "Reconstruction error" not in panel_titles(figures.training_curves(history()))
 
 
+def test_whatever_losses_there_are_are_drawn():
+    table = history().drop(columns=["generator_loss", "discriminator_loss"])
+    figure = figures.training_curves(table.assign(velocity_loss=0.3, another_loss=0.2))
+    lines = lines_of(figure, "Losses")
+    assert [line.get_label() for line in lines] == ["velocity", "another"]
+    np.testing.assert_allclose(lines[0].get_ydata(), 0.3)
+    assert "Losses" not in panel_titles(figures.training_curves(table))
+
+
 def test_a_bad_start_does_not_flatten_the_rest_of_fid():
     wide = history().assign(fid=[400.0, 50, 12, 11, 12])
     assert figures.training_curves(wide).axes[-1].get_yscale() == "log"

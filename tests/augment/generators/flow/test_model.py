@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor, nn
 
 from augment.generators.family import Setup, system_of
-from augment.generators.flow.model import FlowTrainer, build_trainer
-from augment.generators.flow.systems import System
+from augment.generators.flow.model import Flow, FlowTrainer, build_trainer
+from augment.generators.flow.systems import SYSTEMS, System
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +53,27 @@ def test_each_step_has_noise_of_its_own(fabric: Fabric) -> None:
         trainer_of(fabric, 4).update(images, labels, step).item() for step in (0, 0, 1)
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10])
+def test_along_a_straight_path_noise_ends_at_the_image(steps: int) -> None:
+    """Of one image every path is straight, and any number of steps gets there."""
+    image = torch.rand(1, 1, 28, 28, generator=torch.Generator().manual_seed(7)) * 2 - 1
+
+    class Known(nn.Module):
+        """Tells the one image that there is: Karras et al.'s equation 7, solved for the network."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = nn.Parameter(torch.zeros(1))  # its type is the network's
+
+        def forward(self, scaled: Tensor, time: Tensor, label: Tensor) -> Tensor:
+            spread = torch.exp(time)  # over the signal
+            return (image * (1 + spread**2).sqrt() - scaled) / spread
+
+    flow = Flow(replace(SYSTEMS["flow-unet"].architecture(2, 1, 28, width=0.25), steps=steps))
+    flow.denoiser.backbone = Known()
+    noise = torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    drawn = flow.draw(noise, torch.zeros(4, dtype=torch.int64))
+    # A thousandth of the noise is left at the path's end.
+    torch.testing.assert_close(drawn, image.expand(4, -1, -1, -1), atol=0.01, rtol=0)

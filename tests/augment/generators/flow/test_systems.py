@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from augment.generators.family import system_of
+from augment.generators.family import IMAGE_SIZES, system_of
 from augment.generators.flow.model import Flow
 from augment.generators.flow.systems import SYSTEMS, multiply_adds, read_architecture
 
@@ -57,8 +57,11 @@ def test_options_reach_the_network() -> None:
             system_of("flow-unet", wrong)
 
 
-def test_an_architecture_comes_back() -> None:
-    assert read_architecture(json.loads(json.dumps(VALUES))) == SYSTEM.architecture(10, 1, 28)
+@pytest.mark.parametrize("size", IMAGE_SIZES)
+def test_an_architecture_comes_back(size: int) -> None:
+    for width in (0.01, 1.0, 4.0):
+        architecture = SYSTEM.architecture(10, 3, size, width)
+        assert read_architecture(json.loads(json.dumps(architecture.to_dict()))) == architecture
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,8 @@ def test_an_architecture_comes_back() -> None:
         ({"widths": []}, "widths is"),
         ({"widths": [16] * 7}, "widths is"),
         ({"image_size": 28.0}, "image_size is 28.0"),
+        ({"channels": 2}, "channels is 2"),
+        ({"image_size": 30}, "image_size is 30"),
         ({"n_classes": True}, "n_classes is True"),
         ({"steps": 10**9}, "steps is 1000000000"),
         ({"embedding": 7}, "embedding is 7"),

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized
 
+from augment.generators.family import IMAGE_SIZES
 from augment.generators.gan.architectures import (
-    IMAGE_SIZES,
     Architecture,
     DiscriminatorNorm,
     GeneratorNorm,
