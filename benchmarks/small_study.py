@@ -31,7 +31,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True)
     train, test = (open_image_set(arguments.real / part) for part in ("train", "test"))
     per_class = apportion(arguments.n, train.counts())
-    chosen = np.sort(real_indices(train, per_class.tolist(), arguments.seed))
+    order = real_indices(train.labels, train.n_classes, per_class.tolist(), arguments.seed)
+    chosen = np.sort(order)
     for part, images, rows in (("train", train, chosen), ("test", test, np.arange(len(test)))):
         for row in rows.tolist():
             folder = arguments.out / part / images.class_names[images.labels[row]]
