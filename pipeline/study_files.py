@@ -25,7 +25,9 @@ from pipeline.parameters.text import allowed_names, dotted, shown
 FILE = "study.yaml"
 _LARGEST_FILE = 1 << 20
 _ID = r"^[a-z0-9][a-z0-9-]{0,60}$"
-_KEYS = tuple(entry.key for entry in describe_parameters())
+PARAMETER_KEYS = tuple(entry.key for entry in describe_parameters())
+"""Every key of params.yaml, dotted, in its order."""
+
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 
 SystemName = Annotated[str, Field(pattern=_ID)]
@@ -54,7 +56,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
     """Yield (dotted key, value) of nested sections; a key may be dotted already."""
     for key, value in values.items():
         whole = f"{prefix}{key}"
-        if isinstance(value, dict) and whole not in _KEYS:
+        if isinstance(value, dict) and whole not in PARAMETER_KEYS:
             yield from flat(value, f"{whole}.")
         else:
             yield whole, value
@@ -65,7 +67,7 @@ def _overlay(values: object) -> object:
         return values
     found = dict(flat(values))
     for key in found:
-        if key not in _KEYS:
+        if key not in PARAMETER_KEYS:
             raise PydanticCustomError("overlay", "{key} is no key of params.yaml", {"key": key})
     return found
 

@@ -45,6 +45,10 @@ FAMILIES = ("gan", "flow")
 IMAGE_SIZES = (28, 32, 64, 128)
 """Sides of images, in pixels, that every family is made for."""
 
+LARGEST_MAP = 1 << 22
+"""Most values in a map of one image, twice the widest published system's at four times its width:
+weights show the memory that a network takes, but not what its maps do."""
+
 
 def _exact_whole(value: object) -> object:
     """Refuse 28.0 and true, which equal a whole number in Python, where a choice of numbers is."""
@@ -258,6 +262,12 @@ def read_strictly(kind: type[ArchitectureT], values: object) -> ArchitectureT:
         return TypeAdapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
         raise ValueError(_first_problem(error)) from None
+
+
+def refuse_large_map(values: int) -> None:
+    """Refuse a network whose largest map of one image has more values than `LARGEST_MAP`."""
+    if values > LARGEST_MAP:
+        raise ValueError(f"a map of an image has {values:,} values; allowed: {LARGEST_MAP:,}")
 
 
 def _first_problem(error: ValidationError) -> str:

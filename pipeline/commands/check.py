@@ -388,7 +388,7 @@ def _check_given(project: Project, class_names: Sequence[str]) -> CheckLine:
     try:
         folder = check_given(project, class_names)
     except (PipelineError, AugmentError) as error:
-        return CheckLine("error", "pool", f"generate.path: {error}")
+        return CheckLine("error", "pool", str(error))
     return CheckLine("ok", "pool", f"the generated images are those of {folder}")
 
 

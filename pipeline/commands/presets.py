@@ -25,9 +25,9 @@ from augment.generators.family import systems
 from pipeline.commands.estimates import Machine, StudySize, estimate_minutes
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
-from pipeline.parameters.reading import describe_parameters, load_parameters, parse_parameters
+from pipeline.parameters.reading import load_parameters, parse_parameters
 from pipeline.parameters.text import allowed_names
-from pipeline.study_files import UNLESS_SAID, Study, flat, load_study, study_names
+from pipeline.study_files import PARAMETER_KEYS, UNLESS_SAID, Study, flat, load_study, study_names
 
 ROOT = Path(__file__).parents[2]
 """The checkout of this code, with its studies."""
@@ -36,7 +36,6 @@ DEFAULT = "default"
 QUICK = "quick"
 """Another name of the default study's small form."""
 
-_KEYS = tuple(entry.key for entry in describe_parameters())
 _WIDTH = 100
 
 
@@ -132,7 +131,7 @@ def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[
         )
     if source != "folder" and present.get("data.groups") is not None:
         overlay["data.groups"] = None  # of file names, which these sources do not have
-    return {key: overlay[key] for key in _KEYS if key in overlay}
+    return {key: overlay[key] for key in PARAMETER_KEYS if key in overlay}
 
 
 def parameters_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> Parameters:

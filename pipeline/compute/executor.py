@@ -96,7 +96,8 @@ def map_units(
         several = len(units) > 1 and at_once > 1
         request = stack.enter_context(stop_on_signal()) if stoppable or several else StopRequest()
         if several:
-            outcomes = _side_by_side(work, project, units, min(at_once, len(units)), request)
+            n_jobs = min(at_once, len(units))
+            outcomes = _side_by_side(work, project, units, title, n_jobs, request)
         else:
             outcomes = [_here(work, project, each, title, noun, request) for each in units]
     return _lines(outcomes, request)
@@ -182,9 +183,13 @@ def _there(work: UnitWork, root: Path, unit: str, folder: Path) -> _Outcome:
 
 
 def _side_by_side(
-    work: UnitWork, project: Project, units: Sequence[str], n_jobs: int, request: StopRequest
+    work: UnitWork,
+    project: Project,
+    units: Sequence[str],
+    title: str,
+    n_jobs: int,
+    request: StopRequest,
 ) -> list[_Outcome]:
-    title = work.__module__.rpartition(".")[2].replace("_", "-")
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_shared_place(project))))
         progress = stack.enter_context(Progress(title, "% of all units"))

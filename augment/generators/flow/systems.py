@@ -16,11 +16,8 @@ from augment.generators.family import (
     ImageSide,
     options_model,
     read_strictly,
+    refuse_large_map,
 )
-
-LARGEST_MAP = 1 << 22
-"""Most values in a map of one image: weights show the memory that a network takes, but not what
-its maps do."""
 
 GROUPS = 4
 """Of the network's group norm: every width is a multiple of it."""
@@ -32,8 +29,7 @@ _Channels = Annotated[int, Field(ge=GROUPS, le=1024, multiple_of=GROUPS)]
 class Architecture:
     """Every argument that rebuilds the network: a U-Net with a block a depth, down and up.
 
-    The image's own depth has none, only the convolutions into it and out of it: a block there would
-    take as long as all others.
+    The image's own depth has none, only the convolutions into it and out of it.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -59,9 +55,7 @@ def read_architecture(values: object) -> Architecture:
         ValueError: in one line, for what is unknown, missing or out of bounds.
     """
     a = read_strictly(Architecture, values)
-    largest = a.image_size**2 * max(a.widths)
-    if largest > LARGEST_MAP:
-        raise ValueError(f"a map of an image has {largest:,} values; allowed: {LARGEST_MAP:,}")
+    refuse_large_map(a.image_size**2 * max(a.widths))
     return a
 
 
@@ -86,7 +80,7 @@ class System:
     """One flow by name. What a user may replace is a field with a range and a meaning."""
 
     family: ClassVar = "flow"
-    weights: ClassVar[Literal["average"]] = "average"  # The plain ones draw visibly worse.
+    weights: ClassVar[Literal["average"]] = "average"  # The only copy that is kept.
     feedback: ClassVar = 0.0  # No image is drawn in training that a judge could be asked about.
     batch_norm: ClassVar = False
     Options: ClassVar[type[BaseModel]]

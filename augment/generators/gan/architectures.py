@@ -11,16 +11,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from augment.generators.family import ChannelCount, ClassCount, ImageSide, read_strictly
+from augment.generators.family import (
+    ChannelCount,
+    ClassCount,
+    ImageSide,
+    read_strictly,
+    refuse_large_map,
+)
 
 Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
 GeneratorNorm = Literal["none", "batch", "batch-after"]
 DiscriminatorNorm = Literal["none", "batch", "batch-after", "spectral"]
 Latent = Literal["normal", "uniform"]
-
-LARGEST_MAP = 1 << 22
-"""Most values in a map of one image, twice the widest published system's at four times its width:
-weights show the memory that a network takes, but not what its maps do."""
 
 PROJECTION_FEATURES = 256
 """Features that meet the label's embedding in a discriminator with projection."""
@@ -220,9 +222,7 @@ def read_architecture(values: object) -> Architecture:
     fits = side < a.image_size if a.output == "grow" else side == a.image_size
     if a.kind == "convolutional" and not fits:
         raise ValueError(f"the generator's table makes {side} pixels, not {a.image_size}")
-    largest = largest_map(a)
-    if largest > LARGEST_MAP:
-        raise ValueError(f"a map of an image has {largest:,} values; allowed: {LARGEST_MAP:,}")
+    refuse_large_map(largest_map(a))
     return a
 
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment.generators.family import IMAGE_SIZES
+from augment.generators.family import IMAGE_SIZES, LARGEST_MAP
 from augment.generators.gan.architectures import (
-    LARGEST_MAP,
     Architecture,
     largest_map,
     multiply_adds,
