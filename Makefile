@@ -19,7 +19,8 @@ OUTS := $(addprefix data/,recipes.parquet subsets generated filtered) \
 	$(foreach part,$(PARTS),$(addprefix $(part)/,images.npy labels.npy meta.json)) \
 	$(addprefix models/,examiner judges generators checkpoints) \
 	$(addprefix results/,training grids checkpoints filtering inspection figures) \
-	$(addprefix results/,report.html scores.json cells.parquet predictions.npy)
+	$(addprefix results/,report.html scores.json verdict.json cells.parquet predictions.npy \
+	choices.json confirmed.parquet confirmed.npy)
 LOGS := $(addprefix logs/,stages.jsonl cells.csv) $(wildcard logs/train-gan-[0-9]*-[0-9]*.csv logs/train-gan-all-[0-9]*.csv)
 FOLDERS := $(PARTS) data/real data models logs
 

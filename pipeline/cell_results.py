@@ -11,17 +11,16 @@ import numpy as np
 import pandas as pd
 
 from augment.files import atomic_file, write_csv
-from augment.images.image_sets import ImageSet
 from augment.mixing.recipes import Cell
 from classifiers.grid import CellResult, accuracies
+from pipeline.cell_tasks import CellTasks
 
 
 def write_results(
     folder: Path,
     cells: Sequence[Cell],
     results: Sequence[CellResult],
-    test: ImageSet,
-    validation: ImageSet | None,
+    tasks: CellTasks,
     generator: str,
 ) -> None:
     """Write one row a cell, and the predictions on the test images in the same order.
@@ -30,18 +29,16 @@ def write_results(
         folder: gets ``cells.parquet`` and ``predictions.npy``.
         cells: the recipes.
         results: of their classifiers, in the same order.
-        test: evaluated first.
-        validation: evaluated second, where there is one.
+        tasks: what they were evaluated on.
         generator: name of what made the generated images.
     """
+    test = tasks.test
     rows = []
     for cell, result in zip(cells, results, strict=True):
         accuracy, balanced, per_class = accuracies(
             result.predictions[0], test.labels, test.n_classes
         )
-        on_validation = math.nan
-        if validation is not None:
-            on_validation = float((result.predictions[1] == validation.labels).mean())
+        on_validation, n_validation = validation_accuracy(cell, result, tasks)
         rows.append(
             {
                 "protocol": cell.protocol,
@@ -54,6 +51,7 @@ def write_results(
                 "seed": cell.seed,
                 "steps": result.steps,
                 "images_seen": result.images_seen,
+                "n_validation": n_validation,
                 "validation_accuracy": on_validation,
                 "test_accuracy": accuracy,
                 "balanced_accuracy": balanced,
@@ -62,9 +60,26 @@ def write_results(
         )
     with atomic_file(folder / "cells.parquet") as file:
         pd.DataFrame(rows).to_parquet(file, index=False)
+    write_predictions(folder / "predictions.npy", results, len(test))
+
+
+def validation_accuracy(cell: Cell, result: CellResult, tasks: CellTasks) -> tuple[float, int]:
+    """Return the accuracy on the unit's validation images, NaN without any, and their number."""
+    found = tasks.evaluations(cell.unit).get("validation")
+    if found is None:
+        return math.nan, 0
+    _, images, rows = found
+    # Validation is evaluated last.
+    return float((result.predictions[-1] == images.labels[rows]).mean()), len(rows)
+
+
+def write_predictions(path: Path, results: Sequence[CellResult], n_test: int) -> None:
+    """Write the predicted classes on the test images, classifiers x images; there may be none."""
     buffer = io.BytesIO()
-    np.save(buffer, np.stack([result.predictions[0] for result in results]), allow_pickle=False)
-    with atomic_file(folder / "predictions.npy") as file:
+    rows = [result.predictions[0] for result in results]
+    array = np.stack(rows) if rows else np.empty((0, n_test), dtype=np.uint8)
+    np.save(buffer, array, allow_pickle=False)
+    with atomic_file(path) as file:
         file.write(buffer.getvalue())
 
 

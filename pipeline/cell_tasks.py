@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
 import numpy as np
 
 from augment.images.image_sets import ImageSet, open_image_set
@@ -9,7 +14,10 @@ from augment.mixing.recipes import Cell, pool_indices, real_indices, repeated
 from augment.mixing.strategies import STRATEGIES
 from augment.streams import derive_seed
 from classifiers.classical import Classical, usual_transforms
-from classifiers.grid import CellTask, ImageRef
+from classifiers.fitting import FitSettings
+from classifiers.grid import CellResult, CellTask, ImageRef, train_cells
+from pipeline.compute.cache import make_cache
+from pipeline.compute.progress import Progress
 from pipeline.judging import fit_settings, model_settings
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.units import parse_unit
@@ -23,16 +31,21 @@ class CellTasks:
         """Open the real images that every cell reads."""
         self.project = project
         self.train = open_image_set(project.train)
-        self.evaluations = {
-            name: (folder, open_image_set(folder))
-            for name, folder in (("test", project.test), ("validation", project.validation))
-            if folder.exists()
-        }
+        self.test = open_image_set(project.test)
+        self.validation = (
+            open_image_set(project.validation) if project.validation.exists() else None
+        )
         self._pools: dict[tuple[str, str], ImageSet] = {}
-        self._subsets: dict[str, np.ndarray] = {}
+        self._subsets: dict[Path, np.ndarray] = {}
 
-    def task(self, cell: Cell) -> CellTask:
-        """Return everything that the cell's classifier depends on."""
+    def task(self, cell: Cell, stream: str = "cell", half: bool = False) -> CellTask:
+        """Return everything that the cell's classifier depends on.
+
+        Args:
+            cell: the recipe.
+            stream: whose seeds: another name, other classifiers.
+            half: whether it is trained for half the steps, and asked of validation images alone.
+        """
         p, strategy = self.project.parameters, STRATEGIES[cell.strategy]
         sources, values = [], []
         real = self._real(cell)
@@ -44,33 +57,55 @@ class CellTasks:
             values.append(-1.0)
         repeat = parse_unit(cell.unit).repeat
         # Another repeat is another classifier too.
-        stream: list[str | int] = ["cell", cell.seed]
+        names: list[str | int] = [stream, cell.seed]
         if repeat:
-            stream += ["repeat", repeat]
+            names += ["repeat", repeat]
         return CellTask(
             sources=tuple(sources),
             evaluations=tuple(
-                ImageRef(folder, images.digest, np.arange(len(images)))
-                for folder, images in self.evaluations.values()
+                ImageRef(folder, images.digest, rows)
+                for name, (folder, images, rows) in self.evaluations(cell.unit).items()
+                if not (half and name == "test")
             ),
             n_classes=self.train.n_classes,
             model=model_settings(self.project),
-            settings=fit_settings(self.project, p.train_classifiers),
-            seed=derive_seed(p.seed, *stream),
+            settings=self._settings(half),
+            seed=derive_seed(p.seed, *names),
             phases=((1,), (0,)) if strategy.two_phases else (),
             source_values=tuple(values) if strategy.source_channel else (),
             classical=_classical(p) if strategy.classical else None,
         )
 
+    def evaluations(self, unit: str) -> dict[str, tuple[Path, ImageSet, np.ndarray]]:
+        """Return folder, images and rows that a unit's classifiers are evaluated on, by name."""
+        found = {"test": (self.project.test, self.test, np.arange(len(self.test)))}
+        if self.validation is not None:
+            rows = self._rows(self.project.unit(unit).validation)
+            if len(rows):
+                found["validation"] = self.project.validation, self.validation, rows
+        return found
+
+    def _settings(self, half: bool) -> FitSettings:
+        whole = fit_settings(self.project, self.project.parameters.train_classifiers)
+        if not half:
+            return whole
+        if whole.steps is None:
+            return replace(whole, epochs=max(1, (whole.epochs or 0) // 2))
+        return replace(whole, steps=max(1, whole.steps // 2))
+
+    def _rows(self, path: Path) -> np.ndarray:
+        """Return the rows that a file of stage subset lists; each is read once."""
+        if path not in self._subsets:
+            self._subsets[path] = self.project.read(path, read_array)
+        return self._subsets[path]
+
     def _real(self, cell: Cell) -> np.ndarray:
         """Return the rows of the training set that a cell takes: of those of its unit, int64."""
-        subset = self._subsets.get(cell.unit)
-        if subset is None:
-            subset = self.project.read(self.project.unit(cell.unit).subset, read_array)
-            self._subsets[cell.unit] = subset
-        labels, repeat = self.train.labels[subset], parse_unit(cell.unit).repeat
+        subset = self._rows(self.project.unit(cell.unit).subset)
+        p, labels = self.project.parameters, self.train.labels[subset]
+        repeat = parse_unit(cell.unit).repeat
         index: np.ndarray = subset[
-            real_indices(labels, self.train.n_classes, cell.real_per_class, repeat)
+            real_indices(labels, self.train.n_classes, cell.real_per_class, p.seed, repeat)
         ]
         return index
 
@@ -86,6 +121,20 @@ class CellTasks:
             images = self._pools[cell.unit, pool] = open_image_set(folder)
         return ImageRef(
             folder, images.digest, pool_indices(images.labels, cell.synthetic_per_class)
+        )
+
+
+def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list[CellResult]:
+    """Train one classifier a task, side by side, but for those that the user's cache holds."""
+    cache = project.cache / "cells"
+    make_cache(cache)
+    with Progress(title, "cells") as progress:
+        return train_cells(
+            tasks,
+            # joblib counts the cores that this process may use, in a container too.
+            processes=project.parameters.compute.processes or joblib.cpu_count(),
+            cache=cache,
+            on_done=lambda done, total, result: progress.update(done, total),
         )
 
 

@@ -263,6 +263,22 @@ def train_classifiers() -> None:
 
 
 @app.command()
+def choose() -> None:
+    """Choose the mix and the control of every unit, by the other units' validation images."""
+    from pipeline.stages.choose import run
+
+    _stage("choose", run)
+
+
+@app.command()
+def confirm() -> None:
+    """Train the chosen cells again with fresh seeds: they alone make the verdict."""
+    from pipeline.stages.confirm import run
+
+    _stage("confirm", run)
+
+
+@app.command()
 def score() -> None:
     """Score the generated images against real test images: FID, Inception Score, label match."""
     from pipeline.stages.score import run
@@ -281,9 +297,7 @@ def report() -> None:
 @app.command()
 def record(
     name: Annotated[str, typer.Argument(help="Such as imperial-mnist/cdcgan-smooth.")],
-    unit: Annotated[
-        str | None, typer.Option(help="Unit to record.  [default: the first of params.yaml]")
-    ] = None,
+    unit: Annotated[str | None, typer.Option(help="Unit to record.  [default: the first]")] = None,
     cells: Annotated[
         bool, typer.Option("--cells", help="What the grid of classifiers reached instead.")
     ] = False,
@@ -293,7 +307,7 @@ def record(
     from pipeline.studies import record_cells as of_cells
 
     project = Project.find()
-    chosen = project.parameters.units[0] if unit is None else unit
+    chosen = project.units[0] if unit is None else unit
     for line in (of_cells if cells else of_generator).run(project, name, chosen):
         print(line)
 

@@ -12,23 +12,35 @@ from torch.nn import functional as F
 
 from augment.generators.family import Architecture, Feedback
 from augment.images.image_rows import ImageRows
-from augment.images.image_sets import open_image_set
+from augment.images.image_sets import ImageSet
 from augment.images.splits import spread_rows
 from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
 from pipeline.project import Project
+from pipeline.unit_images import unit_validation
 from reports.scores.frechet import fid
 from reports.scores.inception_score import inception_score
 from reports.scores.label_match import label_match
 
 _REFERENCE = 2000
-"""Training images that an epoch is scored against where there are no validation images."""
+"""Training images that an epoch is scored against where validation images are too few."""
 
 
-def scored_reference(project: Project, images: ImageRows) -> np.ndarray:
-    """Return the real images that an epoch is scored against: of validation, else of training."""
-    if project.validation.exists():
-        return open_image_set(project.validation).images
+LEAST_TO_CHOOSE_BY = 200
+"""Strict: with fewer validation images a unit's FIDs say too little to choose an epoch by."""
+
+
+def chosen_by(project: Project, unit: str) -> ImageSet | None:
+    """Return the validation images that choose a unit's epoch; None where they are too few."""
+    validation = unit_validation(project, unit)
+    least = LEAST_TO_CHOOSE_BY if project.parameters.study.protocol == "strict" else 1
+    return None if validation is None or len(validation) < least else validation
+
+
+def scored_reference(validation: ImageSet | None, images: ImageRows) -> np.ndarray:
+    """Return the real images that an epoch is scored against: validation, else training."""
+    if validation is not None:
+        return validation.images
     return images[spread_rows(len(images), _REFERENCE)]
 
 

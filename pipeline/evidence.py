@@ -23,7 +23,9 @@ from reports.figures.images import chosen_epochs
 from reports.figures.study import Evidence, TrainingEvidence
 from reports.page.facts import generator_notes, pool_notes
 from reports.verdict.statistics import unit_sizes
+from reports.verdict.verdict import PRIMARY, Verdict, reach_verdict
 
+_CHOICES = ["unit", "unit_real", "arm", "strategy", "n_real", "n_synthetic", "by"]
 _COLLAGE_IMAGES = 12
 _MOST_PAIRS = 16
 NO_CHECKPOINTS = pd.DataFrame({"epoch": [], "weights": []})
@@ -41,11 +43,11 @@ def read_cells(project: Project) -> tuple[pd.DataFrame, str]:
     """
     cells = project.read(project.results / "cells.parquet", pd.read_parquet)
     largest = cells.loc[cells["unit_real"] == unit_sizes(cells)[0], "unit"].unique().tolist()
-    for unit in project.parameters.units:
+    for unit in project.units:
         if unit in largest:
             return cells, unit
     raise PipelineError(
-        f"results/cells.parquet is of {', '.join(largest)}, which params.yaml does not list; "
+        f"results/cells.parquet is of {', '.join(largest)}, which this study does not have; "
         "`dvc repro train-classifiers` makes it again"
     )
 
@@ -105,6 +107,11 @@ def read_evidence(
         near_duplicates=_near_duplicates(project, about),
         cells=cells,
         predictions=project.read(project.results / "predictions.npy", read_array),
+        choices=pd.DataFrame(
+            project.read(project.results / "choices.json", read_json)["choices"], columns=_CHOICES
+        ),
+        confirmed=project.read(project.results / "confirmed.parquet", pd.read_parquet),
+        confirmed_predictions=project.read(project.results / "confirmed.npy", read_array),
         training=None
         if meta is None
         else _read_training(project, unit, meta["epoch"], train.images.shape[1:3]),
@@ -154,11 +161,10 @@ def read_notes(
     pools = {"generated": open_image_set(paths.generated), "filtered": filtered}
     threshold = None if p.filter is None else p.filter.threshold
     notes = [f"{note[0].upper()}{note[1:]}." for note in of_images]
-    if len(p.units) > 1:
+    if len(project.units) > 1:
         notes.append(
-            f"The study has {len(p.units)} units: {', '.join(p.units)}. The headline and the "
-            "figures of accuracy are of those that see the most training images, the figures of "
-            f"the generator of {unit}; the tables hold all."
+            f"The study has {len(project.units)} units: {', '.join(project.units)}. The figures of "
+            f"the generator are of {unit}; the tables hold all."
         )
         notes += _overlaps(project)
     short = {name: lack for name, pool in pools.items() if (lack := _lacking(pool))[1]}
@@ -181,10 +187,56 @@ def shown_parameters(project: Project, about: Mapping[str, Any]) -> dict[str, An
     return shown
 
 
+def read_verdict(project: Project, evidence: Evidence) -> Verdict | None:
+    """Return the verdict of the classifiers that stage confirm trained; None without both arms."""
+    confirmed = evidence.confirmed
+    trained = set(confirmed["arms"].explode())
+    if not trained >= set(PRIMARY):
+        return None
+    units = confirmed["unit"].unique()
+    subsets = [project.read(project.unit(unit).subset, read_array) for unit in units]
+    mine = evidence.choices[evidence.choices["unit"].isin(units)]
+    by = mine.loc[mine["arm"] == PRIMARY[0], "by"]
+    return reach_verdict(
+        confirmed,
+        evidence.confirmed_predictions,
+        evidence.test[1],
+        project.read(project.results / "choices.json", read_json)["margin"],
+        shared=shared_part(subsets),
+        chosen_by=str(by.iloc[0]),
+    )
+
+
+def why_no_verdict(cells: pd.DataFrame) -> str:
+    """Return why nothing can be compared."""
+    largest, seen = int(cells["n_real"].max()), int(cells["unit_real"].max())
+    if 0 < largest < seen:
+        return (
+            f"The generator saw all {seen:,} training images, the classifiers at most {largest:,} "
+            "of them: what generated images add is then optimistic, and there is no verdict. Add "
+            "1.0 to mix.real, or set study.protocol to strict."
+        )
+    return (
+        "This study cannot say whether generated images help: no classifier saw generated images "
+        "beside all real ones."
+    )
+
+
+def budget_text(project: Project, cells: pd.DataFrame) -> str:
+    """Return what every generator and classifier was given, in words."""
+    g, steps = project.parameters.train_gan, sorted({int(n) for n in cells["steps"]})
+    taken = f"{steps[0]:,}" if len(steps) == 1 else f"{steps[0]:,} to {steps[-1]:,}"
+    classifiers = f"{taken} steps a classifier"
+    if project.parameters.generate.source == "folder":
+        return classifiers
+    shown = f"{g.epochs:,} epochs" if g.images is None else f"{g.images:,} images"
+    return f"{shown} a generator, {classifiers}"
+
+
 def _overlaps(project: Project) -> list[str]:
     """Return a line for every size whose units have images in common, and the share of these."""
     by_size: dict[int | None, list[str]] = {}
-    for unit in project.parameters.units:
+    for unit in project.units:
         by_size.setdefault(parse_unit(unit).n_real, []).append(unit)
     lines = []
     for names in by_size.values():

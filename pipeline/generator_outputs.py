@@ -150,7 +150,7 @@ def collapse_line(trained: TrainedGenerator, settings: GanParameters) -> str | N
 
 def write_no_generator(project: Project) -> None:
     """Leave empty folders where generators, checkpoints, curves and grids would stand."""
-    for unit in project.parameters.units:
+    for unit in project.units:
         paths = project.unit(unit)
         for folder in (paths.generator, paths.checkpoints, paths.training, paths.grids):
             folder.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,7 @@ def write_summary(project: Project) -> None:
     Units of one size are scored after equally many images; where others are not, fewer units stand
     in a row, as its column ``units`` says.
     """
-    paths = [project.unit(unit).training / "history.csv" for unit in project.parameters.units]
+    paths = [project.unit(unit).training / "history.csv" for unit in project.units]
     tables = [pd.read_csv(path) for path in paths if path.exists()]
     columns = ["images", *PLACES, *SCORED]
     plotted = [_by_place(table).reindex(columns=columns) for table in tables]

@@ -13,11 +13,13 @@ from augment.generators.budget import Budget
 from augment.generators.family import Architecture, System, system_of
 from augment.generators.training import check_batch
 from augment.images.image_rows import ImageRows
-from augment.images.image_sets import open_image_set
+from augment.images.image_sets import ImageSet, open_image_set
 from augment.streams import derive_seed
 from pipeline.compute.code import GENERATOR, code_digest
 from pipeline.compute.resume import digest_of
+from pipeline.epoch_scores import chosen_by
 from pipeline.project import Project, read_array
+from pipeline.unit_images import validation_digest
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Plan:
     architecture: Architecture
     budget: Budget
     images: ImageRows  # the unit's real training images
+    validation: ImageSet | None  # what chooses the epoch; None keeps the last
     seed: int
     steps: int  # of the whole training
     meta: dict[str, Any]  # JSON values of it all
@@ -48,7 +51,9 @@ def plan_training(project: Project, unit: str, fabric: Fabric) -> Plan:
     _, side, _, channels = train.images.shape
     width = 1.0 if g.width is None else g.width
     architecture = system.architecture(train.n_classes, channels, side, width)
-    budget = Budget(g.images, g.epochs, g.evaluate, g.keep, g.checkpoints)
+    validation = chosen_by(project, unit)
+    keep = "last" if validation is None else g.keep
+    budget = Budget(g.images, g.epochs, g.evaluate, keep, g.checkpoints)
     check_batch(system.batch_size, len(index), fabric.world_size)
     meta = {
         "family": system.family,
@@ -56,10 +61,12 @@ def plan_training(project: Project, unit: str, fabric: Fabric) -> Plan:
         "architecture": architecture.to_dict(),
         "labelled": architecture.conditional,
         "class_names": list(train.class_names),
-        "budget": {"images": budget.images, "epochs": budget.epochs, "keep": budget.keep}
+        "budget": {"images": budget.images, "epochs": budget.epochs, "keep": g.keep}
         | {"evaluate": budget.evaluate, "checkpoints": budget.checkpoints},
         "data": train.digest,
         "subset": sha256_array(index),
+        "validation": validation_digest(project, unit),
+        "kept": budget.keep,
         "unit": unit,
         "seed": p.seed,
         "device": fabric.device.type,
@@ -75,6 +82,7 @@ def plan_training(project: Project, unit: str, fabric: Fabric) -> Plan:
         architecture,
         budget,
         ImageRows([train], [index]),
+        validation,
         derive_seed(p.seed, "gan", unit),
         budget.steps(batch_size=system.batch_size, n_images=len(index)),
         meta,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from augment.images.image_rows import ImageRows
-from augment.images.image_sets import ImageSet, open_image_set
+from augment.images.image_sets import ImageSet
 from augment.streams import derive_seed
 from classifiers.checkpoints import save_classifier
 from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
@@ -34,6 +34,7 @@ def fit_and_save(
     length: FitParameters,
     images: ImageRows,
     train: ImageSet,
+    validation: ImageSet | None,
     folder: Path,
     on_step: Callable[[int, int], None],
 ) -> list[str]:
@@ -57,12 +58,11 @@ def fit_and_save(
         "pretrained": p.classifier.pretrained,
     }
     save_classifier(folder, network, meta)
-    return [f"{role}: {len(images):,} images{_validation(project, network)}"]
+    return [f"{role}: {len(images):,} images{_validation(validation, network)}"]
 
 
-def _validation(project: Project, network: Classifier) -> str:
-    if not project.validation.exists():
+def _validation(validation: ImageSet | None, network: Classifier) -> str:
+    if validation is None:
         return ""
-    validation = open_image_set(project.validation)
     right = predict(network, validation.images).classes == validation.labels
     return f", {right.mean():.2%} right of {len(right):,} validation images"

@@ -36,6 +36,9 @@ _MADE_BY = {
     "cells.parquet": "train-classifiers",
     "predictions.npy": "train-classifiers",
     "scores.json": "score",
+    "choices.json": "choose",
+    "confirmed.parquet": "confirm",
+    "confirmed.npy": "confirm",
 }
 """The stage that makes an artefact, by its name below data, models or results."""
 
@@ -59,7 +62,8 @@ def _stage_of(artefact: Path) -> str:
 class UnitPaths:
     """The artefacts of one unit."""
 
-    subset: Path
+    subset: Path  # rows of the training set
+    validation: Path  # rows of the validation set; absent where that is
     judge: Path
     generator: Path
     checkpoints: Path  # generators of kept epochs
@@ -100,6 +104,22 @@ class Project:
         from pipeline.parameters.reading import load_parameters
 
         return load_parameters(self.root / "params.yaml")
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """The units of the study, those of the largest real count first.
+
+        Raises:
+            PipelineError: before stage subset has drawn them.
+        """
+        from augment.files import read_json
+
+        return tuple(self.read(self.unit_list, read_json))
+
+    @property
+    def unit_list(self) -> Path:
+        """The names of the units, as stage subset drew them."""
+        return self.root / "data" / "subsets" / "units.json"
 
     @property
     def data_dir(self) -> Path | None:
@@ -249,14 +269,16 @@ class Project:
         """Return the paths of a unit.
 
         Raises:
-            PipelineError: when params.yaml does not list it.
+            PipelineError: when the study has no such unit.
         """
-        units = self.parameters.units
-        if name not in units:
-            raise PipelineError(f"unit {name!r} is not in params.yaml; allowed: {', '.join(units)}")
+        if name not in self.units:
+            raise PipelineError(
+                f"unit {name!r} is not one of this study; allowed: {', '.join(self.units)}"
+            )
         data, models, results = self.root / "data", self.root / "models", self.results
         return UnitPaths(
-            subset=data / "subsets" / f"{name}.npy",
+            subset=data / "subsets" / name / "train.npy",
+            validation=data / "subsets" / name / "validation.npy",
             judge=models / "judges" / name,
             generator=models / "generators" / name,
             checkpoints=models / "checkpoints" / name,

@@ -11,7 +11,6 @@ from augment.images.image_sets import ImageSet, open_image_set
 from augment.mixing.counts import Count, counts_per_class, resolve_count
 from augment.mixing.recipes import Cell, build_cells, cannot_repeat, check_cells
 from augment.mixing.strategies import STRATEGIES
-from pipeline.parameters.feasibility import check_feasible
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project, read_array
 
@@ -36,16 +35,16 @@ class UnitImages:
 
 
 def cells_of_unit(
-    p: Parameters, images: UnitImages, test: np.ndarray, class_names: Sequence[str]
+    p: Parameters, images: UnitImages, class_names: Sequence[str]
 ) -> tuple[list[Cell], list[str]]:
     """Return the cells of a unit, and lines on what was left out.
 
-    A share in mix.real is one of the unit's images; a number larger than these is left out.
+    In the strict protocol a unit's cells take all of its real images, or none. Shares in
+    mix.synthetic are of the unit's images.
 
     Args:
         p: the whole of params.yaml.
         images: what the unit has.
-        test: test images of each class, int64.
         class_names: one a class.
 
     Raises:
@@ -53,24 +52,18 @@ def cells_of_unit(
         MixError: a recipe needs more images of a class than a pool holds that cannot be short.
     """
     real, n_unit = images.real, int(images.real.sum())
-    if images.unit.startswith("all-"):
-        check_feasible(p, real, test, class_names)
-    entries = {
-        "real": _fitting(p.mix.real, n_unit, most=n_unit),
-        "synthetic": _fitting(p.mix.synthetic, n_unit),
-    }
+    strict = p.study.protocol == "strict"
+    of_real = [n_unit, *([0] if 0 in p.mix.real else [])] if strict else p.mix.real
     counts = {
-        side: [counts_per_class(entry, real, class_names) for entry in found]
-        for side, found in entries.items()
+        side: [counts_per_class(entry, real, class_names) for entry in entries]
+        for side, entries in (("real", of_real), ("synthetic", _different(p, n_unit)))
     }
-    lines = [
-        f"mix.real {entry} is left out: the unit has {n_unit:,} images"
-        for entry in p.mix.real
-        if resolve_count(entry, n_unit) > n_unit
-    ]
-    cells = build_cells(
-        images.unit, n_unit, counts["real"], counts["synthetic"], p.mix.strategies, p.mix.seeds
-    )
+
+    def build(real: Sequence[np.ndarray], made: Sequence[np.ndarray], *names: str) -> list[Cell]:
+        return build_cells(p.study.protocol, images.unit, n_unit, real, made, names, p.mix.seeds)
+
+    cells = build(counts["real"], counts["synthetic"], *p.mix.strategies)
+    lines: list[str] = []
     used = {STRATEGIES[strategy].pool for strategy in p.mix.strategies}
     pools = {name: pool for name, pool in images.pools.items() if name in used}
     short = _short_pools(p, pools)
@@ -79,7 +72,7 @@ def cells_of_unit(
     if not feasible:
         only_real = [count for count in counts["real"] if count.any()] or [real]
         none = [np.zeros_like(real)]
-        feasible = build_cells(images.unit, n_unit, only_real, none, (), p.mix.seeds)
+        feasible = build(only_real, none)
     in_pools = {name: pool.counts() for name, pool in pools.items()}
     check_cells(feasible, real, in_pools, class_names)
     if left_out:
@@ -91,12 +84,12 @@ def cells_of_unit(
     return feasible, lines + _not_repeated(p, counts["real"], counts["synthetic"])
 
 
-def _fitting(entries: Sequence[Count], n_unit: int, most: int | None = None) -> list[Count]:
-    """Return the entries that come to different numbers of images, none more than there are."""
+def _different(p: Parameters, n_unit: int) -> list[Count]:
+    """Return the entries of mix.synthetic that come to different numbers of images in a unit."""
     first: dict[int, Count] = {}
-    for entry in entries:
+    for entry in p.mix.synthetic:
         n = resolve_count(entry, n_unit)
-        if (n or entry == 0) and (most is None or n <= most):
+        if n or entry == 0:
             first.setdefault(n, entry)
     return list(first.values())
 

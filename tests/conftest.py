@@ -2,9 +2,10 @@
 
 import contextlib
 import io
+import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,17 @@ STAGES = (
     "inspect",
     "mix",
     "train-classifiers",
+    "choose",
+    "confirm",
     "score",
     "report",
 )
 
 TINY: dict[str, Any] = {
+    "study.protocol": "published",
+    "study.repeats": 1,
+    "study.repeats_below": 1,
+    "study.confirm_seeds": 1,
     "data.source": "folder",
     "data.path": "pictures",
     "classifier.batch_size": 16,
@@ -244,11 +251,25 @@ def stages() -> tuple[str, ...]:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A project that holds the tiny study's params.yaml and nothing else."""
+    """A project that holds the tiny study's params.yaml, the names of its units and no more."""
     root = tmp_path / "project"
     root.mkdir()
     write_parameters(root)
+    write_units(root, ["all-0"])
     return root
+
+
+def write_units(root: Path, names: Sequence[str]) -> None:
+    """Write the names of a study's units, as stage subset does."""
+    folder = root / "data/subsets"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "units.json").write_text(json.dumps(names))
+
+
+@pytest.fixture(scope="session")
+def units() -> Callable[..., None]:
+    """Write the names of a study's units: ``units(root, ["all-0", "30-0"])``."""
+    return write_units
 
 
 @pytest.fixture(scope="session")
@@ -294,7 +315,7 @@ def make_study(
                     by_class = [float(right[labels == k].mean()) for k in range(n_classes)]
                     rows.append(
                         {
-                            "protocol": "paper",
+                            "protocol": "published",
                             "unit": "all-0",
                             "unit_real": max(REAL),
                             "generator": "cdcgan-projection",
@@ -304,6 +325,7 @@ def make_study(
                             "seed": seed,
                             "steps": 400,
                             "images_seen": 51200,
+                            "n_validation": 100 if validation else 0,
                             "validation_accuracy": rate + rng.normal(0, 0.002)
                             if validation
                             else np.nan,

@@ -8,7 +8,9 @@ from augment.images.splits import class_ordering
 from augment.streams import numpy_stream
 
 
-def subset_indices(labels: np.ndarray, n_classes: int, n: int | None, repeat: int) -> np.ndarray:
+def subset_indices(
+    labels: np.ndarray, n_classes: int, n: int | None, repeat: int, seed: int
+) -> np.ndarray:
     """Return which images the ``repeat``-th subset of ``n`` holds, sorted int64.
 
     Subsets of one size are disjoint while ``repeat`` is below ``len(labels) // n``; the next ones
@@ -20,11 +22,12 @@ def subset_indices(labels: np.ndarray, n_classes: int, n: int | None, repeat: in
         n_classes: number of classes.
         n: images, at most N; None is all of them.
         repeat: from 0.
+        seed: of the study.
     """
     if n is None:
         return np.arange(len(labels), dtype=np.int64)
-    draw, place = divmod(repeat, max(1, len(labels) // n))
-    of_classes = class_ordering(labels, n_classes, numpy_stream(draw, "subset"))
+    draw, place = divmod(repeat, max(1, len(labels) // max(1, n)))
+    of_classes = class_ordering(labels, n_classes, numpy_stream(seed, "subset", draw))
     mixed = np.concatenate(of_classes)[_spread([len(rows) for rows in of_classes])]
     return np.sort(mixed[place * n : (place + 1) * n])
 

@@ -27,7 +27,7 @@ class MixError(AugmentError):
 class Cell:
     """One classifier to train: its recipe and its seed."""
 
-    protocol: Literal["paper"]
+    protocol: Literal["strict", "published"]
     unit: str  # whose generator and pools are used
     unit_real: int  # training images that the unit sees: its generator and its judge
     strategy: str  # a name in STRATEGIES
@@ -39,6 +39,7 @@ class Cell:
 
 
 def build_cells(
+    protocol: Literal["strict", "published"],
     unit: str,
     unit_real: int,
     real: Sequence[np.ndarray],
@@ -53,6 +54,7 @@ def build_cells(
     ``duplicated`` is to repeat.
 
     Args:
+        protocol: what the unit's generator and judge saw of the images.
         unit: whose generator and pools the cells use.
         unit_real: how many training images that unit sees.
         real: for each grid line, the real images of each class, int64 n_classes.
@@ -81,7 +83,7 @@ def build_cells(
                     continue
                 cells += [
                     Cell(
-                        protocol="paper",
+                        protocol=protocol,
                         unit=unit,
                         unit_real=unit_real,
                         strategy=strategy,
@@ -187,7 +189,7 @@ def cells_from_table(table: pd.DataFrame) -> list[Cell]:
 
 
 def real_indices(
-    labels: np.ndarray, n_classes: int, per_class: Sequence[int], seed: int
+    labels: np.ndarray, n_classes: int, per_class: Sequence[int], seed: int, repeat: int
 ) -> np.ndarray:
     """Return which of a unit's images a recipe takes, int64: a prefix of each class's fixed order.
 
@@ -195,9 +197,10 @@ def real_indices(
         labels: of the unit's real training images, int64.
         n_classes: number of classes.
         per_class: how many of each class.
-        seed: of the order; the same seed gives nested subsets.
+        seed: of the study.
+        repeat: of the unit; one seed and repeat give nested subsets.
     """
-    order = class_ordering(labels, n_classes, numpy_stream(seed, "subset"))
+    order = class_ordering(labels, n_classes, numpy_stream(seed, "recipe", repeat))
     return np.concatenate([order[c][:n] for c, n in enumerate(per_class)])
 
 

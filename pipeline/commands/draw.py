@@ -57,7 +57,8 @@ class Request:
 
 def run(project: Project, request: Request) -> list[str]:
     """Write images of the asked labels to a folder of the user's, with a preview."""
-    paths = project.unit(project.parameters.units[0])
+    data = project.parameters.data  # first: a broken params.yaml is said before anything else
+    paths = project.unit(project.units[0])
     folder = request.model or paths.generator
     if not folder.is_dir():
         hint = "run `dvc repro train-gan` first" if request.model is None else "give another one"
@@ -66,7 +67,7 @@ def run(project: Project, request: Request) -> list[str]:
     names = class_names_of(folder, generator, meta)
     changes = None
     if request.model is None:
-        changes = changes_since_fetch(project, project.parameters.data)
+        changes = changes_since_fetch(project, data)
     lines: list[str] = [] if changes is None else [str(changes)]
     if request.all_labels:
         labels = list(range(len(names)))
@@ -332,7 +333,7 @@ def _system_name(meta: Mapping[str, Any]) -> str:
 
 
 def _judge_folder(request: Request, project: Project) -> Path:
-    return request.judge or project.unit(project.parameters.units[0]).judge
+    return request.judge or project.unit(project.units[0]).judge
 
 
 def _load_judge(request: Request, project: Project, generator: Sampler) -> Classifier | None:

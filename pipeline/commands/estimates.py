@@ -7,6 +7,7 @@ hours, not to compare machines.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from augment.generators.budget import epochs_between_scores
@@ -14,7 +15,7 @@ from augment.generators.family import system_of
 from augment.mixing.counts import resolve_counts
 from augment.mixing.strategies import STRATEGIES
 from pipeline.parameters.models import FitParameters, Parameters
-from pipeline.parameters.units import parse_unit
+from pipeline.parameters.units import parse_unit, unit_names
 
 LENET_SPEED = 10_000.0
 """Images/s that one thread trains a LeNet on at 32 x 32 pixels."""
@@ -37,6 +38,9 @@ INCEPTION_SPEED = 6.0
 UNITS_GAIN = 1.4
 """How many times sooner two units are done side by side, one thread each, than one after the other
 on two threads."""
+
+_MOST_ARMS = 5
+"""Chosen mix, chosen control, real alone, classical, mix with classical."""
 
 FIXED_SECONDS = 60.0
 """Reading the images, starting the stages, figures and report."""
@@ -69,10 +73,17 @@ def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
     """Return the number of training images of every cell of a unit, seeds counted apart.
 
     Real images alone are in every grid; counts that mean nothing in a strategy make no cell.
+
+    Args:
+        parameters: the whole of params.yaml.
+        n_train: training images of the unit.
     """
     mix = parameters.mix
+    of_real = set(resolve_counts(mix.real, n_train))
+    if parameters.study.protocol == "strict":
+        of_real = {n_train, *([0] if 0 in mix.real else [])}
     sizes = []
-    for n_real in {n for n in resolve_counts(mix.real, n_train) if n <= n_train}:
+    for n_real in of_real:
         for n_synthetic in set(resolve_counts(mix.synthetic, n_train)):
             for name in ("none", *mix.strategies):
                 if STRATEGIES[name].takes(n_real, n_synthetic):
@@ -82,7 +93,7 @@ def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
 
 def unit_sizes(parameters: Parameters, n_train: int) -> list[int]:
     """Return the training images of every unit."""
-    return [parse_unit(unit).n_real or n_train for unit in parameters.units]
+    return [parse_unit(unit).n_real or n_train for unit in unit_names(parameters, lambda: n_train)]
 
 
 def _images_shown(fit: FitParameters, batch_size: int, n: int) -> int:
@@ -131,6 +142,7 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
     gain = UNITS_GAIN if len(units) > 1 and processes > 1 else 1.0
     from_folder = p.generate.source == "folder"
     cells = [n for unit in units for n in cell_sizes(p, unit)]
+    cells += _confirmed_sizes(p, units)
     seconds = {
         "judges and examiner": _images_shown(p.train_examiner, batch, size.n_train) / classifier
         + sum(_images_shown(p.train_judge, batch, n) for n in units) / classifier / gain,
@@ -145,6 +157,14 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
     if p.score.inception:
         seconds["inception"] = 3 * p.score.n / (INCEPTION_SPEED * machine.cores)
     return {part: value / 60 for part, value in seconds.items()}
+
+
+def _confirmed_sizes(p: Parameters, units: Sequence[int]) -> list[int]:
+    """Return the training images of every classifier that confirms a choice, half ones counted."""
+    arms = min(_MOST_ARMS, 1 + len(p.mix.strategies))
+    largest = [n for n in units if n == max(units)]
+    sizes = {n: max(cell_sizes(p, n), default=0) for n in set(largest)}
+    return [sizes[n] for n in largest for _ in range(arms * (p.study.confirm_seeds + 1))]
 
 
 def _generator_seconds(
@@ -167,7 +187,7 @@ def estimate_disk(parameters: Parameters, size: StudySize) -> int:
     pools = parameters.generate.per_class
     if parameters.filter is not None:
         pools += parameters.filter.per_class
-    images = size.n_images + len(parameters.units) * pools * size.n_classes
+    images = size.n_images + len(unit_sizes(parameters, size.n_train)) * pools * size.n_classes
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
     return 2 * images * _image_bytes(parameters) + FIXED_BYTES
 

@@ -26,6 +26,7 @@ GENERATOR = (
     "pipeline/generator_outputs.py",
     "pipeline/generator_plan.py",
     "pipeline/stages/train_gan.py",
+    "pipeline/unit_images.py",
     "reports/scores/frechet.py",
     "reports/scores/inception_score.py",
     "reports/scores/inputs.py",

@@ -73,7 +73,7 @@ def map_units(
 
     Args:
         work: a function at a module's top level, called once a unit.
-        project: whose parameters list the units.
+        project: whose units they are.
         unit: only this one, by hand.
         noun: what ``work`` counts, such as images.
         stoppable: whether ``work`` asks its watcher to stop, and raises `Interrupted`.
@@ -86,9 +86,9 @@ def map_units(
         Exception: what the first unit that failed raised; an error of the user's names the unit.
     """
     p = project.parameters
-    units = p.units if unit is None else [unit]
+    units = project.units if unit is None else [unit]
     for each in units:
-        project.unit(each)  # refuses a name that params.yaml does not list
+        project.unit(each)  # refuses one that the study does not have
     title = work.__module__.rpartition(".")[2].replace("_", "-")
     at_once = p.compute.processes or max(1, joblib.cpu_count() // p.compute.threads)
     with contextlib.ExitStack() as stack:

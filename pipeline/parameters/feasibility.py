@@ -15,7 +15,7 @@ from augment.mixing.counts import (
 from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.models import GanParameters, Parameters
 from pipeline.parameters.text import nearest, shown
-from pipeline.parameters.units import parse_unit
+from pipeline.parameters.units import parse_unit, unit_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def check_feasible(
     parameters: Parameters,
     real_per_class: np.ndarray,
-    test_per_class: np.ndarray,
+    test_per_class: np.ndarray | None,
     class_names: Sequence[str],
 ) -> None:
     """Refuse a study that asks for more images than there will be, before anything is trained.
@@ -32,7 +32,8 @@ def check_feasible(
     Args:
         parameters: the whole of params.yaml.
         real_per_class: int64, training images of each class (after test and validation are taken).
-        test_per_class: int64, test images of each class.
+        test_per_class: int64, test images of each class; None leaves out what is scored on them,
+            where the test set must not be read.
         class_names: one name a class, in the same order.
 
     Raises:
@@ -46,7 +47,7 @@ def check_feasible(
 def infeasible(
     parameters: Parameters,
     real_per_class: np.ndarray,
-    test_per_class: np.ndarray,
+    test_per_class: np.ndarray | None,
     class_names: Sequence[str],
 ) -> list[str]:
     """Return a line for everything in params.yaml that these images cannot give.
@@ -61,6 +62,7 @@ def infeasible(
         name = shown(class_names[empty[0]])
         return [f"class {name} has no training image; allowed: at least 1 of each"]
     n_train = int(real.sum())
+    test = None if test_per_class is None else np.asarray(test_per_class)
     mix = parameters.mix
     return [
         *_wrong_totals("mix.real", mix.real, n_train),
@@ -75,9 +77,9 @@ def infeasible(
             for index, entry in enumerate(mix.synthetic)
             for name in unknown_classes(entry, class_names)
         ),
-        *_wrong_units(parameters.units, real, class_names),
+        *_wrong_units(parameters, real, class_names),
         *_wrong_batches(parameters, n_train),
-        *_small_pools(parameters, real, np.asarray(test_per_class), class_names),
+        *_small_pools(parameters, real, test, class_names),
     ]
 
 
@@ -113,26 +115,23 @@ def _least_share(n_train: int) -> float:
 
 
 def _wrong_units(
-    units: Sequence[str], real: np.ndarray, class_names: Sequence[str]
+    parameters: Parameters, real: np.ndarray, class_names: Sequence[str]
 ) -> Iterator[str]:
-    """Yield units of more images than there are, or without an image of a class."""
+    """Yield real counts one of whose subsets has no image of a class."""
     from augment.images.subsets import subset_counts
 
     n_train = int(real.sum())
-    for index, name in enumerate(units):
+    entries = parameters.mix.real
+    index_of = {count: i for i, count in enumerate(resolve_counts(entries, n_train))}
+    for name in unit_names(parameters, lambda: n_train):
         unit = parse_unit(name)
-        if unit.n_real is None:
-            continue
-        if unit.n_real >= n_train:
-            same = f", or all-{unit.repeat}" if unit.n_real == n_train else ""
-            yield (
-                f"units[{index}] is {name}; allowed: fewer than the {n_train} training images{same}"
-            )
+        if unit.n_real is None or unit.n_real not in index_of:
             continue
         empty = (subset_counts(real, unit.n_real, unit.repeat) == 0).nonzero()[0]
         if len(empty):
+            index = index_of.pop(unit.n_real)  # one line a count
             yield (
-                f"units[{index}] is {name}, which has no image of class "
+                f"mix.real[{index}] is {shown(entries[index])}: unit {name} has no image of class "
                 f"{shown(class_names[empty[0]])}; allowed: more images"
             )
 
@@ -141,7 +140,7 @@ def _wrong_batches(parameters: Parameters, n_train: int) -> Iterator[str]:
     """Yield why a unit's images cannot fill a batch; a folder's images need no generator."""
     if parameters.generate.source == "folder":
         return
-    sizes = {parse_unit(unit).n_real or n_train for unit in parameters.units}
+    sizes = {parse_unit(unit).n_real or n_train for unit in unit_names(parameters, lambda: n_train)}
     yield from _wrong_batch(parameters.train_gan, min(sizes))
 
 
@@ -165,7 +164,7 @@ def _wrong_batch(gan: GanParameters, n_train: int) -> Iterator[str]:
 
 
 def _small_pools(
-    parameters: Parameters, real: np.ndarray, test: np.ndarray, class_names: Sequence[str]
+    parameters: Parameters, real: np.ndarray, test: np.ndarray | None, class_names: Sequence[str]
 ) -> Iterator[str]:
     """Yield for each pool that is too small what asks most of it, and the size that would do."""
     from augment.images.splits import scored_per_class
@@ -180,10 +179,10 @@ def _small_pools(
         for index, entry in enumerate(parameters.mix.synthetic)
         if not unknown_classes(entry, class_names)
     }
-    scored = scored_per_class(test, parameters.score.n)
     for pool, (key, size) in sizes.items():
         wanted = dict(demands) if pool in used else {}
-        if pool == "generated" or pool in used:
+        if test is not None and (pool == "generated" or pool in used):
+            scored = scored_per_class(test, parameters.score.n)
             wanted[f"score.n is {parameters.score.n}"] = scored
         most = {what: int(counts.max(initial=0)) for what, counts in wanted.items()}
         too_many = {what: count for what, count in most.items() if count > size}

@@ -124,6 +124,34 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+class StudyParameters(Section):
+    """How honest the study is, and how often everything is repeated."""
+
+    protocol: Literal["strict", "published"] = Field(
+        description="strict: whatever makes or chooses images sees its unit's images alone; "
+        "published: all training images, as in the published studies, which is optimistic at "
+        "smaller real counts"
+    )
+    repeats: int = Field(
+        ge=1,
+        le=100,
+        description="units at the largest real count, each with a subset, judge, generator and "
+        "classifiers of its own; below 3 there is no verdict",
+    )
+    repeats_below: int = Field(
+        ge=1, le=100, description="units at each smaller real count; published has none"
+    )
+    confirm_seeds: int = Field(
+        ge=1, le=100, description="fresh classifiers of each arm of the verdict in each unit"
+    )
+    margin: float | None = Field(
+        gt=0,
+        le=100,
+        description="percentage points below which a gain does not matter; null = a fifth of the "
+        "best control's error on validation images",
+    )
+
+
 class DataParameters(Section):
     """Which images are studied, and how they are split."""
 
@@ -357,11 +385,7 @@ class Parameters(Section):
     """
 
     seed: int = Field(ge=0, le=_LARGEST_SEED, description="every random stream comes from it")
-    units: Annotated[tuple[str, ...], _FromList, _Unique] = _list_field(
-        "all-<repeat> or <images>-<repeat>, such as all-0 or 600-2",
-        "training subsets, each with a judge and a generator of its own: all images or a number "
-        "of them, and which repeat, from 0",
-    )
+    study: StudyParameters
     data: DataParameters
     classifier: ClassifierParameters
     train_examiner: FitParameters

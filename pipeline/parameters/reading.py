@@ -57,7 +57,8 @@ def parse_parameters(values: object, name: str = "params.yaml") -> Parameters:
     parameters: Parameters | None = None
     values, renamed = _without_old_section(values)
     values, found = _without_old_options(values)
-    found = [*renamed, *found]
+    values, units = _without_old_units(values)
+    found = [*renamed, *units, *found]
     try:
         parameters = Parameters.model_validate(values)
     except ValidationError as error:
@@ -84,6 +85,21 @@ def _without_old_section(values: object) -> tuple[object, list[str]]:
     )
     rest = {key: value for key, value in values.items() if key != "lenet"}
     return rest | {"classifier": new}, [line]
+
+
+def _without_old_units(values: object) -> tuple[object, list[str]]:
+    """Return values without a list of units, and a line that says what stands for it now."""
+    if not isinstance(values, dict) or "units" not in values or "study" in values:
+        return values, []
+    study = {"protocol": "published", "repeats": 1, "repeats_below": 1}
+    study |= {"confirm_seeds": 2, "margin": None}
+    line = (
+        "units follow from the section study and mix.real now; write instead of units "
+        f"study: {{{', '.join(f'{key}: {shown(value)}' for key, value in study.items())}}}, "
+        "or protocol: strict, which gives every real count units of its own"
+    )
+    rest = {key: value for key, value in values.items() if key != "units"}
+    return rest | {"study": study}, [line]
 
 
 def _without_old_options(values: object) -> tuple[object, list[str]]:

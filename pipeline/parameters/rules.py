@@ -10,10 +10,8 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.text import allowed_names, nearest, problems, shown
-from pipeline.parameters.units import UNIT_NAMES, parse_unit
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -29,19 +27,14 @@ def broken_rules(p: Parameters) -> Iterator[str]:
             yield from rule(p)
 
 
-def _wrong_units(p: Parameters) -> Iterator[str]:
-    for index, unit in enumerate(p.units):
-        try:
-            parse_unit(unit)
-        except ParameterError:
-            yield f"units[{index}] is {shown(unit)}; allowed: {UNIT_NAMES}"
-
-
 def _several_units_and_processes(p: Parameters) -> Iterator[str]:
-    if len(p.units) > 1 and p.train_gan.processes > 1:
+    if p.train_gan.processes == 1:
+        return
+    smaller = p.study.protocol == "strict" and sum(map(bool, p.mix.real)) > 1
+    if p.study.repeats > 1 or smaller:
         yield (
-            f"train_gan.processes is {p.train_gan.processes}; allowed with {len(p.units)} units: "
-            "1, for units are trained side by side"
+            f"train_gan.processes is {p.train_gan.processes}; allowed with several units: 1, for "
+            "units are trained side by side; study.repeats 1 and one real count make one unit"
         )
 
 
@@ -211,7 +204,6 @@ def _grid_of_nothing(p: Parameters) -> Iterator[str]:
 
 # Each asks for few keys: one that is wrong elsewhere must not hide what they find.
 _RULES: tuple[Callable[[Parameters], Iterator[str]], ...] = (
-    _wrong_units,
     _several_units_and_processes,
     wrong_path,
     needless_groups,

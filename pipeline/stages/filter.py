@@ -18,6 +18,7 @@ from pipeline.confidence import confidence_tables
 from pipeline.filtered_pool import write_filtered
 from pipeline.pools import open_pool, short_classes
 from pipeline.project import Project
+from pipeline.unit_images import unit_validation
 
 
 def run(project: Project, unit: str | None = None) -> list[str]:
@@ -34,7 +35,8 @@ def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     probabilities = predict(judge, pool.images.images).probabilities
     drawn, lines = write_filtered(project, unit, pool, judge, probabilities, watcher)
     filtered = open_image_set(paths.filtered)
-    tables = confidence_tables(project, judge, pool.images, probabilities)
+    validation = unit_validation(project, unit)
+    tables = confidence_tables(p.filter, judge, pool.images, probabilities, validation)
     tables["drawn"] = pd.DataFrame(
         {"class_name": filtered.class_names, "kept": filtered.counts(), "drawn": drawn}
     )

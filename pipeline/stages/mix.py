@@ -5,6 +5,7 @@ from __future__ import annotations
 from augment.files import atomic_file
 from augment.images.image_sets import open_image_set
 from augment.mixing.recipes import Cell, cells_table
+from pipeline.parameters.feasibility import check_feasible
 from pipeline.project import Project
 from pipeline.unit_cells import UnitImages, cells_of_unit
 
@@ -16,15 +17,16 @@ def run(project: Project) -> list[str]:
     the real images alone stay: those of mix.real, or all of them where it holds only 0.
     """
     p = project.parameters
-    project.require(project.train, project.test)
-    train, test = open_image_set(project.train), open_image_set(project.test)
+    project.require(project.train)
+    train = open_image_set(project.train)
+    check_feasible(p, train.counts(), None, train.class_names)
     cells: list[Cell] = []
     lines: list[str] = []
-    for unit in p.units:
+    for unit in project.units:
         images = UnitImages.read(project, unit, train)
-        found, notes = cells_of_unit(p, images, test.counts(), train.class_names)
+        found, notes = cells_of_unit(p, images, train.class_names)
         cells += found
-        lines += notes if len(p.units) == 1 else [f"unit {unit}: {note}" for note in notes]
+        lines += notes if len(project.units) == 1 else [f"unit {unit}: {note}" for note in notes]
     with atomic_file(project.recipes) as file:
         cells_table(cells).to_parquet(file, index=False)
     n_seeds = len(p.mix.seeds)

@@ -8,21 +8,24 @@ from augment.files import atomic_file, atomic_folder, write_json
 from pipeline.data.fingerprint import read_about
 from pipeline.evidence import (
     NO_CHECKPOINTS,
+    budget_text,
     read_cells,
     read_evidence,
     read_generator,
     read_notes,
     read_scores,
+    read_verdict,
     shown_parameters,
+    why_no_verdict,
 )
 from pipeline.project import Project
 from pipeline.studies.compare import studies_of, tables
 from reports.figures.study import study_figures
 from reports.figures.style import figure_bytes
-from reports.page.answer import answer, classical_answer, metrics
+from reports.page.answer import metrics, study_answer, undertrained, worth_text
 from reports.page.facts import figure_facts
 from reports.page.render import PageContent, data_line, page_figure, render_page
-from reports.verdict.statistics import study_findings
+from reports.verdict.statistics import class_table, study_findings, worth
 
 _VERSIONS = ("synthaug", "torch", "torchvision", "lightning-fabric", "numpy", "pandas", "scipy")
 
@@ -33,7 +36,10 @@ def run(project: Project) -> list[str]:
     meta, about = read_generator(project, unit), read_about(project)
     evidence, scores = read_evidence(project, cells, unit, meta, about), read_scores(project)
     labels, names = evidence.test[1], evidence.class_names
-    found = study_findings(cells, evidence.predictions, labels, names)
+    found = study_findings(cells, evidence.predictions, labels, evidence.choices)
+    verdict = read_verdict(project, evidence)
+    notes = [*undertrained(evidence.confirmed), *worth_text(found.curve, worth(found.curve, "mix"))]
+    answer = study_answer(verdict, why_no_verdict(cells), budget_text(project, cells), notes)
     studies = studies_of(project.root, project.parameters.data.source)
     comparison, claims = tables(project.root, studies)
 
@@ -45,21 +51,28 @@ def run(project: Project) -> list[str]:
     }
     pages = []
     with atomic_folder(project.results / "figures") as folder:
-        for name, figure in study_figures(evidence, found):
+        for name, figure in study_figures(evidence, found, verdict):
             png, svg = figure_bytes(figure)
             (folder / f"{name}.png").write_bytes(png)
             (folder / f"{name}.svg").write_bytes(svg)
             pages.append(page_figure(name, png, svg, facts=facts.get(name, ()), **looks))
-    write_json(project.results / "metrics.json", metrics(found.headline, scores, unit))
+    write_json(
+        project.results / "verdict.json",
+        {"answer": answer.short, "sentence": answer.sentence}
+        | ({} if verdict is None else verdict.to_json()),
+    )
+    write_json(project.results / "metrics.json", metrics(verdict, found.summary, scores, unit))
     content = PageContent(
         data=data_line(about, evidence.train[0], len(labels), len(names)),
-        headline=found.headline,
+        answer=answer,
+        verdict=verdict,
+        n_test=len(labels),
         summary=found.summary,
         unit=unit,
         figures=pages,
         scores=scores,
         gains=found.gains,
-        classes=found.classes,
+        classes=class_table(evidence.confirmed, evidence.confirmed_predictions, labels, names),
         acceptance=evidence.acceptance,
         checkpoints=checkpoints,
         comparison=comparison,
@@ -71,6 +84,4 @@ def run(project: Project) -> list[str]:
     )
     with atomic_file(project.results / "report.html") as file:
         file.write(render_page(content).encode())
-    last = "the report is results/report.html"
-    lines = [". ".join(answer(found.headline)), classical_answer(found.headline), last]
-    return [line for line in lines if line]
+    return [f"{answer.short}. {answer.sentence}", "the report is results/report.html"]

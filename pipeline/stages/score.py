@@ -33,7 +33,7 @@ def run(project: Project) -> list[str]:
         floors: dict[str, float] = {}
         if len(floor_images) >= _FEWEST:  # else no pool is scored
             floors = score_images(networks.view(floor_images.images, floor_images.labels), real)
-        pools = [(unit, *each) for unit in p.units for each in _pools(project, unit)]
+        pools = [(unit, *each) for unit in project.units for each in _pools(project, unit)]
         for done, (unit, name, pool, labelled) in enumerate(pools, 1):
             chosen = first_of_each_class(pool, floor_images.counts())
             if len(chosen) < _FEWEST:

@@ -23,7 +23,7 @@ N_IMAGES = 2000
 def run(project: Project, unit: str | None = None) -> list[str]:
     """Write a table a unit, a row a kept generator, and their summary; return lines."""
     lines = map_units(score_unit, project, unit, noun="generators")
-    paths = [project.unit(each).checkpoint_scores for each in project.parameters.units]
+    paths = [project.unit(each).checkpoint_scores for each in project.units]
     tables = pd.concat(pd.read_csv(path) for path in paths if path.exists())
     scores = [str(name) for name in tables if name not in ("epoch", "weights")]
     summary = over_units(tables.groupby(["epoch", "weights"]), scores).reset_index()

@@ -1,31 +1,47 @@
-"""Stage subset: which training images a unit may see."""
+"""Stage subset: which training images a unit may see, and by which it chooses."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 
-from augment.files import atomic_file
+from augment.files import atomic_file, write_json
 from augment.images.image_sets import open_image_set
 from augment.images.subsets import subset_indices
-from pipeline.parameters.units import parse_unit
+from pipeline.parameters.units import parse_unit, unit_names
 from pipeline.project import Project
 
 
 def run(project: Project, unit: str | None = None) -> list[str]:
-    """Write the indices of every unit, or of one, into the training set, sorted int64."""
-    names = project.parameters.units if unit is None else [unit]
-    places = {name: project.unit(name).subset for name in names}
+    """Write the rows of every unit, or of one, in the sets train and validation, sorted int64.
+
+    The validation images of a unit are in proportion to its training images.
+    """
     project.require(project.train)
     train = open_image_set(project.train)
+    write_json(project.unit_list, list(unit_names(project.parameters, lambda: len(train))))
+    places = {name: project.unit(name) for name in (project.units if unit is None else [unit])}
+    validation = open_image_set(project.validation) if project.validation.exists() else None
     lines = []
-    for name, path in places.items():
-        subset = parse_unit(name)
-        index = subset_indices(train.labels, train.n_classes, subset.n_real, subset.repeat)
-        buffer = io.BytesIO()
-        np.save(buffer, index, allow_pickle=False)
-        with atomic_file(path) as file:
-            file.write(buffer.getvalue())
-        lines.append(f"unit {name}: {len(index):,} of {len(train):,} training images")
+    for name, paths in places.items():
+        n, repeat = parse_unit(name).n_real, parse_unit(name).repeat
+        seed = project.parameters.seed
+        index = subset_indices(train.labels, train.n_classes, n, repeat, seed)
+        _write(paths.subset, index)
+        line = f"unit {name}: {len(index):,} of {len(train):,} training images"
+        if validation is not None:
+            share = None if n is None else round(len(validation) * n / len(train))
+            chosen_by = subset_indices(validation.labels, train.n_classes, share, repeat, seed)
+            _write(paths.validation, chosen_by)
+            line += f", {len(chosen_by):,} of {len(validation):,} validation images"
+        lines.append(line)
     return lines
+
+
+def _write(path: Path, index: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, index, allow_pickle=False)
+    with atomic_file(path) as file:
+        file.write(buffer.getvalue())

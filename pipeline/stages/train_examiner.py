@@ -21,6 +21,7 @@ def run(project: Project) -> list[str]:
             p.train_examiner,
             all_rows(train),
             train,
+            open_image_set(project.validation) if project.validation.exists() else None,
             project.examiner,
             progress.update,
         )

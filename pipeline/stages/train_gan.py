@@ -72,7 +72,7 @@ def _train(
     judge = load_classifier(project.unit(unit).judge, project.parameters.classifier.model)
     feedback = judge_feedback(judge, fabric.device) if plan.system.feedback else None
     setup = Setup(plan.seed, plan.steps, fabric, feedback)
-    scores = judge_scores(judge, scored_reference(project, plan.images), plan.architecture)
+    scores = judge_scores(judge, scored_reference(plan.validation, plan.images), plan.architecture)
     try:
         trainer = build_trainer(plan.system, plan.architecture, setup)
         return train(

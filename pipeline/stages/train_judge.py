@@ -15,6 +15,7 @@ from pipeline.compute.executor import Watcher, map_units
 from pipeline.compute.resume import digest_of
 from pipeline.judging import fit_and_save
 from pipeline.project import Project, read_array
+from pipeline.unit_images import unit_validation
 
 
 def run(project: Project, unit: str | None = None) -> list[str]:
@@ -41,7 +42,8 @@ def train_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         return [f"judge {unit}: it was trained before, and comes from the cache"]
     rows = ImageRows([train], [index])
     lines = fit_and_save(
-        project, f"judge {unit}", p.train_judge, rows, train, paths.judge, watcher.update
-    )
+        project, f"judge {unit}", p.train_judge, rows, train, unit_validation(project, unit),
+        paths.judge, watcher.update,
+    )  # fmt: skip
     keep(project.cache, key, outs)
     return lines

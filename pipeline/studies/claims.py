@@ -38,7 +38,7 @@ from pipeline.study_files import (
     RoughnessTest,
     Study,
 )
-from reports.verdict.statistics import CONFIDENCE, MeanInterval, mean_interval
+from reports.verdict.intervals import CONFIDENCE, MeanInterval, mean_interval
 
 Expectation = Literal["higher", "lower", "equal"]
 ClaimVerdict = Literal["confirmed", "contradicted", "undecided", "missing"]

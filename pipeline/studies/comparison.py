@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.verdict.statistics import mean_interval
+from reports.verdict.intervals import mean_interval
 
 COLUMNS = [
     "study",

@@ -15,12 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.verdict.statistics import (
-    StatisticsError,
-    difference_interval,
-    mean_interval,
-    optimistic,
-)
+from reports.verdict.intervals import StatisticsError, difference_interval, mean_interval
+from reports.verdict.statistics import optimistic
 
 Cell = tuple[str, int, int]
 """Strategy, real count, synthetic count."""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from augment.checkpoints import read_meta
-from augment.files import write_json
+from augment.files import read_json, write_json
 from augment.images.image_sets import open_image_set
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
@@ -41,7 +41,7 @@ from pipeline.study_files import (
     Study,
     load_study,
 )
-from reports.verdict.statistics import CELL_KEYS, gain_table, headline, summarise_cells
+from reports.verdict.statistics import CELL_KEYS, gain_table, summarise_cells
 
 _DIGITS = 6
 
@@ -78,7 +78,6 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             "again"
         )
     check_described(p, meta, train)
-    head = headline(cells, predictions, test.labels, n_train)
     study = _study(project, name)
     contrasts = []
     if study is not None:
@@ -102,8 +101,8 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "classifier": _classifier(p, cells),
         "strategies": list(dict.fromkeys(cells["strategy"])),
         "cells": rows,
-        "gains": gain_table(cells, predictions, test.labels, n_train).to_dict(orient="records"),
-        "headline": head,
+        "gains": gain_table(cells, predictions, test.labels).to_dict(orient="records"),
+        "verdict": _verdict(project),
         "contrasts": contrasts,
         "parameters": recorded_parameters(p, meta["precision"], _sections(p)),
         "machine": {
@@ -118,6 +117,12 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     measured = sum(contrast["difference"] is not None for contrast in contrasts)
     claims = f"; {measured} of {len(contrasts)} claims measured" if contrasts else ""
     return [f"{path.relative_to(project.root)} holds {counted}{claims}"]
+
+
+def _verdict(project: Project) -> dict[str, Any] | None:
+    """Return what stage report wrote; None where it has not run."""
+    path = project.results / "verdict.json"
+    return project.read(path, read_json) if path.exists() else None
 
 
 def _generator(p: Parameters, meta: Mapping[str, Any], images_seen: int) -> dict[str, Any]:
@@ -219,7 +224,7 @@ def _contrasts(
 
 def _sections(p: Parameters) -> set[str]:
     """Return the sections that the grid depends on."""
-    without = {"seed", "units", "score"}
+    without = {"seed", "score"}
     return set(type(p).model_fields) - (
         without if "classical" in p.mix.strategies else without | {"classical"}
     )

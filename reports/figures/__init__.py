@@ -26,6 +26,7 @@ from reports.figures.inspection import (
     neighbour_coverage,
 )
 from reports.figures.style import figure_bytes
+from reports.figures.verdict import learning_curve, uncertainty
 
 __all__ = [
     "acceptance_chart",
@@ -41,10 +42,12 @@ __all__ = [
     "examples",
     "figure_bytes",
     "gain_chart",
+    "learning_curve",
     "near_duplicates",
     "nearest_neighbours",
     "neighbour_coverage",
     "reconstructions",
     "sample_grid",
     "training_curves",
+    "uncertainty",
 ]

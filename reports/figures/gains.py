@@ -30,6 +30,7 @@ from reports.tables import rows_of
 from reports.verdict.statistics import CONTROLS
 
 _MOST_COUNTS = 6
+_LEVEL = 0.05
 
 
 @house_style
@@ -37,17 +38,19 @@ def gain_chart(gains: pd.DataFrame) -> Figure:
     """What each mix and control gains over the same real images alone, with its 95 % interval.
 
     Args:
-        gains: from `gain_table`. Of more than 6 real or 6 added counts, 6 are
-            drawn, evenly spaced with the smallest and the largest; the figure then says so.
+        gains: from `gain_table`, of which the rows over real images alone are drawn. Of more than 6
+            real or 6 added counts, 6 are drawn, evenly spaced with the smallest and the largest;
+            the figure then says so.
 
     Returns:
         The figure: a column a real count, each with its own scale, and a row a strategy and added
-        count; filled dots where the verdict is that it helps or hurts. Columns whose gains of
+        count; filled dots where p, corrected for all rows, is 0.05 or less. Columns whose gains of
         generated images are optimistic say so.
 
     Raises:
         ReportError: no rows.
     """
+    gains = gains[gains["against"] == "none"]
     if gains.empty:
         raise ReportError("gain chart: no mix has a real-only cell to be compared with")
     strategies = in_order(gains["strategy"])
@@ -138,7 +141,7 @@ def _draw_gain(axes: Axes, row: Any, place: float, index: int) -> None:
         100 * row.gain,
         place,
         **mark,
-        markerfacecolor=mark["color"] if row.verdict in ("helps", "hurts") else PAPER,
+        markerfacecolor=mark["color"] if row.p_holm <= _LEVEL else PAPER,
         markeredgewidth=1.5,
         markersize=5.5,
         linestyle="none",

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from reports import figures
-from reports.verdict.statistics import CELL_KEYS, Findings
+from reports.verdict.statistics import Findings
+from reports.verdict.verdict import Verdict
 
 LabelledImages = tuple[NDArray[np.uint8], NDArray[np.integer[Any]]]
 """Images N x H x W x C, which may be memory-mapped, and their labels."""
@@ -48,6 +49,11 @@ class Evidence:
     cells: pd.DataFrame
     """The cells table; see `reports.verdict.statistics`."""
     predictions: NDArray[np.integer[Any]]
+    choices: pd.DataFrame
+    """What was chosen for each unit and arm; see `reports.verdict.choice`."""
+    confirmed: pd.DataFrame
+    """The verdict's classifiers; see `reports.verdict.verdict`."""
+    confirmed_predictions: NDArray[np.integer[Any]]
 
     training: TrainingEvidence | None
     """None where no generator was trained: the images come from a folder."""
@@ -67,19 +73,26 @@ class Evidence:
     """As in `neighbour_coverage`, `discriminator_scores` and `activation_projection`."""
 
 
-def study_figures(evidence: Evidence, findings: Findings) -> Iterator[tuple[str, Figure]]:
+def study_figures(
+    evidence: Evidence, findings: Findings, verdict: Verdict | None
+) -> Iterator[tuple[str, Figure]]:
     """Yield each figure, in the report's order, with the name of the function that draws it.
 
-    What there is nothing to draw of is left out. Accuracies are those of the headline's units.
+    What there is nothing to draw of is left out.
 
     Raises:
         ReportError: tables or images that cannot be drawn.
     """
     e = evidence
-    summary, gains = (findings.of_headline(table) for table in (findings.summary, findings.gains))
+    summary = findings.grid
+    found = None if verdict is None else verdict.primary.precision
+    if found is not None and found.sources is not None:
+        yield "uncertainty", figures.uncertainty(found)
+    if findings.curve["n_real"].nunique() > 1:
+        yield "learning_curve", figures.learning_curve(findings.curve)
     yield "accuracy_contour", figures.accuracy_contour(summary)
-    if len(gains):
-        yield "gain_chart", figures.gain_chart(gains)
+    if (findings.gains["against"] == "none").any():
+        yield "gain_chart", figures.gain_chart(findings.gains)
     yield "accuracy_over_real", figures.accuracy_over_real(summary)
     yield "accuracy_over_synthetic", figures.accuracy_over_synthetic(summary)
     yield "accuracy_surface", figures.accuracy_surface(summary)
@@ -100,8 +113,9 @@ def study_figures(evidence: Evidence, findings: Findings) -> Iterator[tuple[str,
         "activation_projection",
         figures.activation_projection(e.projection, e.explained, e.class_names),
     )
-    if findings.headline["best_mix_cell"] is not None:
-        yield "examples", _examples(e, findings.headline)
+    mixes = e.confirmed["arms"].map(lambda arms: "mix" in arms)
+    if mixes.any():
+        yield "examples", _examples(e, e.confirmed_predictions[int(mixes.to_numpy().argmax())])
     if e.near_duplicates is not None:
         yield "near_duplicates", figures.near_duplicates(*e.near_duplicates)
 
@@ -134,13 +148,9 @@ def _nearest_neighbours(evidence: Evidence) -> Figure:
     )
 
 
-def _examples(evidence: Evidence, headline: Mapping[str, Any]) -> Figure:
-    """What the best mix's first classifier predicts right and wrong."""
-    cells = evidence.cells.reset_index(drop=True)
-    keys = ["unit_real", *CELL_KEYS]
-    wanted = headline["best_mix_cell"] | {"unit_real": headline["unit_real"]}
-    rows = cells[(cells[keys] == pd.Series(wanted)[keys]).all(axis=1)]
-    predicted = evidence.predictions[rows.sort_values(["unit", "seed"]).index[0]].astype(np.int64)
+def _examples(evidence: Evidence, predictions: NDArray[np.integer[Any]]) -> Figure:
+    """What one of the best mix's classifiers predicts right and wrong."""
+    predicted = predictions.astype(np.int64)
     images, labels = evidence.test
     right: dict[int, NDArray[np.uint8]] = {}
     wrong: dict[int, LabelledImages] = {}

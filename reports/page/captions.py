@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from reports.errors import ReportError
 
-_BANDS = "Bands: 95 % intervals over seeds and test images, cut off at the frame. "
+_BANDS = (
+    "Bands: 95 % intervals over units and test images, of one unit over its seeds and test images, "
+    "cut off at the frame. "
+)
 _WHERE_OPTIMISTIC = (
     "A value is optimistic where the classifier got generated images and fewer real images than "
     "the generator saw."
@@ -14,19 +17,32 @@ _WHERE_OPTIMISTIC = (
 FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "gain_chart": (
         "What each mix gains",
-        "Test accuracy of each mix and of each control without generated images, minus that of the "
-        "same real images alone, with 95 % intervals. A filled mark means: all real images, more "
-        "than one classifier seed, and an interval that excludes 0. Every other mark is hollow. In "
-        "a column marked as optimistic, the gains of generated images are. The more mixes there "
-        "are, the likelier one interval excludes 0 by chance: in simulated studies with 3 seeds, "
-        "in which no mix had any effect, this happened to at least one of 6 mixes in 4 to 14 % of "
-        "the studies, and to at least one of 18 mixes in 10 to 34 %.",
+        "Exploratory: the classifiers that the choice was made with. Test accuracy of each mix and "
+        "of each control without generated images, minus that of the same real images alone, with "
+        "95 % intervals over units and test images; one unit has none. A filled mark means: its p, "
+        "corrected for all rows of the table (Holm), is 0.05 or less. In a column marked as "
+        "optimistic, the gains of generated images are. The more mixes there are, the likelier one "
+        "interval excludes 0 by chance.",
         "Dots with intervals: a row for each mix, a column for each real count. The table of gains "
         "below holds the same numbers.",
     ),
+    "learning_curve": (
+        "Accuracy over real images, by arm",
+        "Exploratory: in each unit the cell of each arm that the other units' validation images "
+        "chose, or that was fixed beforehand. Bars: 95 % intervals over units and test images; "
+        "arms stand a little aside so that bars can be told apart.",
+        "Lines of test accuracy over the number of real images: real images alone, classical "
+        "augmentation, with generated images, and with both.",
+    ),
+    "uncertainty": (
+        "How sure the verdict is, and why not surer",
+        "Left: the verdict's squared standard error by source. Right: the half-width of its 95 % "
+        "interval that other numbers of repeats are expected to give, with the same test images.",
+        "Bars of shares by source beside a falling line of half-widths over repeats.",
+    ),
     "accuracy_contour": (
         "Accuracy over real and generated images",
-        "Mean test accuracy over seeds. Every dot is a trained cell with its value; between dots "
+        "Mean test accuracy. Every dot is a trained cell with its value; between dots "
         "the colour is interpolated. Counts are spaced by rank. " + _WHERE_OPTIMISTIC,
         "Contour plots of test accuracy over real and generated counts, one for each strategy. The "
         "table of cells below holds the same numbers.",

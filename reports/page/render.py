@@ -21,21 +21,14 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from reports.figures.style import GRID, INK, MUTED, PAPER
-from reports.page.answer import (
-    answer,
-    basis,
-    below_full_note,
-    classical_answer,
-    key_scores,
-    percent,
-    point_decimals,
-    points,
-)
+from reports.page.answer import Answer, below_full_note, key_scores, percent, synthetic_only
 from reports.page.captions import PUBLISHED_SECTION, SECTIONS, figure_texts, section_of
-from reports.page.tables import cell_tables, generator_tables, marked, published_tables
+from reports.page.tables import cell_tables, generator_tables, published_tables
 from reports.scores.table import SCORES
 from reports.tables import rows_of
-from reports.verdict.statistics import optimistic
+from reports.verdict.crossed import CrossedInterval
+from reports.verdict.verdict import Verdict
+from reports.verdict.wording import signed
 
 # Larger vector figures are shown as their PNG: the page should open at once on a phone.
 _LARGEST_SVG = 400_000
@@ -67,8 +60,10 @@ class PageContent:
 
     data: str
     """What was studied, in one line, such as 'MNIST, 28 x 28 gray, 10 classes'."""
-    headline: Mapping[str, Any]
-    """From `reports.verdict.statistics.headline`."""
+    answer: Answer
+    verdict: Verdict | None
+    """None where nothing could be compared."""
+    n_test: int
     summary: pd.DataFrame
     """From `reports.verdict.statistics.summarise_cells`; units of several sizes one below the
     other."""
@@ -168,24 +163,18 @@ def render_page(content: PageContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    short, sentence = answer(content.headline)
     # Known sections in their order, then others in the order in which they come.
     sections: dict[str, list[dict[str, Any]]] = {name: [] for name in ("", *SECTIONS)}
     for index, figure in enumerate(content.figures):
         sections.setdefault(figure.section, []).append(_figure(index, figure))
-    n_test = content.headline["n_test"]
     tables = [
-        *cell_tables(content.summary, content.gains, content.classes, n_test),
+        *cell_tables(content.summary, content.gains, content.classes, content.n_test),
         *generator_tables(content.scores, content.acceptance, content.checkpoints),
     ]
     page = environment.get_template("report.html.j2").render(
         content=content,
-        short=short,
-        sentence=sentence,
-        classical=classical_answer(content.headline),
-        basis=basis(content.headline),
-        tone=(content.headline["verdict"] or "none").replace(" ", "-"),
-        interval=_interval(content.headline),
+        answer=content.answer,
+        interval=None if content.verdict is None else _interval(content.verdict.primary.interval),
         key_numbers=_key_numbers(content),
         figures=sections.pop(""),
         sections={name: figures for name, figures in sections.items() if figures},
@@ -199,39 +188,35 @@ def render_page(content: PageContent) -> str:
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def _interval(headline: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Positions (0 to 100) of the little picture of the gain's interval."""
-    if headline["gain"] is None:
+def _interval(found: CrossedInterval) -> dict[str, Any] | None:
+    """Positions (0 to 100) of the little picture of the gain's interval; None without one."""
+    if found.low != found.low:
         return None
-    low, gain, high = (headline[name] for name in ("gain_low", "gain", "gain_high"))
-    reach = 1.25 * max(abs(low), abs(high), 1e-6)
-    decimals = point_decimals(headline)
-    place = {
-        name: round(50 + 50 * value / reach, 2)
-        for name, value in (("low", low), ("gain", gain), ("high", high))
-    }
-    text = {
-        f"{name}_text": points(value, decimals)
-        for name, value in (("low", low), ("gain", gain), ("high", high))
-    }
-    return {**place, **text}
+    values = {"low": found.low, "gain": found.gain, "high": found.high}
+    reach = 1.25 * max(*map(abs, values.values()), 1e-6)
+    place = {name: round(50 + 50 * value / reach, 2) for name, value in values.items()}
+    return place | {f"{name}_text": signed(value) for name, value in values.items()}
 
 
 def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
     """(label, value, what it is) of the tiles under the answer."""
-    headline = content.headline
-    n_test = headline["n_test"]
     tiles = []
-    for label, value, cell in (
-        ("Real images only", "accuracy_real", "real_cell"),
-        ("Classical augmentation", "accuracy_classical", "classical_cell"),
-        ("Best mix", "accuracy_best_mix", "best_mix_cell"),
-        ("Generated images only", "accuracy_synthetic_only", "synthetic_only_cell"),
-    ):
-        if headline.get(value) is not None:
-            is_optimistic = optimistic(**headline[cell], unit_real=headline["unit_real"])
-            what = marked(_cell_text(headline[cell]), is_optimistic)
-            tiles.append((label, percent(headline[value], n_test), what))
+    only = synthetic_only(content.summary)
+    if only is not None:
+        what = f"CAS: {int(only['n_synthetic']):,} generated"
+        tiles.append(("Generated images only", percent(only["test_mean"], content.n_test), what))
+    if content.verdict is not None:
+        primary, chosen = content.verdict.primary, content.verdict.chosen
+        arms = (
+            ("Best control", primary.against, primary.accuracy_against),
+            ("Best mix", primary.arm, primary.accuracy),
+        )
+        for label, arm, value in arms:
+            first = chosen[arm][0]
+            several = ", and others" if len(chosen[arm]) > 1 else ""
+            what = f"{first.strategy}, {first.n_real:,} real"
+            what += f" + {first.n_synthetic:,}" if first.n_synthetic else ""
+            tiles.append((label, percent(value, content.n_test), what + several))
     for row in rows_of(key_scores(content.scores, content.unit)):
         score = SCORES[str(row.score)]
         word = "real images:" if score.better == "higher" else "floor (real):"
@@ -239,15 +224,6 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
         floor = f"{word} {score.text(float(row.floor))}" if known else "generated images"
         tiles.append((score.title, score.text(float(row.value)), floor))
     return tiles
-
-
-def _cell_text(cell: Mapping[str, Any]) -> str:
-    if cell["n_synthetic"] == 0:
-        transformed = ", transformed" if cell["strategy"] == "classical" else ""
-        return f"{cell['n_real']:,} real{transformed}"
-    if cell["n_real"] == 0:
-        return f"{cell['n_synthetic']:,} generated"
-    return f"{cell['n_real']:,} real + {cell['n_synthetic']:,} generated ({cell['strategy']})"
 
 
 def _flat(parameters: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

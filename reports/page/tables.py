@@ -10,13 +10,20 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.page.answer import percent, points, verdict_text
+from reports.page.answer import percent, points
 from reports.page.facts import COPY_NAMES
 from reports.scores.table import SCORES
 from reports.tables import rows_of
 
 _DASH = "\N{EN DASH}"
 _REPEATED = "In strategy duplicated the generated count is that of repeated real images."
+_EXPLORATORY = (
+    "The classifiers that the choice was made with, seed by seed averaged in each unit; units and "
+    "test images are left to chance. p is corrected for the number of rows (Holm), the intervals "
+    "are not: the more rows, the likelier one excludes 0 by chance. One unit has no interval."
+)
+_INTERVALS = "Intervals: over units and test images; of one unit over its seeds and test images."
+_AGAINST = {"none": "real images alone"}
 _CHECKPOINTS = (
     "Each row is computed on the same number of images, from the same noise, against the test "
     "images. That number differs from the one of the scores above, and FID depends on it: compare "
@@ -49,8 +56,8 @@ def cell_tables(
 
     Args:
         summary: from `reports.verdict.statistics.study_findings`, as the other tables are.
-        gains: what each mix and control gains.
-        classes: accuracy by class.
+        gains: from `reports.verdict.statistics.gain_table`.
+        classes: from `reports.verdict.statistics.class_table`.
         n_test: number of test images.
     """
     cell: _Columns = {
@@ -67,30 +74,32 @@ def cell_tables(
     )
     return [
         _table(
-            "Gain of every mix and control over the same real images alone",
+            "Gain of every mix and control (exploratory)",
             gains,
             {
                 **cell,
+                "Over": lambda row: _AGAINST.get(row.against, row.against),
                 "Gain (points)": lambda row: marked(_points(row.gain), row.optimistic),
                 "95 % interval": _gain_interval,
-                "Verdict": lambda row: verdict_text(row.verdict, row.n_seeds),
+                "p, corrected": _p_value,
                 **replicates,
             },
-            _REPEATED * repeats,
+            _EXPLORATORY + f" {_REPEATED}" * repeats,
         ),
         _table(
-            "Accuracy by class, real only against best mix",
+            "Accuracy by class, best control against best mix (exploratory)",
             classes,
             {
                 "Class": lambda row: row.class_name,
                 "Test images": lambda row: f"{row.n_test:,}",
-                "Real only": lambda row: percent(row.accuracy_real),
-                "Best mix": lambda row: percent(row.accuracy_best_mix),
+                "Best control": lambda row: percent(row.accuracy_against),
+                "Best mix": lambda row: percent(row.accuracy),
                 "Gain (points)": lambda row: _points(row.gain),
                 "95 % interval": _gain_interval,
+                "p, corrected": _p_value,
             },
-            "A class has few test images: look at its interval before you read anything into a "
-            "difference.",
+            "The verdict's classifiers. A class has few test images; p is corrected for the number "
+            "of classes (Holm).",
         ),
         _table(
             f"All cells ({len(summary)})",
@@ -98,7 +107,7 @@ def cell_tables(
             {
                 **cell,
                 "Test accuracy": lambda row: marked(percent(row.test_mean, n_test), row.optimistic),
-                "95 % interval (seeds, test images)": lambda row: (
+                "95 % interval": lambda row: (
                     _DASH
                     if row.test_low != row.test_low
                     else f"{percent(row.test_low, n_test)} to {percent(row.test_high, n_test)}"
@@ -106,7 +115,7 @@ def cell_tables(
                 "Validation accuracy": lambda row: percent(row.validation_mean, n_test),
                 **replicates,
             },
-            _REPEATED * repeats,
+            _INTERVALS + f" {_REPEATED}" * repeats,
         ),
     ]
 
@@ -228,6 +237,12 @@ def _word(value: Any) -> str:
 
 def _points(value: float) -> str:
     return _DASH if value != value else points(value, 2)
+
+
+def _p_value(row: Any) -> str:
+    if row.p_holm != row.p_holm:
+        return _DASH
+    return "< 0.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}"
 
 
 def _gain_interval(row: Any) -> str:

@@ -145,8 +145,11 @@ def test_another_checkouts_own_code_has_the_same_name(bare: Path) -> None:
         (["fetch", "--bogus"], "--bogus"),
         (["fetch", "extra"], "extra"),
         (["subset", "--unit"], "--unit"),
-        (["subset", "--unit", "600-1"], "unit '600-1' is not in params.yaml; allowed: all-0"),
-        (["train-gan", "--unit", "../x"], "is not in params.yaml"),
+        (
+            ["train-judge", "--unit", "600-1"],
+            "unit '600-1' is not one of this study; allowed: all-0",
+        ),
+        (["train-gan", "--unit", "../x"], "is not one of this study"),
         (["fetch"], "pictures"),  # data.path: there is no such folder
     ],
 )
@@ -157,7 +160,7 @@ def test_wrong_commands_are_one_line(
     assert said in run.error
     assert run.out == ""
     assert run.err.count("\n") == 1
-    assert set(files_of(bare)) == {"params.yaml"}
+    assert set(files_of(bare)) == {"params.yaml", "data/subsets/units.json"}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +185,7 @@ def test_a_stage_without_its_inputs_names_the_stage_to_run(
     run = augment(bare, *stage.split())
     assert first in run.error
     assert run.err.count("\n") == 1
-    assert set(files_of(bare)) == {"params.yaml"}
+    assert set(files_of(bare)) == {"params.yaml", "data/subsets/units.json"}
 
 
 @pytest.mark.parametrize(

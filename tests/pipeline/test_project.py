@@ -61,7 +61,7 @@ def test_a_unit_is_one_that_params_yaml_lists(bare: Path) -> None:
     assert paths.judge == bare / "models/judges/all-0"
     assert paths.filtered == bare / "data/filtered/all-0"
     for name in ("all-1", "", "../all-0", "all-0/"):
-        with pytest.raises(PipelineError, match=r"is not in params\.yaml; allowed: all-0"):
+        with pytest.raises(PipelineError, match=r"is not one of this study; allowed: all-0"):
             Project(bare).unit(name)
 
 

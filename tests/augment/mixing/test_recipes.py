@@ -52,7 +52,9 @@ def test_every_recipe_appears_once(
 ) -> None:
     if not any(synthetic):
         strategies = []
-    cells = build_cells("all-0", 100, counts(real), counts(synthetic), strategies, seeds)
+    cells = build_cells(
+        "published", "all-0", 100, counts(real), counts(synthetic), strategies, seeds
+    )
     expected = [("none", r, 0, seed) for r in real if r and 0 in synthetic for seed in seeds] + [
         (strategy, r, s, seed)
         for strategy, r, s, seed in product(strategies, real, synthetic, seeds)
@@ -66,12 +68,13 @@ def test_every_recipe_appears_once(
         assert (cell.strategy == "none") == (cell.n_synthetic == 0)
         assert cell.real_per_class == tuple(apportion(cell.n_real, FREQUENCIES))
         assert cell.synthetic_per_class == tuple(apportion(cell.n_synthetic, FREQUENCIES))
-        assert (cell.protocol, cell.unit, cell.unit_real) == ("paper", "all-0", 100)
+        assert (cell.protocol, cell.unit, cell.unit_real) == ("published", "all-0", 100)
 
 
 def test_a_grid_counted_by_hand() -> None:
     # 4 real x 4 synthetic, both with 0, 2 strategies, 3 seeds: none 3, each strategy 4 x 3.
     cells = build_cells(
+        "published",
         "all-0",
         100,
         counts([0, 10, 50, 100]),
@@ -86,7 +89,7 @@ def test_a_grid_counted_by_hand() -> None:
 
 
 def test_counts_of_one_class_are_kept_as_they_are() -> None:
-    (cell,) = build_cells("u", 100, counts([10]), [np.array([0, 7, 0])], ["mix"], [0])
+    (cell,) = build_cells("published", "u", 100, counts([10]), [np.array([0, 7, 0])], ["mix"], [0])
     assert cell.synthetic_per_class == (0, 7, 0)
     assert cell.n_synthetic == 7
 
@@ -94,11 +97,12 @@ def test_counts_of_one_class_are_kept_as_they_are() -> None:
 def test_an_unknown_strategy_is_refused() -> None:
     for name in ("none", "magic"):
         with pytest.raises(MixError, match=f"strategy '{name}' is unknown; allowed: mix, filt"):
-            build_cells("u", 100, counts([1]), counts([1]), ["mix", name], [0])
+            build_cells("published", "u", 100, counts([1]), counts([1]), ["mix", name], [0])
 
 
 def test_each_strategy_has_the_cells_in_which_it_means_something() -> None:
     cells = build_cells(
+        "published",
         "u",
         100,
         counts([0, 10]),
@@ -125,21 +129,26 @@ def test_fine_tune_with_one_side_empty_is_refused(real: int, synthetic: int) -> 
     # In a grid that has no other cell of it, and as a recipe by hand.
     said = "allowed: a real and a synthetic count above 0"
     with pytest.raises(MixError, match=said):
-        build_cells("u", 100, counts([real]), counts([synthetic]), ["fine-tune"], [0])
+        build_cells("published", "u", 100, counts([real]), counts([synthetic]), ["fine-tune"], [0])
     cell = Cell("paper", "u", 100, "fine-tune", real, synthetic, 0, (real, 0, 0), (synthetic, 0, 0))
     with pytest.raises(MixError, match=f"a fine-tune recipe with {real} real .*; {said}"):
         check_cells([cell], FREQUENCIES, {"generated": FREQUENCIES}, ["a", "b", "c"])
 
 
 def test_a_control_without_a_cell_is_left_out() -> None:
-    assert build_cells("u", 100, counts([0]), counts([0]), ["classical", "duplicated"], [0]) == []
+    assert (
+        build_cells(
+            "published", "u", 100, counts([0]), counts([0]), ["classical", "duplicated"], [0]
+        )
+        == []
+    )
 
 
 def test_a_class_without_a_real_image_cannot_be_repeated() -> None:
     real, more = np.array([5, 0, 5]), [np.array([2, 1, 0]), np.array([2, 0, 1])]
     assert [cannot_repeat("duplicated", real, each) for each in more] == [True, False]
     assert not cannot_repeat("mix", real, more[0])
-    (possible,) = build_cells("u", 100, [real], more, ["duplicated"], [0])
+    (possible,) = build_cells("published", "u", 100, [real], more, ["duplicated"], [0])
     assert possible.synthetic_per_class == (2, 0, 1)
     cell = Cell("paper", "u", 100, "duplicated", 10, 3, 0, (5, 0, 5), (2, 1, 0))
     with pytest.raises(MixError) as caught:
@@ -151,7 +160,9 @@ def test_a_class_without_a_real_image_cannot_be_repeated() -> None:
 
 
 def test_what_fits_exactly_passes_and_one_more_is_refused() -> None:
-    cells = build_cells("u", 100, counts([100]), counts([0, 20]), ["mix", "filtered"], [0])
+    cells = build_cells(
+        "published", "u", 100, counts([100]), counts([0, 20]), ["mix", "filtered"], [0]
+    )
     pools = {"generated": np.array([10, 6, 4]), "filtered": np.array([10, 6, 4])}
     check_cells(cells, FREQUENCIES, pools, ["a", "b", "c"])
     with pytest.raises(MixError) as caught:
@@ -170,11 +181,18 @@ def test_what_fits_exactly_passes_and_one_more_is_refused() -> None:
 
 
 def test_a_pool_that_no_recipe_uses_need_not_be_there() -> None:
-    check_cells(build_cells("u", 100, counts([10]), counts([0]), [], [0]), FREQUENCIES, {}, "abc")
+    check_cells(
+        build_cells("published", "u", 100, counts([10]), counts([0]), [], [0]),
+        FREQUENCIES,
+        {},
+        "abc",
+    )
 
 
 def test_the_manifest_comes_back_through_parquet(tmp_path: Path) -> None:
-    cells = build_cells("all-0", 100, counts([0, 9]), counts([0, 5]), ["mix"], [0, 2**40])
+    cells = build_cells(
+        "published", "all-0", 100, counts([0, 9]), counts([0, 5]), ["mix"], [0, 2**40]
+    )
     cells_table(cells).to_parquet(tmp_path / "recipes.parquet", index=False)
     table = pd.read_parquet(tmp_path / "recipes.parquet")
     assert cells_from_table(table) == cells
@@ -196,8 +214,8 @@ def test_a_smaller_real_subset_is_within_every_larger_one(
 ) -> None:
     train = make_set()
     small, large = sorted((small, large))
-    few = real_indices(train.labels, K, apportion(small, train.counts()).tolist(), seed)
-    many = real_indices(train.labels, K, apportion(large, train.counts()).tolist(), seed)
+    few = real_indices(train.labels, K, apportion(small, train.counts()).tolist(), 0, seed)
+    many = real_indices(train.labels, K, apportion(large, train.counts()).tolist(), 0, seed)
     assert len(few) == small == len(set(few.tolist()))
     # Largest remainders may take one from a class as the total grows, so nesting is by class:
     # where the larger count is at least as large, its images hold the smaller's.
@@ -209,11 +227,11 @@ def test_a_smaller_real_subset_is_within_every_larger_one(
 
 def test_real_subsets_are_as_asked_for_and_differ_by_seed() -> None:
     train = make_set()
-    index = real_indices(train.labels, K, [5, 0, 9], 0)
+    index = real_indices(train.labels, K, [5, 0, 9], 0, 0)
     assert np.bincount(train.labels[index], minlength=K).tolist() == [5, 0, 9]
-    np.testing.assert_array_equal(index, real_indices(train.labels, K, [5, 0, 9], 0))
-    assert set(index.tolist()) != set(real_indices(train.labels, K, [5, 0, 9], 1).tolist())
-    everything = real_indices(train.labels, K, train.counts().tolist(), 0)
+    np.testing.assert_array_equal(index, real_indices(train.labels, K, [5, 0, 9], 0, 0))
+    assert set(index.tolist()) != set(real_indices(train.labels, K, [5, 0, 9], 0, 1).tolist())
+    everything = real_indices(train.labels, K, train.counts().tolist(), 0, 0)
     assert sorted(everything.tolist()) == list(range(100))
 
 
@@ -226,7 +244,7 @@ def test_repeated_images_are_those_of_the_recipe_again_and_again(
     per_class: tuple[int, ...], more: tuple[int, ...], seed: int
 ) -> None:
     train = make_set()
-    chosen = real_indices(train.labels, K, per_class, seed)
+    chosen = real_indices(train.labels, K, per_class, 0, seed)
     again = repeated(chosen, train.labels[chosen], more)
     assert np.bincount(train.labels[again], minlength=K).tolist() == list(more)
     assert set(again.tolist()) <= set(chosen.tolist())

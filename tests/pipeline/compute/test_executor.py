@@ -16,9 +16,15 @@ UNITS = ["all-0", "all-1", "30-0"]
 
 
 @pytest.fixture(params=[1, 2])
-def project(request: pytest.FixtureRequest, bare: Path, parameters: Callable[..., None]) -> Project:
+def project(
+    request: pytest.FixtureRequest,
+    bare: Path,
+    parameters: Callable[..., None],
+    units: Callable[..., None],
+) -> Project:
     """A study of three units, one after the other or two at once."""
-    parameters(bare, {"units": UNITS, "compute.processes": request.param})
+    parameters(bare, {"compute.processes": request.param})
+    units(bare, UNITS)
     return Project(bare)
 
 
@@ -65,7 +71,7 @@ def test_threads_are_a_parameter(project: Project, parameters: Callable[..., Non
 
 def test_one_unit_by_hand(project: Project) -> None:
     assert map_units(report, project, "30-0", noun="steps") == ["30-0 on 1"]
-    with pytest.raises(PipelineError, match=r"unit '60-0' is not in params\.yaml; allowed: all-0"):
+    with pytest.raises(PipelineError, match="unit '60-0' is not one of this study; allowed: all-0"):
         map_units(report, project, "60-0", noun="steps")
 
 

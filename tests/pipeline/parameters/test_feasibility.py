@@ -17,6 +17,10 @@ from pipeline.parameters.reading import parse_parameters
 
 ROOT = Path(__file__).parents[3]
 DEFAULTS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+DEFAULTS["study"] |= {"protocol": "published", "repeats": 1}
+DEFAULTS["mix"]["strategies"] = ["mix", "filtered", "classical"]
+DEFAULTS["mix"]["synthetic"] = [0, 0.5, 1.0, 2.0]
+DEFAULTS["generate"]["per_class"] = DEFAULTS["filter"]["per_class"] = 2000
 DIGITS = [str(digit) for digit in range(10)]
 
 

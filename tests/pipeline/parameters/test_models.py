@@ -27,7 +27,7 @@ from pipeline.parameters.reading import (
     parse_data,
     parse_parameters,
 )
-from pipeline.parameters.units import Unit, parse_unit
+from pipeline.parameters.units import Unit, parse_unit, unit_names
 
 ROOT = Path(__file__).parents[3]
 DEFAULTS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
@@ -124,13 +124,13 @@ def test_yaml_numbers(tmp_path: Path) -> None:
     ("line", "instead", "said"),
     [
         (
-            "images: 180000",
+            "images: 40000",
             "images: 1e5",
             "train_gan.images is 1e5; allowed: a whole number from 1 to 10000000000 or null "
             "(written 100000)",
         ),
         ("real: [0, 0.1,", "real: [0, 1e2,", "mix.real[1] is 1e2; allowed: a whole number of"),
-        ("synthetic: [0, 0.5,", "synthetic: [0, 1e5,", "mix.synthetic[1] is 1e5; allowed: a whole"),
+        ("synthetic: [0, 1.0,", "synthetic: [0, 1e5,", "mix.synthetic[1] is 1e5; allowed: a whole"),
         ("n: 1000\n", "n: 5e2\n", "(written 500)"),
         ("n: 1000\n", "n: 1.5e3\n", "score.n is 1.5e3; allowed"),
         ("seed: 0\n", "seed: 1e400\n", "seed is inf; allowed"),
@@ -219,10 +219,12 @@ def test_no_content_makes_a_traceback(
         ),
         ("score__inception", "yes", "score.inception is 'yes'; allowed: true or false"),
         ("score__inception_weights", "", "score.inception_weights is ''; allowed: a path or null"),
+        ("study__repeats", 0, "study.repeats is 0; allowed: a whole number from 1 to 100"),
+        ("study__margin", 0, "study.margin is 0; allowed: a number above 0 to 100 or null"),
         (
-            "units",
-            ["600"],
-            "units[0] is '600'; allowed: all-<repeat> or <images>-<repeat>, such as all-0 or 600-2",
+            "study__protocol",
+            "paper",
+            "study.protocol is 'paper'; allowed: strict or published",
         ),
         (
             "mix__strategies",
@@ -536,8 +538,7 @@ def test_every_broken_rule_has_its_line() -> None:
 
 
 RULES_OF_KEYS = {
-    "units[0]": {"units"},
-    "train_gan.processes": {"units", "train_gan.processes"},
+    "train_gan.processes": {"study.repeats", "study.protocol", "mix.real", "train_gan.processes"},
     "data.path": {"data.source", "data.path"},
     "data.groups": {"data.groups"},
     "generate.path": {"generate.source", "generate.path"},
@@ -557,7 +558,7 @@ RULES_OF_KEYS = {
 
 def with_broken_rules() -> dict[str, Any]:
     values = changed(
-        units=["600", "all-0"], data__source="folder", data__groups="(", data__validation=0,
+        data__source="folder", data__groups="(", data__validation=0,
         generate__path="pool", train_gan__processes=2,
         train_examiner__steps=None, train_judge__epochs=1, train_classifiers__steps=None,
         train_gan__epochs=1, train_gan__system="cdcgan", train_gan__options__dropout=[0.1],
@@ -604,7 +605,7 @@ def test_a_section_that_is_none_hides_only_the_rules_that_ask_for_it(value: obje
     values = with_broken_rules() | {"data": value}
     found = [each.split(" is ")[0] for each in problems_of(values)]
     rules = [
-        "units[0]", "train_gan.processes", "generate.path",
+        "train_gan.processes", "generate.path",
         "train_examiner.steps", "train_judge.steps", "train_classifiers.steps",
         "train_gan.images", "classifier.pretrained",
         "mix.strategies[1]", "mix.strategies[2]", "mix.strategies[0]",
@@ -793,6 +794,43 @@ def test_units_by_name(n_real: int | None, seed: int) -> None:
 def test_names_that_are_no_unit(name: str) -> None:
     with pytest.raises(ParameterError, match="all-0"):
         parse_unit(name)
+
+
+STUDY = {"repeats": 3, "repeats_below": 2, "confirm_seeds": 2, "margin": None}
+
+
+def units_of(protocol: str, real: list[int | float], n_train: int = 1000) -> list[str]:
+    values = changed(study=STUDY | {"protocol": protocol}, mix__real=real)
+    return list(unit_names(parse_parameters(values), lambda: n_train))
+
+
+def test_strict_units_are_subsets_of_every_real_count_the_largest_first() -> None:
+    real = [0, 0.1, 1.0, 50]
+    assert units_of("strict", real) == [
+        "all-0", "all-1", "all-2", "100-0", "100-1", "50-0", "50-1",
+    ]  # fmt: skip
+    # 1000 images are all of them, and no larger count makes a larger unit.
+    assert units_of("strict", [1000, 50]) == ["all-0", "all-1", "all-2", "50-0", "50-1"]
+    assert units_of("strict", [400, 0]) == ["400-0", "400-1", "400-2"]
+    assert units_of("strict", [0]) == ["all-0", "all-1", "all-2"]
+
+
+def test_published_units_see_all_images_whatever_the_counts() -> None:
+    def never() -> int:
+        raise AssertionError("the number of images decides nothing here")
+
+    values = changed(study=STUDY | {"protocol": "published"}, mix__real=[0, 0.1])
+    assert unit_names(parse_parameters(values), never) == ("all-0", "all-1", "all-2")
+
+
+def test_a_list_of_units_is_told_how_to_write_it_now() -> None:
+    values = changed(units=["all-0"])
+    del values["study"]
+    line = error_of(values)
+    assert line.startswith("units follow from the section study and mix.real now; write instead")
+    written = re.search(r"study: ({.*?})", line)[1]
+    study = YAML(typ="safe", pure=True).load(written)
+    parse_parameters(changed(study=study))
 
 
 # Strategies

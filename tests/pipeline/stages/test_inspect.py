@@ -44,7 +44,7 @@ def test_of_three_training_images_all_are_neighbours(augment, study, tmp_path: P
     train = open_image_set(study.root / "data/real/train")
     few = train.subset([np.flatnonzero(train.labels == label)[0] for label in range(3)])
     write_image_set(root / "data/real/train", few.images, few.labels, few.class_names, source="x")
-    np.save(root / "data/subsets/all-0.npy", np.arange(3))
+    np.save(root / "data/subsets/all-0/train.npy", np.arange(3))
     run = augment(root, "inspect")
     assert run.code == 0, run.err
     table = tables(root)["neighbours"]

@@ -97,7 +97,7 @@ def test_the_judge_and_the_examiner_are_two_networks(study) -> None:
 
 
 def test_the_subset_of_all_is_all(study) -> None:
-    index = np.load(study.root / "data/subsets/all-0.npy", allow_pickle=False)
+    index = np.load(study.root / "data/subsets/all-0/train.npy", allow_pickle=False)
     assert index.tolist() == list(range(108))
 
 
@@ -441,7 +441,7 @@ def test_score_without_a_pool_names_the_stage_to_run(augment, copy: Path, pool: 
     [
         ("data/real/train/images.npy", ["subset", "train-gan", "mix"]),
         ("data/real/test/images.npy", ["score"]),
-        ("data/subsets/all-0.npy", ["train-judge", "train-gan", "mix"]),
+        ("data/subsets/all-0/train.npy", ["train-judge", "train-gan", "mix"]),
         ("data/recipes.parquet", ["train-classifiers"]),
         ("results/cells.parquet", ["report"]),
         ("results/predictions.npy", ["report"]),

@@ -1,0 +1,93 @@
+"""Stage confirm: the chosen cells with classifiers of fresh seeds; they alone make the verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+
+from augment.files import atomic_file, read_json
+from augment.mixing.recipes import Cell, cells_from_table
+from classifiers.grid import CellResult, accuracies
+from pipeline.cell_results import validation_accuracy, write_predictions
+from pipeline.cell_tasks import CellTasks, train_tasks
+from pipeline.project import Project
+
+_STREAM = "confirm"
+_COLUMNS = [
+    *("unit", "unit_real", "arms", "strategy", "n_real", "n_synthetic", "seed", "steps"),
+    *("n_validation", "validation_accuracy", "half_validation_accuracy", "test_accuracy"),
+]
+
+
+def run(project: Project) -> list[str]:
+    """Write ``results/confirmed.parquet`` and ``results/confirmed.npy`` (rows x test images).
+
+    Each chosen cell is also trained for half the steps, and asked of validation images alone: where
+    the second half still raised accuracy, more steps may change the answer.
+    """
+    project.require(project.recipes, project.train, project.test)
+    tasks = CellTasks(project)
+    chosen = _chosen(project)
+    seeds = range(project.parameters.study.confirm_seeds)
+    cells = [replace(cell, seed=seed) for cell in chosen for seed in seeds]
+    by_half = [cell for cell in chosen if "validation" in tasks.evaluations(cell.unit)]
+    results = train_tasks(
+        project,
+        "confirm",
+        [tasks.task(cell, _STREAM) for cell in cells]
+        + [tasks.task(cell, f"{_STREAM} half", half=True) for cell in by_half],
+    )
+    of_half = {
+        cell: validation_accuracy(cell, result, tasks)[0]
+        for cell, result in zip(by_half, results[len(cells) :], strict=True)
+    }
+    rows = [
+        _row(cell, result, tasks)
+        | {"arms": chosen[key], "half_validation_accuracy": of_half.get(key, math.nan)}
+        for cell, result, key in zip(
+            cells, results, (cell for cell in chosen for _ in seeds), strict=False
+        )
+    ]
+    with atomic_file(project.results / "confirmed.parquet") as file:
+        pd.DataFrame(rows, columns=_COLUMNS).to_parquet(file, index=False)
+    write_predictions(project.results / "confirmed.npy", results[: len(cells)], len(tasks.test))
+    cached = sum(result.cached for result in results)
+    return [f"{len(results)} classifiers: {len(results) - cached} trained, {cached} from the cache"]
+
+
+def _chosen(project: Project) -> dict[Cell, list[str]]:
+    """Return the chosen cells, each with the arms that it serves in its unit."""
+    recipes = project.read(project.recipes, lambda path: cells_from_table(pd.read_parquet(path)))
+    by_name = {_name(cell): cell for cell in recipes}
+    choices = project.read(project.results / "choices.json", read_json)["choices"]
+    largest = max((choice["unit_real"] for choice in choices), default=0)
+    chosen: dict[Cell, list[str]] = {}
+    for choice in choices:
+        if choice["unit_real"] < largest:
+            continue
+        key = choice["unit"], choice["strategy"], choice["n_real"], choice["n_synthetic"]
+        chosen.setdefault(by_name[key], []).append(choice["arm"])
+    return chosen
+
+
+def _name(cell: Cell) -> tuple[str, str, int, int]:
+    return cell.unit, cell.strategy, cell.n_real, cell.n_synthetic
+
+
+def _row(cell: Cell, result: CellResult, tasks: CellTasks) -> dict[str, object]:
+    accuracy, _, _ = accuracies(result.predictions[0], tasks.test.labels, tasks.test.n_classes)
+    on_validation, n_validation = validation_accuracy(cell, result, tasks)
+    return {
+        "unit": cell.unit,
+        "unit_real": cell.unit_real,
+        "strategy": cell.strategy,
+        "n_real": cell.n_real,
+        "n_synthetic": cell.n_synthetic,
+        "seed": cell.seed,
+        "steps": result.steps,
+        "n_validation": n_validation,
+        "validation_accuracy": on_validation,
+        "test_accuracy": accuracy,
+    }
