@@ -121,6 +121,7 @@ def reach_verdict(
         StatisticsError: missing columns, no row of a primary arm, an arm with two cells in a unit
             or a seed twice, units of several sizes, or numbers out of range.
     """
+    margin = None if margin is None else float(margin)
     if margin is not None and not 0 < margin < math.inf:
         raise StatisticsError(f"margin is {margin}; allowed: a number above 0, or none")
     if not 0 <= shared <= 1:

@@ -68,7 +68,7 @@ def gain_text(contrast: Contrast, confidence: float) -> str:
     found = contrast.interval
     text = f"{signed(found.gain)} points"
     if found.low == found.low:  # Not NaN: there are two units or more.
-        text += f" ({confidence:.0%} interval {signed(found.low)} to {signed(found.high)})"
+        text += f" ({_percent(confidence)} interval {signed(found.low)} to {signed(found.high)})"
     own, other = 100 * contrast.accuracy, 100 * contrast.accuracy_against
     return f"{text}, {own:.2f} % instead of {other:.2f} %"
 
