@@ -47,6 +47,9 @@ _NEEDED = [
 ]
 
 
+_Cell = tuple[str, int, int]  # strategy, n_real, n_synthetic
+
+
 @dataclass(frozen=True)
 class Choice:
     """The cell that stands for an arm in one unit's confirmation."""
@@ -89,22 +92,26 @@ def choose(
         StatisticsError: no rows, a missing column, a unit without its number of validation images,
             or accuracies out of range.
     """
-    mine = largest_units(cells)
-    units = sorted(mine["unit"].unique())
+    means = _means(cells)
+    units = sorted({unit for by_unit in means.values() for unit in by_unit})
     missing = [unit for unit in units if unit not in n_validation]
     if missing:
         raise StatisticsError(f"no number of validation images for unit {missing[0]!r}")
     pooled = sum(int(n_validation[unit]) for unit in units)
-    full = mine[mine["n_real"] == mine["unit_real"]]
-    generated = ~full["strategy"].isin(CONTROLS)
-    table = _by_unit(full[~generated | (full["n_synthetic"] > 0)], len(units))
-    choices = {arm: _of_arm(table, strategies, pooled) for arm, strategies in arms.items()}
-    return [
-        Choice(unit, arm, *found)
-        for unit in units
-        for arm, by_unit in choices.items()
-        for found in by_unit.get(unit, ())
-    ]
+    unit_real = int(cells["unit_real"].max())
+    competing = {
+        cell: [by_unit[unit] for unit in units]
+        for cell, by_unit in means.items()
+        if cell[1] == unit_real and len(by_unit) == len(units)
+        if cell[0] in CONTROLS or cell[2] > 0
+    }
+    choices = []
+    for arm, strategies in arms.items():
+        mine = {cell: found for cell, found in competing.items() if cell[0] in strategies}
+        if mine:
+            choices += _of_arm(arm, strategies, mine, units, pooled)
+    # Stable: the arms stay in their order.
+    return sorted(choices, key=lambda choice: choice.unit)
 
 
 def default_margin(
@@ -127,81 +134,72 @@ def default_margin(
     Raises:
         StatisticsError: as `choose`; or a chosen cell that is not in the table.
     """
-    mine = largest_units(cells)
+    means = _means(cells)
     errors = []
     for choice in choices:
         if choice.arm != arm:
             continue
-        cell = mine[
-            (mine["unit"] == choice.unit)
-            & (mine["strategy"] == choice.strategy)
-            & (mine["n_real"] == choice.n_real)
-            & (mine["n_synthetic"] == choice.n_synthetic)
-        ]
-        if cell.empty:
+        by_unit = means.get((choice.strategy, choice.n_real, choice.n_synthetic), {})
+        if choice.unit not in by_unit:
             raise StatisticsError(f"the cells table has no row of {choice}")
-        errors.append(1 - float(cell["validation_accuracy"].mean(skipna=False)))
+        errors.append(1 - by_unit[choice.unit])
     # Not true for NaN either.
     if errors and sum(errors) > 0:
         return MARGIN_SHARE * sum(errors) / len(errors)
     return None
 
 
-def largest_units(cells: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the units that see the most training images, checked; units as text."""
+def _means(cells: pd.DataFrame) -> dict[_Cell, dict[str, float]]:
+    """Mean validation accuracy over seeds, of every cell and unit of the largest size.
+
+    A mean of which a part is NaN is NaN.
+    """
     missing = [name for name in _NEEDED if name not in cells.columns]
     if missing:
         raise StatisticsError(f"the cells table has no column {missing[0]!r}; needed: {_NEEDED}")
     if cells.empty:
         raise StatisticsError("the cells table has no rows")
     accuracy = cells["validation_accuracy"]
-    if ((accuracy < 0) | (accuracy > 1)).any():
+    if accuracy.min() < 0 or accuracy.max() > 1:
         raise StatisticsError(
             f"validation_accuracy from {accuracy.min():g} to {accuracy.max():g}; allowed: 0 to 1"
         )
-    mine = pd.DataFrame(
-        cells.loc[cells["unit_real"] == cells["unit_real"].max(), _NEEDED], copy=True
-    )
-    mine["unit"], mine["strategy"] = mine["unit"].astype(str), mine["strategy"].astype(str)
-    return mine
+    largest = cells["unit_real"].max()
+    found: dict[_Cell, dict[str, list[tuple[int, float]]]] = {}
+    columns = (cells[name].tolist() for name in _NEEDED)
+    for unit, unit_real, strategy, n_real, n_synthetic, seed, value in zip(*columns, strict=True):
+        if unit_real == largest:
+            cell = (str(strategy), int(n_real), int(n_synthetic))
+            found.setdefault(cell, {}).setdefault(str(unit), []).append((int(seed), float(value)))
+    # By seed: the order of the rows must not change the last digit of a mean.
+    return {
+        cell: {
+            unit: sum(value for _, value in sorted(values)) / len(values)
+            for unit, values in by_unit.items()
+        }
+        for cell, by_unit in found.items()
+    }
 
 
-def _by_unit(competing: pd.DataFrame, n_units: int) -> pd.DataFrame:
-    """Mean validation accuracy, cells x units; a cell that lacks a unit is left out.
-
-    The index is (strategy, n_real, n_synthetic). A mean of which a part is NaN is NaN.
-    """
-    # By seed first: the order of the rows must not change the last digit of a mean.
-    ordered = competing.sort_values("seed", kind="stable")
-    groups = ordered.groupby(["strategy", "n_real", "n_synthetic", "unit"], sort=True)
-    accuracy = groups["validation_accuracy"]
-    found: pd.DataFrame = accuracy.agg(["mean", "size", "count"])
-    mean: pd.DataFrame = found["mean"].where(found["size"] == found["count"]).unstack("unit")
-    complete = found["size"].unstack("unit").notna().sum(axis=1) == n_units
-    return pd.DataFrame(mean[complete])
-
-
-_Found = tuple[str, int, int, By, int, float | None]
-
-
-def _of_arm(table: pd.DataFrame, strategies: Sequence[str], pooled: int) -> dict[str, list[_Found]]:
-    """For each unit what stands for an arm, as the last fields of a `Choice`; empty without one."""
-    mine = table[table.index.get_level_values("strategy").isin(list(strategies))]
-    if mine.empty:
-        return {}
-    cells = [(str(s), int(real), int(added)) for s, real, added in mine.index]
-    accuracy = mine.to_numpy(float)
-    n_units = accuracy.shape[1]
-    units = [str(unit) for unit in mine.columns]
-    if n_units < 2 or pooled < FEWEST_POOLED or mine.isna().any(axis=None):
+def _of_arm(
+    arm: str,
+    strategies: Sequence[str],
+    competing: Mapping[_Cell, Sequence[float]],
+    units: Sequence[str],
+    pooled: int,
+) -> list[Choice]:
+    """For each unit what stands for an arm; ``competing`` holds a mean accuracy a unit."""
+    n = len(competing)
+    cells = list(competing)
+    accuracy = np.array(list(competing.values()))
+    if len(units) < 2 or pooled < FEWEST_POOLED or np.isnan(accuracy).any():
         first = next(s for s in strategies if any(cell[0] == s for cell in cells))
-        cell = max((c for c in cells if c[0] == first), key=lambda c: c[2])
-        return {unit: [(*cell, BEFOREHAND, len(cells), None)] for unit in units}
-    found: dict[str, list[_Found]] = {}
+        largest = max((cell for cell in cells if cell[0] == first), key=lambda cell: cell[2])
+        return [Choice(unit, arm, *largest, BEFOREHAND, n, None) for unit in units]
+    choices = []
     for column, unit in enumerate(units):
         others = np.delete(accuracy, column, axis=1).mean(axis=1)
         score = others.round(_TIE_DECIMALS)
-        best = min(range(len(cells)), key=lambda i: (-score[i], cells[i][2], cells[i][0]))
-        value = float(others[best])
-        found[unit] = [(*cells[best], BY_VALIDATION, len(cells), value)]
-    return found
+        best = min(range(n), key=lambda i: (-score[i], cells[i][2], cells[i][0]))
+        choices.append(Choice(unit, arm, *cells[best], BY_VALIDATION, n, float(others[best])))
+    return choices

@@ -96,16 +96,20 @@ def _rows_of_cells(cells: pd.DataFrame, unit_real: int) -> dict[_Cell, dict[str,
     missing = [name for name in ["unit_real", *keys] if name not in cells.columns]
     if missing:
         raise StatisticsError(f"the cells table has no column {missing[0]!r}")
-    numbered = cells.assign(row=np.arange(len(cells)))
-    mine = numbered[numbered["unit_real"] == unit_real].sort_values(keys, kind="stable")
-    twice = mine.duplicated(keys)
-    if twice.any():
-        raise StatisticsError(
-            f"two classifiers of {dict(mine.loc[twice, keys].iloc[0])}; allowed: one"
-        )
-    rows: dict[_Cell, dict[str, list[int]]] = {}
-    columns = (mine[name].tolist() for name in [*keys, "row"])
-    for strategy, n_real, n_synthetic, unit, _, row in zip(*columns, strict=True):
+    columns = [cells[name].tolist() for name in keys]
+    sizes = cells["unit_real"].tolist()
+    found: dict[_Cell, dict[str, dict[int, int]]] = {}
+    for row, (strategy, n_real, n_synthetic, unit, seed) in enumerate(zip(*columns, strict=True)):
+        if sizes[row] != unit_real:
+            continue
         cell = (str(strategy), int(n_real), int(n_synthetic))
-        rows.setdefault(cell, {}).setdefault(str(unit), []).append(int(row))
-    return rows
+        by_seed = found.setdefault(cell, {}).setdefault(str(unit), {})
+        if int(seed) in by_seed:
+            raise StatisticsError(
+                f"two classifiers of cell {cell}, unit {unit} and seed {seed}; allowed: one"
+            )
+        by_seed[int(seed)] = row
+    return {
+        cell: {unit: [row for _, row in sorted(seeds.items())] for unit, seeds in units.items()}
+        for cell, units in found.items()
+    }

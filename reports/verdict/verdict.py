@@ -230,14 +230,18 @@ def _accuracies(
 
 
 def _chosen(confirmed: pd.DataFrame) -> dict[str, tuple[Chosen, ...]]:
-    keys = ["strategy", "n_real", "n_synthetic"]
-    exploded = confirmed.explode("arms").drop_duplicates(["arms", "unit", *keys])
+    """How often each cell stands for each arm, once a unit."""
+    columns = ["unit", "arms", "strategy", "n_real", "n_synthetic"]
+    rows = zip(*(confirmed[name].tolist() for name in columns), strict=True)
+    once = {
+        (str(arm), (str(strategy), int(n_real), int(n_synthetic)), str(unit))
+        for unit, arms, strategy, n_real, n_synthetic in rows
+        for arm in arms
+    }
+    counted = Counter((arm, cell) for arm, cell, _ in once)
     found: dict[str, tuple[Chosen, ...]] = {}
-    for arm, group in exploded.groupby("arms", sort=True):
-        cells = zip(*(group[key].tolist() for key in keys), strict=True)
-        counted = Counter((str(name), int(real), int(added)) for name, real, added in cells)
-        order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-        found[str(arm)] = tuple(Chosen(*cell, n) for cell, n in order)
+    for (arm, cell), n in sorted(counted.items(), key=lambda item: (item[0][0], -item[1], item[0])):
+        found[arm] = (*found.get(arm, ()), Chosen(*cell, n))
     return found
 
 
