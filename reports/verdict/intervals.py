@@ -205,12 +205,12 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
     half = _t_quantile(confidence, freedom) * error
     low, high = gain - half, gain + half
     if np.count_nonzero(np.abs(by_image) > _ROUNDING) < FEW_DIFFERENCES:
-        exact = _exact_difference(by_image, confidence)
+        exact = exact_difference(by_image, confidence)
         low, high = min(low, exact[0]), max(high, exact[1])
     return GainInterval(gain, low, high, n_seeds, n_images, error, freedom)
 
 
-def _exact_difference(by_image: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+def exact_difference(by_image: NDArray[np.float64], confidence: float) -> tuple[float, float]:
     """Bounds of a mean difference from the signs of those that are not 0."""
     size = np.abs(by_image)
     differs = size > _ROUNDING

@@ -1,0 +1,205 @@
+"""Which cells a verdict is about: chosen on validation, for each unit on the other units.
+
+The best of many mixes owes its place partly to luck: to its seeds, and to the subset and the
+generator of the units that chose it. Fresh seeds on those same units keep the second kind of luck.
+So for each unit the choice is made on all others, and the unit itself only confirms, with
+classifiers of fresh seeds. No function here reads a column of the test set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from reports.verdict.intervals import StatisticsError
+
+CONTROLS = ("none", "duplicated", "classical", "classical-half")
+"""Strategies without a generated image; every other one needs some to compete."""
+
+FEWEST_POOLED = 500
+"""With fewer validation images, over all units together, nothing is chosen: the standard error of
+an accuracy of 95 % is then above one point, more than separates most mixes, so that a choice would
+be a lottery."""
+
+MARGIN_SHARE = 0.2
+"""The margin is this share of the best control's validation error: removing less than every fifth
+error is called no relevant difference."""
+
+By = Literal["validation of the other units", "fixed beforehand"]
+BY_VALIDATION: By = "validation of the other units"
+BEFOREHAND: By = "fixed beforehand"
+
+# Mean accuracies that differ by rounding only are a tie.
+_TIE_DECIMALS = 12
+
+_NEEDED = [
+    "unit",
+    "unit_real",
+    "strategy",
+    "n_real",
+    "n_synthetic",
+    "seed",
+    "validation_accuracy",
+]
+
+
+_Cell = tuple[str, int, int]  # strategy, n_real, n_synthetic
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The cell that stands for an arm in one unit's confirmation."""
+
+    unit: str
+    arm: str
+    strategy: str
+    n_real: int
+    n_synthetic: int
+    by: By
+    n_candidates: int  # cells that competed
+    validation: float | None  # mean over the other units, in [0, 1]; None where nothing was chosen
+
+
+def choose(
+    cells: pd.DataFrame, arms: Mapping[str, Sequence[str]], n_validation: Mapping[str, int]
+) -> list[Choice]:
+    """For each unit of the largest size and each arm, the cell that its confirmation trains.
+
+    Cells compete that every unit of that size has, with all real images (``n_real`` equal to
+    ``unit_real``) and, unless the strategy is one of `CONTROLS`, with generated ones. For a unit,
+    the cell is chosen whose accuracy on validation is highest: the mean over the other units of the
+    mean over classifier seeds. Ties go to fewer generated images, then to the first name.
+
+    Nothing is chosen with a single unit, below `FEWEST_POOLED` validation images or where an
+    accuracy is NaN: then the arm's first strategy that has a cell stands, with its largest
+    ``n_synthetic``.
+
+    Args:
+        cells: a row for each classifier: unit, unit_real, strategy, n_real, n_synthetic, seed,
+            validation_accuracy (in [0, 1], or NaN without a validation part). Other columns are not
+            read.
+        arms: the strategies that compete in each arm, that of the fixed choice first.
+        n_validation: validation images of each unit of the largest size.
+
+    Returns:
+        Sorted by unit, arms in the order given. An arm without a cell is left out.
+
+    Raises:
+        StatisticsError: no rows, a missing column, a unit without its number of validation images,
+            or accuracies out of range.
+    """
+    means = _means(cells)
+    units = sorted({unit for by_unit in means.values() for unit in by_unit})
+    missing = [unit for unit in units if unit not in n_validation]
+    if missing:
+        raise StatisticsError(f"no number of validation images for unit {missing[0]!r}")
+    pooled = sum(int(n_validation[unit]) for unit in units)
+    unit_real = int(cells["unit_real"].max())
+    competing = {
+        cell: [by_unit[unit] for unit in units]
+        for cell, by_unit in means.items()
+        if cell[1] == unit_real and len(by_unit) == len(units)
+        if cell[0] in CONTROLS or cell[2] > 0
+    }
+    choices = []
+    for arm, strategies in arms.items():
+        mine = {cell: found for cell, found in competing.items() if cell[0] in strategies}
+        if mine:
+            choices += _of_arm(arm, strategies, mine, units, pooled)
+    # Stable: the arms stay in their order.
+    return sorted(choices, key=lambda choice: choice.unit)
+
+
+def default_margin(
+    cells: pd.DataFrame, choices: Sequence[Choice], arm: str = "control"
+) -> float | None:
+    """A fifth of the best control's validation error: what a relevant difference is, at least.
+
+    For each unit the error is that of the control chosen for it, on its own validation images,
+    averaged over seeds. They had no part in the choice, so the choice does not flatter it.
+
+    Args:
+        cells: as for `choose`.
+        choices: what `choose` returned.
+        arm: the arm of controls.
+
+    Returns:
+        A fraction (0.01 is one point), above 0. None without validation, without such an arm, and
+        where the controls make no error at all.
+
+    Raises:
+        StatisticsError: as `choose`; or a chosen cell that is not in the table.
+    """
+    means = _means(cells)
+    errors = []
+    for choice in choices:
+        if choice.arm != arm:
+            continue
+        by_unit = means.get((choice.strategy, choice.n_real, choice.n_synthetic), {})
+        if choice.unit not in by_unit:
+            raise StatisticsError(f"the cells table has no row of {choice}")
+        errors.append(1 - by_unit[choice.unit])
+    # Not true for NaN either.
+    if errors and sum(errors) > 0:
+        return MARGIN_SHARE * sum(errors) / len(errors)
+    return None
+
+
+def _means(cells: pd.DataFrame) -> dict[_Cell, dict[str, float]]:
+    """Mean validation accuracy over seeds, of every cell and unit of the largest size.
+
+    A mean of which a part is NaN is NaN.
+    """
+    missing = [name for name in _NEEDED if name not in cells.columns]
+    if missing:
+        raise StatisticsError(f"the cells table has no column {missing[0]!r}; needed: {_NEEDED}")
+    if cells.empty:
+        raise StatisticsError("the cells table has no rows")
+    accuracy = cells["validation_accuracy"]
+    if accuracy.min() < 0 or accuracy.max() > 1:
+        raise StatisticsError(
+            f"validation_accuracy from {accuracy.min():g} to {accuracy.max():g}; allowed: 0 to 1"
+        )
+    largest = cells["unit_real"].max()
+    found: dict[_Cell, dict[str, list[tuple[int, float]]]] = {}
+    columns = (cells[name].tolist() for name in _NEEDED)
+    for unit, unit_real, strategy, n_real, n_synthetic, seed, value in zip(*columns, strict=True):
+        if unit_real == largest:
+            cell = (str(strategy), int(n_real), int(n_synthetic))
+            found.setdefault(cell, {}).setdefault(str(unit), []).append((int(seed), float(value)))
+    # By seed: the order of the rows must not change the last digit of a mean.
+    return {
+        cell: {
+            unit: sum(value for _, value in sorted(values)) / len(values)
+            for unit, values in by_unit.items()
+        }
+        for cell, by_unit in found.items()
+    }
+
+
+def _of_arm(
+    arm: str,
+    strategies: Sequence[str],
+    competing: Mapping[_Cell, Sequence[float]],
+    units: Sequence[str],
+    pooled: int,
+) -> list[Choice]:
+    """For each unit what stands for an arm; ``competing`` holds a mean accuracy a unit."""
+    n = len(competing)
+    cells = list(competing)
+    accuracy = np.array(list(competing.values()))
+    if len(units) < 2 or pooled < FEWEST_POOLED or np.isnan(accuracy).any():
+        first = next(s for s in strategies if any(cell[0] == s for cell in cells))
+        largest = max((cell for cell in cells if cell[0] == first), key=lambda cell: cell[2])
+        return [Choice(unit, arm, *largest, BEFOREHAND, n, None) for unit in units]
+    choices = []
+    for column, unit in enumerate(units):
+        others = np.delete(accuracy, column, axis=1).mean(axis=1)
+        score = others.round(_TIE_DECIMALS)
+        best = min(range(n), key=lambda i: (-score[i], cells[i][2], cells[i][0]))
+        choices.append(Choice(unit, arm, *cells[best], BY_VALIDATION, n, float(others[best])))
+    return choices

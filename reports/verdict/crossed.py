@@ -1,0 +1,189 @@
+"""Intervals of a difference measured in several units, on one test set; many at once by Holm.
+
+A unit is a subset of the training images with its own judge, generator and classifiers. Chance of
+every kind is drawn anew with it, so it is the replicate (Bouthillier et al., 2021, "Accounting for
+variance in machine learning benchmarks", MLSys). Classifier seeds of one unit share its subset and
+its generator: they are averaged first and never counted as replicates.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import bdtr, stdtrit
+
+from reports.verdict.intervals import (
+    CONFIDENCE,
+    FEW_DIFFERENCES,
+    StatisticsError,
+    exact_difference,
+)
+
+SMALLEST_P = 1e-12
+"""Smaller p-values are given as this one: the tails say nothing so far out."""
+
+# Means of differences that are 0 but for rounding.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class CrossedInterval:
+    """A mean difference over units and test images; bounds and p are NaN with one unit."""
+
+    gain: float  # a fraction, in [-1, 1]: 0.01 is one point
+    low: float
+    high: float
+    p: float  # two-sided, of no difference
+    n_units: int
+    n_images: int
+    v_units: float  # parts of the squared standard error; NaN with one unit
+    v_images: float
+    v_residual: float
+    widened: bool = False  # whether an exact interval of few answers that differ is the wider
+
+    @property
+    def variance(self) -> float:
+        """Squared standard error of the gain."""
+        return total_variance(self.v_units, self.v_images, self.v_residual)
+
+
+def total_variance(v_units: float, v_images: float, v_residual: float) -> float:
+    """Both parts hold the residual, so it is taken off once; no part is larger than the whole."""
+    return max(v_units + v_images - v_residual, v_units, v_images)
+
+
+def mixed_quantile(tail: float, of_units: tuple[float, int], of_images: tuple[float, int]) -> float:
+    """Quantile of Student's t for a variance of two parts, after Cochran (1964).
+
+    Args:
+        tail: probability above the quantile, in (0, 1).
+        of_units: the part's variance, not negative, and how many units it rests on: two or more.
+        of_images: the same of the test images.
+
+    Returns:
+        The two parts' quantiles, weighted by their variances; that of the units if both are 0.
+    """
+    (v_units, n_units), (v_images, n_images) = of_units, of_images
+    by_units = -float(stdtrit(n_units - 1, tail))
+    if v_units + v_images == 0:
+        return by_units
+    by_images = -float(stdtrit(n_images - 1, tail))
+    return (v_units * by_units + v_images * by_images) / (v_units + v_images)
+
+
+def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> CrossedInterval:
+    """Mean of a difference that was measured for each unit on each test image.
+
+    Two things are left to chance: the unit, and which images are in the test set. With ``d[u, i]``
+    the difference, ``v_units`` is the variance over units of the mean over images, divided by the
+    number of units; ``v_images`` the variance over images of the mean over units, divided by the
+    number of images; ``v_residual`` the variance of what neither explains, divided by both numbers.
+    The squared standard error is ``v_units + v_images - v_residual``, not below either of the
+    first two, and the quantile `mixed_quantile`: few units make the interval wide where units
+    differ, and cost nothing where only images do.
+
+    Where the answers differ on fewer than `FEW_DIFFERENCES` images the interval is widened to hold
+    an exact one, as in `intervals.difference_interval`. So it is no point where no answer differs.
+
+    Args:
+        difference: numbers in [-1, 1], units x test images, averaged over classifier seeds.
+        confidence: coverage, in (0, 1).
+
+    Returns:
+        The mean as the gain, its bounds, and a two-sided p-value: the level at which the same
+        interval would just reach 0. With one unit bounds, p and variances are NaN.
+
+    Raises:
+        StatisticsError: no units, fewer than two images, or numbers out of range.
+    """
+    d = np.asarray(difference, dtype=np.float64)
+    # False for NaN too.
+    if d.ndim != 2 or d.shape[0] < 1 or d.shape[1] < 2 or not (np.abs(d) <= 1 + _ROUNDING).all():
+        raise StatisticsError(
+            f"gain: differences of shape {d.shape}; "
+            "allowed: numbers from -1 to 1, one unit or more x two images or more"
+        )
+    if not 0 < confidence < 1:
+        raise StatisticsError(f"confidence is {confidence}; allowed: above 0 and below 1")
+    n_units, n_images = d.shape
+    by_unit, by_image = d.mean(axis=1), d.mean(axis=0)
+    gain = float(by_unit.mean())
+    if n_units == 1:
+        nan = float("nan")
+        return CrossedInterval(gain, nan, nan, nan, 1, n_images, nan, nan, nan)
+    v_units = float(by_unit.var(ddof=1)) / n_units
+    v_images = float(by_image.var(ddof=1)) / n_images
+    residual = d - by_unit[:, None] - (by_image - gain)
+    squares = float(np.vdot(residual, residual))
+    v_residual = squares / ((n_units - 1) * (n_images - 1)) / (n_units * n_images)
+    parts = (v_units, n_units), (v_images, n_images)
+    error = total_variance(v_units, v_images, v_residual) ** 0.5
+    half = mixed_quantile((1 - confidence) / 2, *parts) * error
+    low, high = gain - half, gain + half
+    p = _p_value(abs(gain), error, *parts)
+    widened = False
+    if np.count_nonzero(np.abs(by_image) > _ROUNDING) < FEW_DIFFERENCES:
+        exact = exact_difference(by_image, confidence)
+        widened = exact[0] < low or exact[1] > high
+        low, high = min(low, exact[0]), max(high, exact[1])
+        p = max(p, _sign_p_value(by_image, gain))
+    variances = v_units, v_images, v_residual
+    return CrossedInterval(gain, low, high, p, n_units, n_images, *variances, widened)
+
+
+def _p_value(
+    distance: float, error: float, of_units: tuple[float, int], of_images: tuple[float, int]
+) -> float:
+    """The level whose half-width is ``distance``."""
+    if distance <= _ROUNDING:
+        return 1.0
+    if error == 0:
+        return SMALLEST_P
+
+    def beyond(log_p: float) -> float:
+        return mixed_quantile(math.exp(log_p) / 2, of_units, of_images) - distance / error
+
+    least = math.log(SMALLEST_P)
+    if beyond(least) <= 0:
+        return SMALLEST_P
+    return math.exp(float(brentq(beyond, least, 0.0, xtol=1e-9)))
+
+
+def _sign_p_value(by_image: NDArray[np.float64], gain: float) -> float:
+    """The level at which `exact_difference` just reaches 0: that of the sign test."""
+    better, worse = int((by_image > _ROUNDING).sum()), int((by_image < -_ROUNDING).sum())
+    # More images for the worse, yet better on average: at no level do both intervals exclude 0.
+    if (better - worse) * gain <= 0:
+        return 1.0
+    return min(1.0, 2 * float(bdtr(min(better, worse), better + worse, 0.5)))
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values corrected for their number, so that all of them together err in 5 % at most.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6: the smallest of m is multiplied by m, the next by m - 1, and so on; none is
+    smaller than the one before, nor above 1.
+
+    Args:
+        p_values: one dimension, in [0, 1]. NaN stays NaN and is not counted.
+
+    Returns:
+        float64, in the order given.
+
+    Raises:
+        StatisticsError: another shape, or values out of range.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    known = ~np.isnan(p)
+    if p.ndim != 1 or not ((p[known] >= 0) & (p[known] <= 1)).all():
+        raise StatisticsError(f"p-values of shape {p.shape}; allowed: a list of numbers in [0, 1]")
+    order = np.argsort(np.where(known, p, np.inf), kind="stable")[: known.sum()]
+    factors = np.arange(len(order), 0, -1)
+    corrected = np.full(p.shape, np.nan)
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
+    return corrected

@@ -1,0 +1,140 @@
+"""How sure a gain is: where its uncertainty comes from, and what more repeats would buy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.verdict.crossed import CrossedInterval, mixed_quantile, total_variance
+
+POWER = 0.8
+
+REPEATS = (3, 5, 10, 20)
+"""Numbers of repeats whose expected half-width is shown."""
+
+MOST_REPEATS = 10_000
+"""What so many repeats do not settle is the test images' to settle."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Shares of the squared standard error, in [0, 1]; they add up to 1."""
+
+    units: float  # training subset, judge and generator together; with one seed its chance too
+    seeds: float | None  # classifier seeds; None with one seed a unit: not to be told from units
+    images: float  # which images are in the test set
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Fractions: 0.01 is one percentage point."""
+
+    half_width: float  # the longer side of the interval
+    sources: Sources | None  # None where nothing varies
+    detectable: float  # smallest true gain that would be told from 0 in 80 % of such studies
+    half_widths: dict[int, float]  # expected, by repeats; empty where too few answers differ
+    repeats_needed: int | None  # in all, to settle an open verdict if the gain stays as it is
+    needs_images: bool  # whether repeats alone would not settle it
+
+
+def precision(
+    interval: CrossedInterval,
+    by_seed: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    margin: float | None,
+    confidence: float,
+) -> Precision:
+    """Read the parts of an interval's variance.
+
+    A study with other repeats is expected to have the same variances. An open verdict is settled
+    where the half-width falls below the gain's distance from 0 (then its sign is told) or from the
+    margin (then it lies inside), whichever is longer. The detectable gain is the half-width plus
+    the 80 % quantile times the standard error, a common approximation of the noncentral t
+    distribution that is a little small with three repeats.
+
+    Args:
+        interval: of two units or more.
+        by_seed: for each unit the accuracies of both arms, one a classifier seed, in [0, 1].
+        margin: as in `verdict.reach_verdict`.
+        confidence: of the interval, in (0, 1).
+    """
+    tail = (1 - confidence) / 2
+    half = max(interval.gain - interval.low, interval.high - interval.gain)
+    parts = (interval.v_units, interval.n_units), (interval.v_images, interval.n_images)
+    more = mixed_quantile(1 - POWER, *parts) * interval.variance**0.5
+    distance = abs(interval.gain)
+    goal = distance if margin is None else max(distance, margin - distance)
+    needed, needs_images = None, False
+    inside = margin is not None and max(-interval.low, interval.high) < margin
+    if interval.low <= 0 <= interval.high and not inside:
+        needed = None if interval.widened else _repeats_for(goal, interval, tail)
+        needs_images = needed is None
+    return Precision(
+        half_width=half,
+        sources=_sources(interval, by_seed),
+        detectable=half + more,
+        half_widths={}
+        if interval.widened
+        else {n: expected_half_width(interval, n, tail) for n in REPEATS},
+        repeats_needed=needed,
+        needs_images=needs_images,
+    )
+
+
+def expected_half_width(interval: CrossedInterval, n_units: int, tail: float) -> float:
+    """Half-width with another number of units, two or more, on the same number of test images.
+
+    The variance over units, and the residual within that over images, fall with their number; what
+    the choice of test images adds stays.
+    """
+    ratio = interval.n_units / n_units
+    residual = min(interval.v_residual, interval.v_images)
+    v_units = interval.v_units * ratio
+    v_images = interval.v_images - residual + residual * ratio
+    variance = total_variance(v_units, v_images, residual * ratio)
+    quantile = mixed_quantile(tail, (v_units, n_units), (v_images, interval.n_images))
+    return float(quantile * variance**0.5)
+
+
+def _repeats_for(goal: float, interval: CrossedInterval, tail: float) -> int | None:
+    """The fewest units, above those there are, whose half-width is below the goal."""
+    enough = interval.n_units + 1
+    while expected_half_width(interval, enough, tail) >= goal:
+        enough *= 2
+        if enough > MOST_REPEATS:
+            return None
+    # The half-width falls with the number of units.
+    short = max(enough // 2, interval.n_units)
+    while enough - short > 1:
+        middle = (enough + short) // 2
+        if expected_half_width(interval, middle, tail) < goal:
+            enough = middle
+        else:
+            short = middle
+    return enough
+
+
+def _sources(
+    interval: CrossedInterval,
+    by_seed: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> Sources | None:
+    total = interval.variance
+    if total <= 0:
+        return None
+    images = (total - interval.v_units) / total
+    within = [_seed_variance(*accuracies) for accuracies in by_seed]
+    if any(variance is None for variance in within):
+        return Sources(1 - images, None, images)
+    known = [variance for variance in within if variance is not None]
+    # A mean over units of a variance can by chance exceed the variance of their means.
+    seeds = min(sum(known) / len(known) / len(known), interval.v_units) / total
+    return Sources(1 - images - seeds, seeds, images)
+
+
+def _seed_variance(own: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
+    """Variance of one unit's difference, owing to its classifiers' seeds; None if unknown."""
+    if min(len(own), len(other)) < 2:
+        return None
+    return float(own.var(ddof=1) / len(own) + other.var(ddof=1) / len(other))

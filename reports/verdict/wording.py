@@ -1,0 +1,211 @@
+"""The verdict in plain English: no more than its numbers say."""
+
+from __future__ import annotations
+
+from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
+from reports.verdict.crossed import mixed_quantile
+from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict, Word
+
+_HEADLINES: dict[Word, str] = {
+    "helps": "Helps",
+    "hurts": "Hurts",
+    "no relevant difference": "No relevant difference",
+    "cannot tell": "Cannot tell",
+    "too few repeats": "Too few repeats",
+}
+
+_NAMES = {
+    "none": "real images alone",
+    "duplicated": "the real images repeated",
+    "classical": "classical augmentation",
+    "classical-half": "classical augmentation of half strength",
+}
+
+_CHOSEN_BY: dict[str, str] = {
+    BY_VALIDATION: "For each repeat both were chosen on the validation images of the other "
+    "repeats; the repeat itself only confirmed, with classifiers of fresh seeds.",
+    BEFOREHAND: "Both were fixed beforehand: there was too little validation to choose on.",
+}
+
+_FEW_UNITS = 5
+"""With fewer units the quantile of Student's t says more than their spread does."""
+
+
+def headline(verdict: Verdict) -> str:
+    """The verdict in a few words."""
+    margin = ", by less than the margin" if verdict.below_margin else ""
+    return _HEADLINES[verdict.word] + margin
+
+
+def sentence(verdict: Verdict, budget: str) -> str:
+    """The verdict in one sentence.
+
+    Args:
+        verdict: of the study.
+        budget: what every classifier was given, such as '400 steps a classifier'.
+    """
+    by = ", by less than the margin" if verdict.below_margin else ""
+    text = {
+        "helps": f"generated images helped{by}",
+        "hurts": f"generated images hurt{by}",
+        "no relevant difference": "generated images made no relevant difference",
+        "cannot tell": "this study cannot tell whether generated images help",
+        "too few repeats": "there are too few repeats to tell whether generated images help",
+    }[verdict.word]
+    return f"At this budget ({budget}) {text}: {gain_text(verdict.primary, verdict.confidence)}."
+
+
+def sentences(verdict: Verdict, budget: str) -> list[str]:
+    """What the verdict rests on, a sentence or two an entry, in the order to be read."""
+    found = [sentence(verdict, budget), compared(verdict), margin_text(verdict), covers(verdict)]
+    found += [settle_text(verdict), few_repeats(verdict), sources_text(verdict)]
+    found += [exploratory(contrast, verdict.confidence) for contrast in verdict.secondary]
+    return [text for text in found if text]
+
+
+def gain_text(contrast: Contrast, confidence: float) -> str:
+    """Gain, interval and both accuracies."""
+    found = contrast.interval
+    text = f"{signed(found.gain)} points"
+    if found.low == found.low:  # Not NaN: there are two units or more.
+        text += f" ({_percent(confidence)} interval {signed(found.low)} to {signed(found.high)})"
+    own, other = 100 * contrast.accuracy, 100 * contrast.accuracy_against
+    return f"{text}, {own:.2f} % instead of {other:.2f} %"
+
+
+def compared(verdict: Verdict) -> str:
+    """Which cells were compared, and what chose them."""
+    sides = [verdict.chosen[arm] for arm in (verdict.primary.arm, verdict.primary.against)]
+    texts = [_chosen_text(side) for side in sides]
+    text = f"Compared, in {_repeats(verdict.n_units)}: {texts[0]}, with {texts[1]}."
+    if any(len(side) > 1 for side in sides):
+        text += " The repeats chose differently, so the verdict is about choosing so."
+    if verdict.chosen_by is None:
+        return text
+    return f"{text} {_CHOSEN_BY.get(verdict.chosen_by, f'Chosen by: {verdict.chosen_by}.')}"
+
+
+def margin_text(verdict: Verdict) -> str:
+    """What counts as relevant."""
+    if verdict.margin is None:
+        return "No margin was set, so no difference can be called too small to matter."
+    return f"Differences of less than {100 * verdict.margin:.2f} points count as not relevant."
+
+
+def covers(verdict: Verdict) -> str:
+    """What chance the interval covers, and what it does not."""
+    if verdict.n_units < 2:
+        return "One repeat has no interval: nothing says how much another one would differ."
+    rest = "other generators and judges, other classifier seeds and other test images"
+    if verdict.shared == 0:
+        return f"The interval covers other training subsets, {rest}."
+    return (
+        f"The interval holds for this training set: it covers {rest}. The repeats have "
+        f"{_percent(verdict.shared)} of their training images in common, so it does not cover "
+        "other training images."
+    )
+
+
+def settle_text(verdict: Verdict) -> str:
+    """What would settle an open verdict; empty where it is settled."""
+    if verdict.word == "too few repeats":
+        return (
+            f"Fewer than {FEWEST_UNITS} repeats never help or hurt; {FEWEST_UNITS} settle only "
+            "large effects."
+        )
+    found = verdict.primary.precision
+    if verdict.word != "cannot tell" or found is None:
+        return ""
+    text = (
+        f"With these repeats and test images a true effect of about {100 * found.detectable:.2f} "
+        "points would be told from none in four studies of five. "
+    )
+    if found.repeats_needed is None:
+        return text + "More repeats alone would not settle it: more test images are needed."
+    return (
+        f"{text}If the difference and its spread stay as they are, about "
+        f"{found.repeats_needed:,} repeats in all would settle it."
+    )
+
+
+def few_repeats(verdict: Verdict) -> str:
+    """How wide few repeats make an interval; empty with `_FEW_UNITS` or more, or too few."""
+    n = verdict.n_units
+    if not FEWEST_UNITS <= n < _FEW_UNITS:
+        return ""
+    now, five = (_deviations(units, verdict.confidence) for units in (n, _FEW_UNITS))
+    return (
+        f"{_repeats(n).capitalize()} settle only large effects: where repeats differ, the interval "
+        f"reaches {now:.2f} of their standard deviations to either side, with five {five:.2f}."
+    )
+
+
+def sources_text(verdict: Verdict) -> str:
+    """Where the uncertainty comes from, and what more repeats would buy."""
+    found = verdict.primary.precision
+    if found is None or found.sources is None:
+        return ""
+    sources = found.sources
+    if sources.seeds is None:
+        parts = f"repeats and their classifier seeds {_percent(sources.units)}"
+    else:
+        parts = (
+            "repeats (subset and generator together) "
+            f"{_percent(sources.units)}, classifier seeds {_percent(sources.seeds)}"
+        )
+    text = f"Shares of the squared standard error: {parts}, test images {_percent(sources.images)}."
+    if found.half_widths:
+        widths = ", ".join(f"{100 * half:.2f} ({n})" for n, half in found.half_widths.items())
+        text += f" Half-widths to expect, in points (with so many repeats): {widths}."
+    return text
+
+
+def exploratory(contrast: Contrast, confidence: float) -> str:
+    """A secondary contrast in one sentence."""
+    p = contrast.p_holm
+    known = p is not None and p == p
+    told = f"; p {_p_text(p)}, corrected for their number" if p is not None and known else ""
+    return (
+        f"Exploratory, {contrast.arm} against {contrast.against}: {contrast.word}, "
+        f"{gain_text(contrast, confidence)}{told}."
+    )
+
+
+def signed(fraction: float) -> str:
+    """A fraction in points, with its sign; no minus before a zero."""
+    return f"{round(100 * fraction, 2) + 0.0:+.2f}"
+
+
+def _deviations(n_units: int, confidence: float) -> float:
+    """Half-width in standard deviations of the units, where nothing else varies."""
+    quantile = mixed_quantile((1 - confidence) / 2, (1.0, n_units), (0.0, 2))
+    return float(quantile / n_units**0.5)
+
+
+def _chosen_text(side: tuple[Chosen, ...]) -> str:
+    if len(side) == 1:
+        return _cell_text(side[0])
+    n = sum(chosen.n_units for chosen in side)
+    return "; ".join(f"{_cell_text(chosen)} ({chosen.n_units} of {n})" for chosen in side)
+
+
+def _cell_text(chosen: Chosen) -> str:
+    name = _NAMES.get(chosen.strategy)
+    if name is not None:
+        return f"{name} ({chosen.n_real:,} real)"
+    return (
+        f"{chosen.strategy} of {chosen.n_real:,} real and {chosen.n_synthetic:,} generated images"
+    )
+
+
+def _repeats(n: int) -> str:
+    words = {1: "one repeat", 2: "two repeats", 3: "three repeats", 4: "four repeats"}
+    return words.get(n, f"{n} repeats")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _p_text(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,94 @@
+"""The sentences say what the numbers do, and no more."""
+
+import pytest
+
+from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
+from reports.verdict.verdict import reach_verdict
+from reports.verdict.wording import headline, sentence, sentences
+from tests.reports.verdict.confirmations import confirmation
+
+BUDGET = "400 steps a classifier"
+HELPS = (0.05, 0.052, 0.055, 0.05)
+
+
+def text(gains, margin=0.02, **options):
+    return " ".join(sentences(reach_verdict(*confirmation(gains), margin, **options), BUDGET))
+
+
+@pytest.mark.parametrize(
+    ("gains", "margin", "head", "words"),
+    [
+        (HELPS, 0.01, "Helps", "generated images helped: +5.18 points (95 % interval"),
+        (HELPS, 0.2, "Helps, by less than the margin", "helped, by less than the margin"),
+        ([-g for g in HELPS], 0.01, "Hurts", "generated images hurt: -5.18 points"),
+        ((0.001, -0.001, 0.0, 0.0), 0.02, "No relevant difference", "no relevant difference"),
+        ((0.03, -0.02, 0.04, 0.01), 0.02, "Cannot tell", "cannot tell whether"),
+        ((0.05, 0.05), 0.02, "Too few repeats", "too few repeats to tell"),
+        ((0.05,), 0.02, "Too few repeats", "help: +5.00 points, 85.00 % instead of 80.00 %."),
+    ],
+)
+def test_the_first_sentence(gains, margin, head, words):
+    verdict = reach_verdict(*confirmation(gains), margin)
+    assert headline(verdict) == head
+    assert words in sentence(verdict, BUDGET)
+    assert sentence(verdict, BUDGET).startswith("At this budget (400 steps a classifier) ")
+    assert sentences(verdict, BUDGET)[0] == sentence(verdict, BUDGET)
+
+
+def test_what_was_compared():
+    found = text(HELPS, chosen_by=BY_VALIDATION)
+    assert "in four repeats: mix of 400 real and 800 generated images, with real images" in found
+    assert "on the validation images of the other repeats" in found
+    assert "chose differently" not in found
+    assert "fixed beforehand" in text(HELPS, chosen_by=BEFOREHAND)
+
+
+def test_repeats_that_chose_differently_are_said_so():
+    confirmed, predictions, labels = confirmation(HELPS)
+    odd = (confirmed["unit"] == "r-1") & (confirmed["strategy"] == "mix")
+    confirmed.loc[odd, "n_synthetic"] = 1600
+    found = " ".join(sentences(reach_verdict(confirmed, predictions, labels, None), BUDGET))
+    assert "800 generated images (3 of 4); mix of 400 real and 1,600" in found
+    assert "so the verdict is about choosing so" in found
+    assert "No margin was set" in found
+
+
+def test_what_the_interval_covers():
+    assert "covers other training subsets" in text(HELPS)
+    shared = text(HELPS, shared=0.5)
+    assert "for this training set" in shared
+    assert "50 % of their training images in common" in shared
+    assert "other training subsets" not in shared
+    assert "One repeat has no interval" in text((0.05,))
+
+
+def test_what_would_settle_an_open_verdict():
+    found = text((0.03, -0.02, 0.04, 0.01))
+    assert "would be told from none in four studies of five" in found
+    assert "repeats in all would settle it" in found
+    assert "settle" not in text(HELPS).replace("Four repeats settle only large effects", "")
+    few = text((0.05, 0.05))
+    assert "never help or hurt; 3 settle only large effects" in few
+
+
+def test_images_that_forbid_it_are_said_so():
+    confirmed, predictions, labels = confirmation((0.0,) * 3, n_test=200, lost=20)
+    found = " ".join(sentences(reach_verdict(confirmed, predictions, labels, None), BUDGET))
+    assert "more test images are needed" in found
+
+
+def test_few_repeats_are_told_what_they_settle():
+    assert "reaches 2.48 of their standard deviations to either side, with five 1.24" in text(
+        HELPS[:3]
+    )
+    assert "standard deviations" not in text((*HELPS, 0.05))
+
+
+def test_no_minus_before_a_zero():
+    assert "-0.00 points" not in text((-0.00001, 0.0, 0.00001))
+
+
+def test_secondary_contrasts_are_marked_exploratory():
+    found = text(HELPS)
+    assert "Exploratory, mix against real: helps, +5.18 points" in found
+    assert "corrected for their number" in found
