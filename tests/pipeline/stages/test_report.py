@@ -15,14 +15,16 @@ import torch
 from PIL import Image
 
 from augment.checkpoints import save_checkpoint
-from augment.files import write_json
+from augment.files import read_json, write_json
 from augment.images.grids import tile
 from augment.images.image_sets import open_image_set, write_image_set
 from pipeline.project import Project
+from pipeline.stages import choose
 from pipeline.stages.report import run
 
 NAMES = ("NA", "circle", "square & co")
 EPOCHS = 10
+CELL = ("unit", "unit_real", "strategy", "n_real", "n_synthetic")
 KEPT = 7
 
 rng = np.random.default_rng(0)
@@ -47,6 +49,8 @@ def _other_figures_are_blank(monkeypatch: pytest.MonkeyPatch) -> None:
         "nearest_neighbours",
         "neighbour_coverage",
         "gain_chart",
+        "learning_curve",
+        "uncertainty",
         "sample_grid",
     ):
         monkeypatch.setattr(figures, name, lambda *_, **__: new_figure(1, 1))
@@ -81,19 +85,20 @@ def make_project(
     labels = np.arange(60) % 3
     for folder in (project.train, project.test, paths.generated, paths.filtered):
         write_image_set(folder, images, labels, NAMES, source="drawn shapes")
-    paths.subset.parent.mkdir()
     for unit, size in units:
-        np.save(paths.subset.with_name(f"{unit}.npy"), np.arange(size))
+        project.unit(unit).subset.parent.mkdir()
+        np.save(project.unit(unit).subset, np.arange(size))
     about = {"name": "shapes", "fingerprint": "0123456789abcdef", "notes": ["a note"]}
     pair = {"images": [["train", 0], ["test", 1]], "names": ["a", "b"], "bits": 3}
     write_json(project.real / "source.json", about | {"nearly_alike": {"nearest": [pair]}})
 
     # Cells: real images alone, a mix, and generated images alone.
     rows = [
-        {"protocol": "paper", "unit": unit, "unit_real": size, "generator": "x"}
+        {"protocol": "published", "unit": unit, "unit_real": size, "generator": "x"}
         | {"strategy": strategy}
         | {"n_real": n_real, "n_synthetic": n_synthetic, "seed": seed, "steps": 1}
-        | {"images_seen": 1, "validation_accuracy": 0.9, "test_accuracy": 0.9}
+        | {"images_seen": 1, "n_validation": 300, "validation_accuracy": 0.9}
+        | {"test_accuracy": 0.9}
         | {"balanced_accuracy": 0.9, "class_accuracy": [0.9, 0.9, 0.9]}
         for unit, size in units
         for strategy, n_real, n_synthetic in (("none", size, 0), ("mix", size, 60), ("mix", 0, 60))
@@ -103,6 +108,8 @@ def make_project(
     pd.DataFrame(rows).to_parquet(project.results / "cells.parquet")
     predictions = np.where(rng.random((len(rows), 60)) < 0.9, labels, (labels + 1) % 3)
     np.save(project.results / "predictions.npy", predictions.astype(np.uint8))
+    choose.run(project)
+    confirm_choices(project, labels)
     names = ["fid_examiner", "inception_score", *["label_match"] * (label != "none")]
     scores = [
         {"score": name, "unit": unit, "pool": pool, "value": 0.5 + place, "floor": 0.25, "n": 10}
@@ -181,6 +188,30 @@ def make_project(
     paths.checkpoint_scores.parent.mkdir()
     table.to_csv(paths.checkpoint_scores, index=False)
     return project
+
+
+def confirm_choices(project: Project, labels: np.ndarray) -> None:
+    """Write made-up answers of two fresh classifiers for every cell that was chosen."""
+    choices = read_json(project.results / "choices.json")["choices"]
+    largest = max((choice["unit_real"] for choice in choices), default=0)
+    arms: dict[tuple[Any, ...], list[str]] = {}
+    for choice in choices:
+        if choice["unit_real"] == largest:
+            key = tuple(choice[name] for name in CELL)
+            arms.setdefault(key, []).append(choice["arm"])
+    rows = [
+        dict(zip(CELL, key, strict=True))
+        | {"arms": of_cell, "seed": seed, "steps": 1, "n_validation": 300}
+        | {"validation_accuracy": 0.9, "half_validation_accuracy": 0.9, "test_accuracy": 0.9}
+        for key, of_cell in arms.items()
+        for seed in (0, 1)
+    ]
+    columns = [*CELL, "arms", "validation_accuracy", "half_validation_accuracy"]
+    table = pd.DataFrame(rows, columns=None if rows else columns)
+    table.to_parquet(project.results / "confirmed.parquet")
+    right = rng.random((len(rows), len(labels))) < 0.9
+    predictions = np.where(right, labels, (labels + 1) % 3).astype(np.uint8)
+    np.save(project.results / "confirmed.npy", predictions)
 
 
 def text_of(project: Project) -> str:
@@ -406,41 +437,70 @@ def test_below_the_images_that_the_generator_saw_there_is_no_verdict(bare: Path)
     """60 real images in the grid: all that the unit sees, or 60 of 61."""
     project = make_project(bare)
     run(project)
-    assert "No verdict" not in text_of(project)
+    assert "No comparison" not in text_of(project)
     cells = pd.read_parquet(project.results / "cells.parquet").assign(unit_real=61)
     cells.to_parquet(project.results / "cells.parquet")
+    choose.run(project)
+    confirm_choices(project, open_image_set(project.test).labels)
     lines = run(project)
-    assert lines[0].startswith("No verdict. The generator saw all 61 training images")
+    assert lines[0].startswith("No comparison. The generator saw all 61 training images")
     text = text_of(project)
     assert "the classifier only 60 of them" in text
-    assert "no verdict" in text
+    assert "there is no verdict" in text
     metrics = json.loads((project.results / "metrics.json").read_text())
-    assert {"accuracy_real", "accuracy_best_mix", "gain", "accuracy_synthetic_only"} <= set(metrics)
+    assert "cas" in metrics
+    assert not any("gain" in name for name in metrics)
+    assert json.loads((project.results / "verdict.json").read_text())["answer"] == "No comparison"
 
 
-def test_the_headline_is_of_the_units_that_see_the_most(
-    bare: Path, parameters: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+def test_one_unit_has_neither_a_verdict_nor_an_interval(bare: Path) -> None:
+    project = make_project(bare)
+    lines = run(project)
+    assert lines[0].startswith("Too few repeats. At this budget (")
+    found = json.loads((project.results / "verdict.json").read_text())
+    assert (found["word"], found["n_units"], found["n_seeds"]) == ("too few repeats", 1, 2)
+    assert found["primary"]["low"] is None
+    metrics = json.loads((project.results / "metrics.json").read_text())
+    assert "gain" in metrics
+    assert "gain_low" not in metrics
+
+
+def test_the_verdict_is_of_the_units_that_see_the_most(
+    bare: Path, units: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The units' cells of generated images alone have the same counts and stay apart."""
-    units = [("30-0", 30), ("all-0", 60), ("all-1", 60)]
-    names = [name for name, _ in units]
-    parameters(bare, {"units": names})
+    named = [("30-0", 30), *((f"all-{repeat}", 60) for repeat in range(3))]
+    units(bare, [name for name, _ in named])
     contour = drawn_arguments(monkeypatch, "accuracy_contour")
     examples = drawn_arguments(monkeypatch, "examples")
-    project = make_project(bare, units=units)
-    lines = run(project)
-    assert "(strategy mix) to the 60 real ones" in lines[0]
-    predictions = np.load(project.results / "predictions.npy")
-    right = (predictions == open_image_set(project.test).labels).mean(axis=1).reshape(3, 3, 2)
+    project = make_project(bare, units=named)
+    run(project)
+    confirmed = pd.read_parquet(project.results / "confirmed.parquet")
+    predictions = np.load(project.results / "confirmed.npy")
+    labels = open_image_set(project.test).labels
+    assert set(confirmed["unit"]) == {"all-0", "all-1", "all-2"}
+    mixes = confirmed["strategy"].to_numpy() == "mix"
+    right = (predictions == labels).mean(axis=1)
     metrics = json.loads((project.results / "metrics.json").read_text())
-    assert metrics["accuracy_best_mix"] == pytest.approx(right[1:, 1].mean(), abs=1e-6)
+    assert len(metrics) <= 10
+    assert metrics["accuracy_mix"] == pytest.approx(right[mixes].mean(), abs=1e-6)
+    assert metrics["accuracy_control"] == pytest.approx(right[~mixes].mean(), abs=1e-6)
     assert metrics["fid_examiner"] == 1.5  # of all-0, the first that sees the most
-    assert set(contour[0]["unit_real"]) == {60}
-    first, labels = predictions[8], open_image_set(project.test).labels  # all-0, the mix, seed 0
+    found = json.loads((project.results / "verdict.json").read_text())
+    assert (found["n_units"], found["n_seeds"], found["unit_real"]) == (3, 2, 60)
+    assert found["primary"]["gain"] == pytest.approx(metrics["gain"], abs=1e-6)
+    assert found["primary"]["low"] < metrics["gain"] < found["primary"]["high"]
+    assert found["shared"] == 1
+    # One grid over real counts: 30 of the smaller unit, 60 and generated images of the largest.
+    table = contour[0]
+    assert set(zip(table["unit_real"], table["n_real"], strict=True)) == {
+        (30, 30), (60, 60), (60, 0),
+    }  # fmt: skip
+    first = predictions[int(mixes.argmax())]
     assert len(examples[0][0]) == min(4, ((labels == 0) & (first == 0)).sum())
     assert set(examples[1][1][1]) <= set(first[(labels == 1) & (first != 1)])
     text = text_of(project)
-    assert "2 generators and 2 classifier seeds (4 replicates)" in text
+    assert "holds for this training set" in text
     assert "All cells (6)" in text
     assert "A unit sees" in text
 
@@ -448,4 +508,4 @@ def test_the_headline_is_of_the_units_that_see_the_most(
 def test_cells_of_no_unit_of_the_study_are_refused(bare: Path, augment) -> None:
     make_project(bare, units=[("all-1", 60)])
     error = augment(bare, "report").error
-    assert "cells.parquet is of all-1, which params.yaml does not list" in error
+    assert "cells.parquet is of all-1, which this study does not have" in error

@@ -363,7 +363,7 @@ def test_cells_and_predictions_fit(study) -> None:
     assert cells["validation_accuracy"].between(0, 1).all()
     assert (cells["steps"] == 20).all()
     assert (cells["images_seen"] == 320).all()
-    assert set(cells["protocol"]) == {"paper"}
+    assert set(cells["protocol"]) == {"published"}
 
 
 def test_scores_have_a_floor_and_counts(study) -> None:
