@@ -59,7 +59,7 @@ class CellTasks:
             seed=derive_seed(p.seed, *stream),
             phases=((1,), (0,)) if strategy.two_phases else (),
             source_values=tuple(values) if strategy.source_channel else (),
-            classical=_classical(p) if strategy.classical else None,
+            classical=_classical(p, strategy.classical) if strategy.classical else None,
         )
 
     def _real(self, cell: Cell) -> np.ndarray:
@@ -89,9 +89,10 @@ class CellTasks:
         )
 
 
-def _classical(p: Parameters) -> Classical:
+def _classical(p: Parameters, strength: float) -> Classical:
+    """Return the transforms of the section classical, so many times as strong."""
     assert p.classical is not None  # A rule of the parameters.
     settings = p.classical.model_dump()
     if p.classical.transforms is None:
         settings["transforms"] = usual_transforms(p.data.source)
-    return Classical(**settings)
+    return Classical(**settings).scaled(strength)

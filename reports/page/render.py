@@ -243,7 +243,7 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
 
 def _cell_text(cell: Mapping[str, Any]) -> str:
     if cell["n_synthetic"] == 0:
-        transformed = ", transformed" if cell["strategy"] == "classical" else ""
+        transformed = "" if cell["strategy"] == "none" else ", transformed"
         return f"{cell['n_real']:,} real{transformed}"
     if cell["n_real"] == 0:
         return f"{cell['n_synthetic']:,} generated"

@@ -14,9 +14,14 @@ from reports.page.answer import percent, points, verdict_text
 from reports.page.facts import COPY_NAMES
 from reports.scores.table import SCORES
 from reports.tables import rows_of
+from reports.verdict.statistics import compared_with
 
 _DASH = "\N{EN DASH}"
 _REPEATED = "In strategy duplicated the generated count is that of repeated real images."
+_TRANSFORMED = (
+    "Strategies mix-... transform every image too: what their generated images add is their gain "
+    "beyond that of the control which they are named after."
+)
 _CHECKPOINTS = (
     "Each row is computed on the same number of images, from the same noise, against the test "
     "images. That number differs from the one of the scores above, and FID depends on it: compare "
@@ -65,6 +70,8 @@ def cell_tables(
     repeats = any(
         "duplicated" in set(table["strategy"]) for table in (summary, gains) if len(table)
     )
+    transforms = any(compared_with(name) != "none" for name in set(gains.get("strategy", ())))
+    gain_notes = [_REPEATED * repeats, _TRANSFORMED * transforms]
     return [
         _table(
             "Gain of every mix and control over the same real images alone",
@@ -76,7 +83,7 @@ def cell_tables(
                 "Verdict": lambda row: verdict_text(row.verdict, row.n_seeds),
                 **replicates,
             },
-            _REPEATED * repeats,
+            " ".join(note for note in gain_notes if note),
         ),
         _table(
             "Accuracy by class, real only against best mix",

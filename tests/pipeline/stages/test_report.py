@@ -397,9 +397,14 @@ def test_a_generator_that_collapsed_is_said(bare: Path) -> None:
 
 def test_both_rooms_take_the_same_strategies_for_controls() -> None:
     from augment.mixing.strategies import STRATEGIES
-    from reports.verdict.statistics import CONTROLS
+    from reports.verdict.statistics import CONTROLS, compared_with
 
     assert {name for name, strategy in STRATEGIES.items() if strategy.is_control} == set(CONTROLS)
+    for name, strategy in STRATEGIES.items():
+        control = STRATEGIES[compared_with(name)]
+        assert control.is_control
+        # A control is compared with the plain real images, whatever it does to them.
+        assert control.classical == (0 if strategy.is_control else strategy.classical)
 
 
 def test_below_the_images_that_the_generator_saw_there_is_no_verdict(bare: Path) -> None:
