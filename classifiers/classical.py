@@ -1,21 +1,25 @@
-"""Classical augmentation: every image transformed anew at every step.
+"""Classical augmentation: every image transformed anew at every step, a batch at a time.
 
-The transforms are torchvision's. Source of the usual choices: Simard, Steinkraus, Platt, "Best
-practices for convolutional neural networks applied to visual document analysis", 2003 (affine and
-elastic distortions of digits); He et al., "Deep residual learning", 2016, section 4.2 (crop and
-flip of photographs).
+The transforms are those of torchvision.transforms.v2 (`RandomAffine`, `ElasticTransform`,
+`RandomCrop`, `RandomHorizontalFlip`), which transform a whole batch alike: here each image of a
+batch has numbers of its own, with torchvision's laws, and all are applied at once. Source of the
+usual choices: Simard, Steinkraus, Platt, "Best practices for convolutional neural networks applied
+to visual document analysis", 2003 (affine and elastic distortions of digits); He et al., "Deep
+residual learning", 2016, section 4.2 (crop and flip of photographs).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
+from torch.nn import functional as F
 
-BLACK = 0
+# Interpolated at a time, whatever the batch: what is computed on the way stays in cache.
+_CACHED_PIXELS = 2**17
+_STRENGTHS = ("rotation", "shift", "scale", "shear", "elastic_strength", "crop_padding")
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,22 @@ class Classical:
     rotation: float = 14.0  # affine: degrees either way
     shift: float = 0.15  # affine: share of the side, either way along each axis
     scale: float = 0.15  # affine: a factor from 1 - scale to 1 + scale
-    shear: float = 11.0  # affine: degrees either way
+    shear: float = 11.0  # affine: degrees either way, along x
     elastic_strength: float = 34.0  # elastic: torchvision's alpha, the larger the stronger
     elastic_smoothness: float = 4.0  # elastic: torchvision's sigma, in pixels
     crop_padding: float = 0.125  # crop: share of the side that is padded on every edge
     flip: float = 0.5  # flip: probability of a mirror image, left for right
+
+    def scaled(self, strength: float) -> Classical:
+        """Return the same transforms, so many times as strong.
+
+        Rotation, shift, scale, shear, elastic strength and padding are multiplied. A flip has no
+        strength, nor has the smoothness of an elastic one: both stay.
+
+        Args:
+            strength: from 0 to 1.
+        """
+        return replace(self, **{name: strength * getattr(self, name) for name in _STRENGTHS})
 
 
 def usual_transforms(source: str) -> tuple[str, ...]:
@@ -41,7 +56,8 @@ def usual_transforms(source: str) -> tuple[str, ...]:
 def classical_transform(settings: Classical, side: int) -> Callable[[Tensor], Tensor]:
     """Return a function that transforms each image of a batch on its own.
 
-    It draws from PyTorch's global random state: the caller seeds that.
+    It draws from PyTorch's global random state: the caller seeds that. An image's place in the
+    batch matters through the numbers drawn for it alone.
 
     Args:
         settings: the transforms.
@@ -51,27 +67,195 @@ def classical_transform(settings: Classical, side: int) -> Callable[[Tensor], Te
         A function of uint8 N x C x side x side, which returns the same shape and type. What comes
         in from outside the image is black.
     """
-    transforms_by_name = {
-        "affine": lambda: v2.RandomAffine(
-            degrees=settings.rotation,
-            translate=(settings.shift, settings.shift),
-            scale=(1 - settings.scale, 1 + settings.scale),
-            shear=settings.shear,
-            interpolation=v2.InterpolationMode.BILINEAR,
-            fill=BLACK,
-        ),
-        "elastic": lambda: v2.ElasticTransform(
-            alpha=settings.elastic_strength, sigma=settings.elastic_smoothness, fill=BLACK
-        ),
-        "crop": lambda: v2.RandomCrop(
-            side, padding=max(1, round(settings.crop_padding * side)), fill=BLACK
-        ),
-        "flip": lambda: v2.RandomHorizontalFlip(settings.flip),
+
+    def random_affine(images: Tensor) -> Tensor:
+        n = len(images)
+        return affine(
+            images,
+            angle=_either_way(settings.rotation, n),
+            # Whole pixels.
+            translation=_either_way(settings.shift * side, n, 2).round(),
+            scale=1 + _either_way(settings.scale, n),
+            shear=_either_way(settings.shear, n),
+        )
+
+    def random_elastic(images: Tensor) -> Tensor:
+        noise = _either_way(1.0, len(images), 2, side, side)
+        fields = blurred(noise, settings.elastic_smoothness) * (settings.elastic_strength / side)
+        return elastic(images, fields.permute(0, 2, 3, 1))
+
+    def random_crop(images: Tensor) -> Tensor:
+        padding = max(1, round(settings.crop_padding * side))
+        top, left = torch.randint(2 * padding + 1, (2, len(images)))
+        return crop(images, padding=padding, top=top, left=left)
+
+    def random_flip(images: Tensor) -> Tensor:
+        return flip(images, torch.rand(len(images)) < settings.flip)
+
+    steps_by_name = {
+        "affine": random_affine,
+        "elastic": random_elastic,
+        "crop": random_crop,
+        "flip": random_flip,
     }
-    chain = v2.Compose([transforms_by_name[name]() for name in settings.transforms])
+    steps = [steps_by_name[name] for name in settings.transforms]
 
     def transform(images: Tensor) -> Tensor:
-        # One call a image: a call on the batch would transform all of them alike.
-        return torch.stack([chain(image) for image in images])
+        for step in steps:
+            images = step(images)
+        return images
 
     return transform
+
+
+def affine(
+    images: Tensor, *, angle: Tensor, translation: Tensor, scale: Tensor, shear: Tensor
+) -> Tensor:
+    """Turn, scale, shear and shift each image about its centre, with bilinear interpolation.
+
+    As torchvision's ``v2.functional.affine`` for one image, with fill 0.
+
+    Args:
+        images: uint8 N x C x side x side.
+        angle: float N, degrees clockwise.
+        translation: float N x 2, pixels to the right and down.
+        scale: float N, factors above 0.
+        shear: float N, degrees, along x: what torchvision's ``RandomAffine(shear=number)`` draws.
+
+    Returns:
+        uint8, of the same shape.
+    """
+    # Where a pixel comes from: R(angle) S(scale) SHx(shear), inverted, after the shift is undone
+    # (torchvision's `_get_inverse_affine_matrix`, no shear along y). In double precision, as there.
+    turn, tan = angle.double().deg2rad(), shear.double().deg2rad().tan()
+    cos, sin = turn.cos(), turn.sin()
+    rows = ((cos - sin * tan, cos * tan + sin), (-sin, cos))
+    inverse = torch.stack([torch.stack(row, -1) for row in rows], -2) / scale[:, None, None]
+    # Places are in halves of a side, so that a shift of one pixel is 2 / side.
+    shift = translation.double() * (2 / images.shape[-1])
+    origin = -(inverse @ shift[:, :, None]).squeeze(-1)
+    places = _places(images.shape[-1])
+    # A part along the columns, and one along the rows.
+    across = inverse[:, :, 0].float()[:, None, None] * places[:, None]
+    down = inverse[:, :, 1].float()[:, None, None] * places[:, None, None]
+    down += origin.float()[:, None, None]
+    return _sampled(images, lambda part: across[part] + down[part])
+
+
+def elastic(images: Tensor, displacement: Tensor) -> Tensor:
+    """Bend each image, with bilinear interpolation.
+
+    As torchvision's ``v2.functional.elastic`` for one image, with fill 0.
+
+    Args:
+        images: uint8 N x C x side x side.
+        displacement: float32 N x side x side x 2, where each pixel comes from, seen from its own
+            place: to the right and down, in halves of the side.
+
+    Returns:
+        uint8, of the same shape.
+    """
+    places = _places(images.shape[-1])
+    still = torch.stack(torch.meshgrid(places, places, indexing="xy"), -1)
+    return _sampled(images, lambda part: still + displacement[part])
+
+
+def crop(images: Tensor, *, padding: int, top: Tensor, left: Tensor) -> Tensor:
+    """Pad each image with black on every edge and cut one of the old size out of it.
+
+    As torchvision's ``v2.functional.pad`` and ``crop`` for one image.
+
+    Args:
+        images: uint8 N x C x side x side.
+        padding: pixels on every edge.
+        top: int64 N, rows of the padded image above the cut, from 0 to 2 x ``padding``.
+        left: int64 N, columns to its left, likewise.
+
+    Returns:
+        uint8, of the same shape.
+    """
+    n, channels, side, _ = images.shape
+    padded = F.pad(images, [padding] * 4).permute(0, 2, 3, 1)
+    width = side + 2 * padding
+    # A cut is `side` runs of `side` neighbouring pixels: to copy whole runs is many times as fast
+    # as to look every pixel up. Run k starts at pixel k, counted through all rows and images.
+    runs = padded.reshape(-1).unfold(0, side * channels, channels)
+    rows = (torch.arange(n) * width + top)[:, None] + torch.arange(side)
+    starts = rows * width + left[:, None]
+    cut = runs.index_select(0, starts.flatten())
+    return cut.view(n, side, side, channels).permute(0, 3, 1, 2)
+
+
+def flip(images: Tensor, mirrored: Tensor) -> Tensor:
+    """Mirror some of the images, left for right.
+
+    Args:
+        images: uint8 N x C x side x side.
+        mirrored: bool N, which ones.
+
+    Returns:
+        uint8, of the same shape.
+    """
+    n, channels, height, width = images.shape
+    # Whole images are chosen, which is faster than torch.where's choice of every pixel.
+    both = torch.cat((images, images.flip(-1))).permute(0, 2, 3, 1).reshape(2 * n, -1)
+    chosen = both.index_select(0, torch.arange(n) + n * mirrored)
+    return chosen.view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def blurred(fields: Tensor, sigma: float) -> Tensor:
+    """Blur with a Gaussian, reflected at the edges, as torchvision's ``ElasticTransform`` does.
+
+    A blur along an axis is a product with a side x side matrix, many times as fast as a
+    convolution with torchvision's kernel of int(8 ``sigma`` + 1) pixels each way. That one fails
+    where half the kernel is as wide as the field; here the reflection is reflected again.
+
+    Args:
+        fields: float32 ... x side x side.
+        sigma: of the Gaussian, in pixels, above 0.
+
+    Returns:
+        float32, of the same shape.
+    """
+    side = fields.shape[-1]
+    radius = int(8 * sigma + 1) // 2
+    offsets = torch.arange(-radius, radius + 1)
+    weights = torch.softmax(-((offsets / sigma) ** 2) / 2, 0)
+    # 0 1 2 3 2 1 | 0 1 2 3 2 1: the edge itself is not repeated.
+    period = 2 * (side - 1)
+    places = (torch.arange(side)[:, None] + offsets).remainder(period)
+    places = torch.minimum(places, period - places)
+    matrix = torch.zeros(side, side).scatter_add_(1, places, weights.expand(side, -1))
+    return matrix @ fields @ matrix.T
+
+
+def _either_way(limit: float, *shape: int) -> Tensor:
+    """Draw float32 numbers from -``limit`` to ``limit``, all equally likely."""
+    return torch.empty(shape).uniform_(-limit, limit)
+
+
+def _places(side: int) -> Tensor:
+    """Return the centres of a row of pixels, in halves of the side from the middle: float32."""
+    return torch.linspace(1 - side, side - 1, side) / side
+
+
+def _sampled(images: Tensor, grid: Callable[[slice], Tensor]) -> Tensor:
+    """Read each image at places of its own.
+
+    Args:
+        images: uint8 N x C x side x side.
+        grid: of some of the images, the places x and y, from -1 to 1 inside the image: float32
+            n x side x side x 2.
+    """
+    n, side = len(images), images.shape[-1]
+    result = torch.empty(images.shape, dtype=torch.uint8)
+    step = max(1, _CACHED_PIXELS // side**2)
+    for part in (slice(start, start + step) for start in range(0, n, step)):
+        places = grid(part)
+        pixels = F.grid_sample(images[part].float(), places, mode="bilinear", align_corners=False)
+        # On the edge torchvision fades to the fill colour once more than the interpolation does.
+        # The share of a read pixel that lies inside the image: along each axis, and of both.
+        inside = torch.rsub(places.abs(), (side + 1) / 2, alpha=side / 2).clamp_(0, 1)
+        share = inside[..., 0] * inside[..., 1]
+        result[part] = pixels.mul_(share[:, None]).round_()
+    return result

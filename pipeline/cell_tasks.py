@@ -73,7 +73,7 @@ class CellTasks:
             seed=derive_seed(p.seed, *names),
             phases=((1,), (0,)) if strategy.two_phases else (),
             source_values=tuple(values) if strategy.source_channel else (),
-            classical=_classical(p) if strategy.classical else None,
+            classical=_classical(p, strategy.classical) if strategy.classical else None,
         )
 
     def evaluations(self, unit: str) -> dict[str, tuple[Path, ImageSet, np.ndarray]]:
@@ -138,9 +138,10 @@ def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list
         )
 
 
-def _classical(p: Parameters) -> Classical:
+def _classical(p: Parameters, strength: float) -> Classical:
+    """Return the transforms of the section classical, so many times as strong."""
     assert p.classical is not None  # A rule of the parameters.
     settings = p.classical.model_dump()
     if p.classical.transforms is None:
         settings["transforms"] = usual_transforms(p.data.source)
-    return Classical(**settings)
+    return Classical(**settings).scaled(strength)

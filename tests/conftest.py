@@ -299,12 +299,12 @@ def make_study(
     for strategy in ("none", *strategies):
         for n_real in REAL:
             for n_synthetic in SYNTHETIC:
-                if (strategy in ("none", "classical")) != (n_synthetic == 0):
+                if (strategy in ("none", "classical", "classical-half")) != (n_synthetic == 0):
                     continue
                 if n_real == 0 and (n_synthetic == 0 or strategy in ("fine-tune", "duplicated")):
                     continue
                 worth = n_real + 0.08 * n_synthetic * WORTH.get(strategy, 1)
-                if strategy == "classical":
+                if "classical" in strategy:
                     worth *= 1.5
                 rate = 1 - 0.6 / (1 + worth / 60)
                 for seed in seeds:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from augment.generators.family import systems
-from pipeline.parameters.models import STRATEGY_NAMES
+from augment.mixing.strategies import STRATEGIES
 
 N_FILES = int(os.environ.get("AUGMENT_FUZZ", "30"))
 CLASS_NAMES = ("NA", "Größe", "a b", "007", "x")
@@ -93,7 +93,7 @@ def drawn(rng: np.random.Generator, names: list[str]) -> dict[str, Any]:
         "filter.max_draws": one(1, 3),
         "mix.real": some((0, 2, 5, 0.5, 1.0, *([0.001, 40, 10_000] if odd else []))),
         "mix.synthetic": some((0, 3, 0.1, 1.0, 1.5, mapping)),
-        "mix.strategies": some(STRATEGY_NAMES),
+        "mix.strategies": some([name for name in STRATEGIES if name != "none"]),
         "mix.seeds": some((0, 1, 4294967295), 2),
         "score.n": one(100, 1000),
     }
@@ -110,9 +110,12 @@ def drawn(rng: np.random.Generator, names: list[str]) -> dict[str, Any]:
     if not odd:
         if changes["data.validation"] == 0:
             changes["train_gan.keep"] = "last"
-        for name in ("filtered", "classical"):
-            if changes.get(name.removesuffix("ed"), 0) is None:
-                strategies = [s for s in changes["mix.strategies"] if s != name]
+        for section, users in (
+            ("filter", {"filtered"}),
+            ("classical", {name for name, s in STRATEGIES.items() if s.classical}),
+        ):
+            if changes.get(section, 0) is None:
+                strategies = [s for s in changes["mix.strategies"] if s not in users]
                 changes["mix.strategies"] = strategies or ["mix"]
         if "fine-tune" in changes["mix.strategies"]:
             changes["mix.real"], changes["mix.synthetic"] = [0, 1.0], [0, 3]

@@ -19,7 +19,9 @@ class Strategy:
     needs_real: bool = False  # Whether it means nothing without real images.
     two_phases: bool = False  # Half the steps on what it adds, then half on the real images.
     source_channel: bool = False  # One more input plane: +1 for a real image, -1 for an added one.
-    classical: bool = False  # Classical augmentation of every image, drawn anew at every step.
+    # Classical augmentation of every image, drawn anew at every step: 0 for none, 1 for what the
+    # section classical of params.yaml says, a share of its strengths between them.
+    classical: float = 0.0
 
     @property
     def pool(self) -> str | None:
@@ -62,10 +64,18 @@ STRATEGIES = {
     "source-channel": Strategy(
         "as mix, with a plane that tells real from generated", "generated", source_channel=True
     ),
+    "mix-classical": Strategy(
+        "as mix, every image transformed as in classical", "generated", True, classical=1.0
+    ),
+    "mix-classical-half": Strategy(
+        "as mix, every image transformed as in classical-half", "generated", True, classical=0.5
+    ),
     "duplicated": Strategy("the real images again instead of generated ones", "real", True),
     "classical": Strategy(
-        "real images alone, transformed anew at every step", "nothing", True, classical=True
+        "real images alone, transformed anew at every step", "nothing", True, classical=1.0
+    ),
+    "classical-half": Strategy(
+        "as classical, half as strongly transformed", "nothing", True, classical=0.5
     ),
 }
-"""By name. ``none`` is part of every grid; ``none``, ``duplicated`` and ``classical`` are controls
-without a generated image."""
+"""By name. ``none`` is part of every grid. Those that add no generated image are controls."""

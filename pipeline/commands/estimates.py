@@ -15,7 +15,8 @@ from augment.generators.family import system_of
 from augment.mixing.counts import resolve_counts
 from augment.mixing.strategies import STRATEGIES
 from pipeline.parameters.models import FitParameters, Parameters
-from pipeline.parameters.units import parse_unit, unit_names
+from pipeline.parameters.units import parse_unit
+from pipeline.units import unit_names
 
 LENET_SPEED = 10_000.0
 """Images/s that one thread trains a LeNet on at 32 x 32 pixels."""

@@ -15,7 +15,8 @@ from augment.mixing.counts import (
 from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.models import GanParameters, Parameters
 from pipeline.parameters.text import nearest, shown
-from pipeline.parameters.units import parse_unit, unit_names
+from pipeline.parameters.units import parse_unit
+from pipeline.units import unit_names
 
 if TYPE_CHECKING:
     import numpy as np

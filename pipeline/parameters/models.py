@@ -5,7 +5,8 @@ Only pydantic is imported here, to keep the commands quick to start.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,9 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.parameters.text import join_or
 
-StrategyName = Literal["mix", "filtered", "fine-tune", "source-channel", "duplicated", "classical"]
 TransformName = Literal["affine", "elastic", "crop", "flip"]
-STRATEGY_NAMES: tuple[str, ...] = get_args(StrategyName)
 
 _MOST_IMAGES = 10**9
 _MOST_SYNTHETIC_SHARE = 1000.0
@@ -94,15 +93,33 @@ def _synthetic_count(value: object) -> Count:
     return counts
 
 
-def _list_field(entry: str, description: str) -> Any:
+def _strategy_names() -> list[str]:
+    # Looked up late: at the top it would make every stage depend on the strategies.
+    from augment.mixing.strategies import STRATEGIES
+
+    return [name for name in STRATEGIES if name != "none"]
+
+
+def _known_strategy(value: str) -> str:
+    if value not in _strategy_names():
+        raise _refuse()
+    return value
+
+
+StrategyName = Annotated[str, AfterValidator(_known_strategy)]
+"""A name of `augment.mixing.strategies.STRATEGIES` but ``none``, which is part of every grid."""
+
+
+def _list_field(
+    entry: str, description: str, choices: Callable[[], list[str]] | None = None
+) -> Any:
+    """Return a field of a list; an error names the ``choices`` of an entry where there are any."""
+    words: dict[str, Any] = {
+        "allowed": f"a list of distinct entries, each {entry}",
+        "entry": entry if choices is None else lambda: join_or(choices()),
+    }
     return Field(
-        min_length=1,
-        max_length=_MOST_ENTRIES,
-        description=description,
-        json_schema_extra={
-            "allowed": f"a list of distinct entries, each {entry}",
-            "entry": entry,
-        },
+        min_length=1, max_length=_MOST_ENTRIES, description=description, json_schema_extra=words
     )
 
 
@@ -308,9 +325,9 @@ class MixParameters(Section):
         "generated training images",
     )
     strategies: Annotated[tuple[StrategyName, ...], _FromList, _Unique] = _list_field(
-        join_or(STRATEGY_NAMES),
-        "what is done with generated images (mix, filtered, fine-tune, source-channel), and the "
-        "controls without them (duplicated, classical)",
+        "the name of a strategy, such as mix, filtered, duplicated or classical",
+        "what is done with generated images, and the controls without them; README.md has them all",
+        _strategy_names,
     )
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=_LARGEST_SEED)], ...], _FromList, _Unique
@@ -320,7 +337,7 @@ class MixParameters(Section):
 
 
 class ClassicalParameters(Section):
-    """The transforms of strategy classical: each image anew at every step; null without it."""
+    """Transforms of the strategies with classical in their name; null where none is used."""
 
     transforms: (
         Annotated[tuple[TransformName, ...], _FromList, Field(min_length=1), _Unique] | None

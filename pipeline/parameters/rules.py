@@ -173,12 +173,17 @@ def _filtered_without_section(p: Parameters) -> Iterator[str]:
 
 
 def _classical_without_section(p: Parameters) -> Iterator[str]:
-    if "classical" in p.mix.strategies and p.classical is None:
-        index = p.mix.strategies.index("classical")
-        yield (
-            f"mix.strategies[{index}] is classical and there is no section classical; "
-            "allowed: the section, as in the params.yaml that comes with the project"
-        )
+    from augment.mixing.strategies import STRATEGIES
+
+    if p.classical is not None:
+        return
+    for index, name in enumerate(p.mix.strategies):
+        if STRATEGIES[name].classical:
+            yield (
+                f"mix.strategies[{index}] is {name} and there is no section classical; "
+                "allowed: the section, as in the params.yaml that comes with the project"
+            )
+            return
 
 
 def _strategies_without_cell(p: Parameters) -> Iterator[str]:

@@ -109,11 +109,12 @@ def allowed_text(field: FieldInfo, *, entry: bool = False) -> str:
     """Return which values a key takes, or with ``entry`` which values one entry of its list takes.
 
     A field states its own words in ``json_schema_extra`` (``allowed``, ``entry``) where its type
-    and limits do not say enough.
+    and limits do not say enough; an ``entry`` that is long to look up is a function.
     """
     own = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     if entry and "entry" in own:
-        return str(own["entry"])
+        choices = own["entry"]
+        return str(choices() if callable(choices) else choices)
     if "allowed" in own:
         return str(own["allowed"])
     section = section_of(field)

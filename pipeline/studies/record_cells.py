@@ -19,6 +19,7 @@ import pandas as pd
 from augment.checkpoints import read_meta
 from augment.files import read_json, write_json
 from augment.images.image_sets import open_image_set
+from augment.mixing.strategies import STRATEGIES
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project, read_array
@@ -226,7 +227,9 @@ def _sections(p: Parameters) -> set[str]:
     """Return the sections that the grid depends on."""
     without = {"seed", "score"}
     return set(type(p).model_fields) - (
-        without if "classical" in p.mix.strategies else without | {"classical"}
+        without
+        if any(STRATEGIES[name].classical for name in p.mix.strategies)
+        else without | {"classical"}
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib as mpl
@@ -39,7 +40,13 @@ from reports.verdict.statistics import CONTROLS
 REAL_LABEL = "Real training images"
 SYNTHETIC_LABEL = "Generated training images"
 REPEATED_LABEL = "Repeated real training images"
-CLASSICAL_LABEL = "classical augmentation, no generated images"
+
+_LONG_NAMES = {
+    "classical": "classical augmentation",
+    "classical-half": "classical augmentation, half as strong",
+}
+# Markers and lines of the controls that add no image.
+_BROKEN = (("d", "--"), ("p", ":"), ("h", "-."))
 
 # Labels of a contour's cells: with more columns than this there is no room for "%".
 _WIDE_GRID = 5
@@ -51,8 +58,8 @@ def accuracy_contour(summary: pd.DataFrame) -> Figure:
 
     Counts are spaced by rank, so that 0, 300 and 1,200 can be told apart beside 60,000; a count
     has the same place in every panel. Every trained cell is a dot with its value; between dots the
-    colour is interpolated. Cells of strategy 'none' are the lower edge of every panel. Classical
-    augmentation has no generated count and no panel.
+    colour is interpolated. Cells of strategy 'none' are the lower edge of every panel. A control
+    that adds no image, as classical augmentation, has no added count and no panel.
 
     Args:
         summary: from `reports.verdict.statistics.summarise_cells`.
@@ -151,8 +158,8 @@ def accuracy_over_real(summary: pd.DataFrame) -> Figure:
         summary: from `reports.verdict.statistics.summarise_cells`. Bands are its 95 % intervals.
 
     Returns:
-        The figure, one panel a strategy; classical augmentation, where it was trained, is one
-        dashed line in every panel.
+        The figure, one panel a strategy; a control that adds no image, as classical augmentation,
+        is one broken line in every panel.
 
     Raises:
         ReportError: no cells.
@@ -176,7 +183,7 @@ def accuracy_over_synthetic(summary: pd.DataFrame) -> Figure:
     Raises:
         ReportError: no cells.
     """
-    return _lines(_without_classical(summary), "n_synthetic", "n_real", "Real images")
+    return _lines(_with_added(summary), "n_synthetic", "n_real", "Real images")
 
 
 @dataclass(frozen=True)
@@ -194,13 +201,13 @@ def _panels(summary: pd.DataFrame) -> list[_StrategyPanel]:
         raise ReportError("accuracy figures: no cells")
     none = summary[summary["strategy"] == "none"]
     panels = []
-    for name in in_order(set(summary["strategy"]) - {"none", "classical"}):
+    for name in in_order(set(summary["strategy"]) - {"none", *_adding_nothing(summary)}):
         table = pd.concat([none, summary[summary["strategy"] == name]])
         if name in CONTROLS:
             panels.append(_StrategyPanel(f"Control: {name}", table, REPEATED_LABEL))
         else:
             panels.append(_StrategyPanel(plain(f"Strategy: {name}", 32), table))
-    # Cells of classical augmentation alone have neither a panel nor real-only cells.
+    # Controls that add nothing have no panel, and may be there without real-only cells.
     return panels or [_StrategyPanel("real only", none if len(none) else summary)]
 
 
@@ -209,14 +216,20 @@ def _layout(panels: Sequence[_StrategyPanel]) -> tuple[int, int]:
     return -(-len(panels) // 2), min(2, len(panels))
 
 
-def _without_classical(summary: pd.DataFrame) -> pd.DataFrame:
+def _adding_nothing(summary: pd.DataFrame) -> list[str]:
+    """Controls beside 'none' that add no image to the real ones, as classical augmentation."""
+    alone = summary["strategy"].isin(CONTROLS) & (summary["n_synthetic"] == 0)
+    return in_order(set(summary.loc[alone, "strategy"]) - {"none"})
+
+
+def _with_added(summary: pd.DataFrame) -> pd.DataFrame:
     """Cells that have a place over added counts; all where there are no others."""
-    others = summary[summary["strategy"] != "classical"]
+    others = summary[~summary["strategy"].isin(_adding_nothing(summary))]
     return others if len(others) else summary
 
 
 def _scale(summary: pd.DataFrame) -> AccuracyScale:
-    return AccuracyScale(_without_classical(summary)["test_mean"].to_numpy(np.float64))
+    return AccuracyScale(_with_added(summary)["test_mean"].to_numpy(np.float64))
 
 
 def _counts(panels: Sequence[_StrategyPanel], column: str) -> list[int]:
@@ -320,14 +333,13 @@ def _draw_contour(
 def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Figure:
     panels = _panels(summary)
     scale = AccuracyScale(summary["test_mean"].to_numpy(np.float64))
-    classical = summary[summary["strategy"] == "classical"].sort_values(along)
     rows, columns = _layout(panels)
     figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, 0.7 + 3.5 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     families, counts = _counts(panels, by), _counts(panels, along)
     shades = ORDERED(np.linspace(0, 1, len(families)))
     handles: dict[int, Line2D] = {}
-    dashed: list[Line2D] = []
+    broken: dict[str, Line2D] = {}
     for axes, panel in zip(grid.flat, panels, strict=False):
         for index, family in enumerate(families):
             line = panel.table[panel.table[by] == family].sort_values(along)
@@ -338,13 +350,15 @@ def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Fig
                 drawn.set_label(count(family))
                 # A count may be missing from the first panel.
                 handles.setdefault(family, drawn)
-        if along == "n_real" and len(classical):
-            places = _ranks(classical[along], counts)
+        controls = _adding_nothing(summary) if along == "n_real" else []
+        for name, (marker, linestyle) in zip(controls, cycle(_BROKEN), strict=False):
+            line = summary[summary["strategy"] == name].sort_values(along)
+            places = _ranks(line[along], counts)
             drawn = _draw_line(
-                axes, places, classical, scale, color=INK, marker="d", linestyle="--"
+                axes, places, line, scale, color=INK, marker=marker, linestyle=linestyle
             )
-            drawn.set_label(CLASSICAL_LABEL)
-            dashed = [drawn]
+            drawn.set_label(f"{_LONG_NAMES.get(name, name)}, no generated images")
+            broken[name] = drawn
         axes.set_xticks(range(len(counts)), [count(n) for n in counts])
         axes.set_xlim(-0.25, len(counts) - 0.75)
         axes.set_title(panel.title)
@@ -362,8 +376,8 @@ def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Fig
         handles=entries, loc="outside upper left", ncols=min(len(entries), 6), title=legend_title,
         alignment="left",
     )  # fmt: skip
-    if dashed:
-        figure.legend(handles=dashed, loc="outside lower left", handlelength=4)
+    if broken:
+        figure.legend(handles=list(broken.values()), loc="outside lower left", handlelength=4)
     return figure
 
 

@@ -122,7 +122,8 @@ def _gain_rows(
 
 
 def _added_text(strategy: str, n_synthetic: int) -> str:
-    if strategy == "classical":
+    # All that real images alone can be given; the legend tells how strong.
+    if n_synthetic == 0:
         return "classical augmentation"
     what = "repeated real" if strategy == "duplicated" else "generated"
     return f"+ {count(n_synthetic)} {what}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.verdict.choice import CONTROLS
 from reports.verdict.crossed import crossed_interval, holm
 from reports.verdict.intervals import StatisticsError
 
@@ -54,9 +55,9 @@ def contrast_table(
 
     Returns:
         A row for each cell with added or classically augmented images whose baseline was trained:
-        unit_real, strategy, n_real, n_synthetic, against (the baseline's strategy: 'none'; for a
-        strategy 'x-classical' also 'classical', in a row of its own), gain, low, high (fractions,
-        95 %, each for itself), n_units, n_seeds (classifiers a unit and cell, at least), p, p_holm
+        unit_real, strategy, n_real, n_synthetic, against (the baseline's strategy: 'none'; for
+        'mix-classical' also 'classical', and so on, in a row of its own), gain, low, high
+        (fractions, 95 %, each for itself), n_units, n_seeds (classifiers a unit and cell, at least), p, p_holm
         (`holm` over all rows). Only units that have both cells count. With one unit bounds and p
         are NaN.
 
@@ -75,7 +76,8 @@ def contrast_table(
         # Images alone add nothing and are the baseline; without real images there is none.
         if strategy == "none" or n_real == 0:
             continue
-        for against in ("none", "classical") if strategy.endswith("-classical") else ("none",):
+        own = strategy.removeprefix("mix-")
+        for against in ("none", own) if own in CONTROLS and own != strategy else ("none",):
             baseline = (against, n_real, 0)
             units = sorted(means[cell].keys() & means.get(baseline, {}).keys())
             if not units:

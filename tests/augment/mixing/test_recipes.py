@@ -119,8 +119,11 @@ def test_each_strategy_has_the_cells_in_which_it_means_something() -> None:
         "filtered": [(0, 5), (10, 5)],
         "fine-tune": [(10, 5)],
         "source-channel": [(0, 5), (10, 5)],
+        "mix-classical": [(0, 5), (10, 5)],
+        "mix-classical-half": [(0, 5), (10, 5)],
         "duplicated": [(10, 5)],
         "classical": [(10, 0)],
+        "classical-half": [(10, 0)],
     }
 
 

@@ -20,14 +20,15 @@ from augment.mixing.strategies import STRATEGIES
 from pipeline.errors import PipelineError
 from pipeline.parameters import models as parameters
 from pipeline.parameters.errors import ParameterError
-from pipeline.parameters.models import STRATEGY_NAMES, Parameters
+from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import (
     describe_parameters,
     load_parameters,
     parse_data,
     parse_parameters,
 )
-from pipeline.parameters.units import Unit, parse_unit, unit_names
+from pipeline.parameters.units import Unit, parse_unit
+from pipeline.units import unit_names
 
 ROOT = Path(__file__).parents[3]
 DEFAULTS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
@@ -107,10 +108,10 @@ def test_every_key_is_required_but_the_filter_section() -> None:
 
 
 def test_names_are_those_of_the_types() -> None:
-    allowed = {known.key: known.allowed for known in describe_parameters()}
-    *strategies, control = STRATEGY_NAMES
-    assert allowed["mix.strategies"].endswith(f"{', '.join(strategies)} or {control}")
-    assert {"none", *STRATEGY_NAMES} == STRATEGIES.keys()
+    _, *strategies, last = STRATEGIES
+    said = error_of(changed(mix__strategies=["mix", "mixed"]))
+    assert said.endswith(f"allowed: {', '.join(strategies)} or {last}")
+    parse_parameters(changed(mix__strategies=[*strategies, last]))
 
 
 def test_yaml_numbers(tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_no_content_makes_a_traceback(
             "mix__strategies",
             ["mix", "none"],
             "mix.strategies[1] is 'none'; allowed: mix, filtered, fine-tune, source-channel, "
-            "duplicated or classical",
+            "mix-classical, mix-classical-half, duplicated, classical or classical-half",
         ),
         (
             "mix__seeds",
@@ -800,7 +801,7 @@ STUDY = {"repeats": 3, "repeats_below": 2, "confirm_seeds": 2, "margin": None}
 
 
 def units_of(protocol: str, real: list[int | float], n_train: int = 1000) -> list[str]:
-    values = changed(study=STUDY | {"protocol": protocol}, mix__real=real)
+    values = changed(study=STUDY | {"protocol": protocol}, mix__real=real, mix__strategies=["mix"])
     return list(unit_names(parse_parameters(values), lambda: n_train))
 
 
@@ -859,9 +860,11 @@ def test_a_control_may_have_no_cell() -> None:
         parse_parameters(changed(mix__real=[0], mix__strategies=["mix", control]))
 
 
-def test_classical_needs_its_section() -> None:
-    values = changed(mix__strategies=["mix", "classical"], classical=None)
-    assert "is classical and there is no section classical" in error_of(values)
+@pytest.mark.parametrize("name", [name for name, s in STRATEGIES.items() if s.classical])
+def test_what_is_transformed_needs_the_section_classical(name: str) -> None:
+    values = changed(mix__strategies=["mix", name], classical=None)
+    said = f"mix.strategies[1] is {name} and there is no section classical"
+    assert error_of(values).startswith(said)
     values["mix"]["strategies"] = ["mix"]
     parse_parameters(values)
 

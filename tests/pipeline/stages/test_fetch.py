@@ -49,7 +49,7 @@ def test_parts_counts_and_what_is_said(project: Path, augment) -> None:
         np.asarray(Image.open(file)).tobytes() for file in (project / "pictures").rglob("*.png")
     ]
     assert sorted(pixels) == sorted(originals)
-    assert sorted(path.name for path in (project / "data").iterdir()) == ["real"]
+    assert sorted(path.name for path in (project / "data").iterdir()) == ["real", "subsets"]
     assert sorted(path.name for path in (project / "data/real").iterdir()) == [
         "files.csv",
         "source.json",
@@ -222,7 +222,7 @@ def test_a_picture_that_comes_during_the_fetch_is_kept(
     monkeypatch.setattr(fetch, "write_records", late)
     assert "data/real holds mine.png" in augment(project, "fetch").error
     assert mine.read_text() == "mine"
-    assert {path.name for path in (project / "data").iterdir()} == {"real"}
+    assert {path.name for path in (project / "data").iterdir()} == {"real", "subsets"}
 
 
 def test_a_link_into_an_output_is_refused(project: Path, augment, parameters, files_of) -> None:

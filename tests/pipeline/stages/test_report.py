@@ -431,6 +431,10 @@ def test_both_rooms_take_the_same_strategies_for_controls() -> None:
     from reports.verdict.statistics import CONTROLS
 
     assert {name for name, strategy in STRATEGIES.items() if strategy.is_control} == set(CONTROLS)
+    # Transformed mixes are compared with what transforms the real images alike.
+    for name, strategy in STRATEGIES.items():
+        if strategy.classical and not strategy.is_control:
+            assert STRATEGIES[name.removeprefix("mix-")].classical == strategy.classical
 
 
 def test_below_the_images_that_the_generator_saw_there_is_no_verdict(bare: Path) -> None:
@@ -505,7 +509,11 @@ def test_the_verdict_is_of_the_units_that_see_the_most(
     assert "A unit sees" in text
 
 
-def test_cells_of_no_unit_of_the_study_are_refused(bare: Path, augment) -> None:
+def test_cells_of_no_unit_of_the_study_are_refused(
+    bare: Path, augment, units: Callable[..., None]
+) -> None:
+    units(bare, ["all-0", "all-1"])
     make_project(bare, units=[("all-1", 60)])
+    units(bare, ["all-0"])
     error = augment(bare, "report").error
     assert "cells.parquet is of all-1, which this study does not have" in error

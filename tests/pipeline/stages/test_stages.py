@@ -210,6 +210,19 @@ def test_a_classifier_that_cannot_be_built_is_one_line(augment, copy: Path, para
 
 
 @pytest.mark.slow
+def test_every_image_of_a_mix_can_be_transformed(augment, copy: Path, parameters) -> None:
+    names = ["mix-classical", "mix-classical-half", "classical-half"]
+    parameters(copy, {"mix.strategies": ["mix", *names], "train_classifiers.steps": 2})
+    for stage in ("mix", "train-classifiers", "report"):
+        assert augment(copy, stage).code == 0
+    cells = pd.read_parquet(copy / "results/cells.parquet")
+    counts = cells.groupby("strategy").size().to_dict()
+    assert counts == {"none": 4, "mix": 6, names[0]: 6, names[1]: 6, "classical-half": 4}
+    gains = (copy / "results/report.html").read_text()
+    assert all(name in gains for name in names)
+
+
+@pytest.mark.slow
 def test_without_a_section_classical_no_stage_needs_it(augment, copy: Path, parameters) -> None:
     parameters(copy, {"classical": None, "mix.strategies": ["mix"]})
     for stage in ("mix", "train-classifiers", "report"):

@@ -295,6 +295,26 @@ def test_classical_augmentation_is_one_dashed_line_in_every_panel(full):
     assert "repeated" not in without
 
 
+def test_every_control_that_adds_nothing_has_a_line_of_its_own(transformed_study):
+    cells = summarise_cells(transformed_study[0], 3600, 600)
+    figure = figures.accuracy_over_real(cells)
+    for axes in figure.axes[:4]:
+        own = [line for line in axes.get_lines() if line.get_linestyle() != "-"]
+        assert [line.get_linestyle() for line in own] == ["--", ":"]
+        assert len({line.get_marker() for line in own}) == 2
+    text = parsed(figure)
+    for words in ("classical augmentation,", "classical augmentation, half as strong,"):
+        assert text.count(f"{words} no generated images") == 1
+    titles = [title for title in panel_titles(figure) if title]
+    assert titles == [
+        "Strategy: mix", "Strategy: mix-classical", "Strategy: mix-classical-half",
+        "Control: duplicated",
+    ]  # fmt: skip
+    text = parsed(figures.gain_chart(gain_table(*transformed_study, 3600)))
+    assert "control: classical-half" in text
+    assert text.count("classical augmentation") == 1  # one label over the rows of both
+
+
 def boxes_of(figure, axes):
     """Where the texts of a panel are, in pixels."""
     figure.canvas.draw()

@@ -285,6 +285,14 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
     assert "only 300 of them" in one
 
 
+def test_gains_of_what_is_transformed_too_say_what_to_compare(content, transformed_study):
+    cells, predictions, labels = transformed_study
+    note = "Strategies mix-... transform every image too"
+    assert note not in render_page(content)
+    gains = gain_table(cells, predictions, labels, 3600)
+    assert note in render_page(replace(content, gains=gains))
+
+
 def test_units_of_several_sizes_stand_below_one_another(content):
     def smaller(table):
         return pd.concat([table, table[table["n_real"] < 3600].assign(unit_real=1200)])

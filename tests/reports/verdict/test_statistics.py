@@ -13,6 +13,7 @@ from reports.verdict.intervals import (
 from reports.verdict.statistics import (
     CONTROLS,
     class_table,
+    compared_with,
     gain_table,
     headline,
     optimistic,
@@ -172,6 +173,38 @@ def test_gain_table_holds_the_controls_too(full_study):
     for row in table.itertuples():
         key = row.strategy, row.n_real, row.n_synthetic
         assert row.gain == pytest.approx(means[key] - means["none", row.n_real, 0])
+
+
+def test_gain_table_holds_all_that_is_transformed(transformed_study):
+    table = gain_table(*transformed_study, N_TRAIN)
+    assert table.groupby("strategy").size().to_dict() == {
+        "mix": 9, "duplicated": 9, "mix-classical": 9, "mix-classical-half": 9,
+        "classical": 3, "classical-half": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_what_is_transformed_too_is_never_the_best_mix(make, validation):
+    """Its gain over plain real images is not the generated images' alone."""
+    names = ("mix-classical", "mix-classical-half", "classical-half", "mix", "classical")
+    cells, predictions, labels = make(strategies=names, validation=validation)
+    better = cells["strategy"].str.startswith("mix-")
+    loaded = cells.assign(validation_accuracy=cells["validation_accuracy"].mask(better, 1.0))
+    result = headline(loaded, predictions, labels, N_TRAIN)
+    assert result["best_mix_cell"]["strategy"] == "mix"
+    assert result["n_candidates"] == 3
+    assert result["classical_cell"]["strategy"] == "classical"
+    rest = (cells["strategy"] != "mix").to_numpy()
+    result = headline(cells[rest], predictions[rest], labels, N_TRAIN)
+    assert (result["best_mix_cell"], result["gain"], result["n_candidates"]) == (None, None, 0)
+    assert result["classical_gain"] is not None
+
+
+def test_each_strategy_is_compared_with_the_control_that_lacks_its_generated_images_only():
+    for strategy in ("none", "mix", "filtered", "fine-tune", "duplicated", "classical", "mix-x"):
+        assert compared_with(strategy) == "none"
+    assert compared_with("mix-classical") == "classical"
+    assert compared_with("mix-classical-half") == "classical-half"
 
 
 def test_class_table_splits_the_gain_by_class(study):
