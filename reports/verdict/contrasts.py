@@ -57,8 +57,8 @@ def contrast_table(
         A row for each cell with added or classically augmented images whose baseline was trained:
         unit_real, strategy, n_real, n_synthetic, against (the baseline's strategy: 'none'; for
         'mix-classical' also 'classical', and so on, in a row of its own), gain, low, high
-        (fractions, 95 %, each for itself), n_units, n_seeds (classifiers a unit and cell, at least), p, p_holm
-        (`holm` over all rows). Only units that have both cells count. With one unit bounds and p
+        (fractions, 95 %, each for itself), n_units, n_seeds (classifiers a unit and cell, at
+        least), p, p_holm (`holm` over all rows). Only units that have both cells count. With one unit bounds and p
         are NaN.
 
     Raises:

@@ -258,8 +258,8 @@ def test_every_parameter_dependency_exists() -> None:
     ("parameter", "stages"),
     [
         ("mix", {"mix", "report"}),
-        ("classifier", {"train-examiner", "train-judge", "train-classifiers", "report"}),
-        ("train_classifiers.steps", {"train-classifiers", "report"}),
+        ("classifier", {"train-examiner", "train-judge", "train-classifiers", "confirm", "report"}),
+        ("train_classifiers.steps", {"train-classifiers", "confirm", "report"}),
         ("train_gan", {"train-gan", "report"}),
         ("filter", {"filter", "mix", "report"}),
         ("data", {"fetch", "report"}),

@@ -1,4 +1,4 @@
-"""A study of several units, side by side, on top of one that is finished."""
+"""A strict study of several units, side by side, and what each of them may read."""
 
 import json
 import shutil
@@ -10,12 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-UNITS = ["all-0", "all-1", "60-0", "60-1"]
+from augment.images.image_sets import open_image_set, write_image_set
+
+UNITS = ["all-0", "all-1", "all-2", "60-0", "60-1"]
 CHANGES = {
-    "units": UNITS,
-    "mix.strategies": ["mix", "filtered"],
+    "study.protocol": "strict",
+    "study.repeats": 3,
+    "study.repeats_below": 2,
+    "study.confirm_seeds": 2,
+    "train_gan.keep": "last",
+    "mix.real": [0, 60, 1.0],
+    "mix.strategies": ["mix", "filtered", "mix-classical", "classical"],
     "compute.processes": 2,
 }
+MAKERS = ("subset", "train-judge", "train-gan", "generate", "filter", "mix", "choose")
+"""Stages that make or choose images and cells; the others only report."""
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +42,11 @@ def units(
     stages: tuple[str, ...],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The finished study with three more units, and the cache of before."""
+    """A strict study of the finished study's images, with an empty cache."""
     folder = tmp_path_factory.mktemp("units")
     root, cache = folder / "project", folder / "cache"
     for place in ("pictures", "data/real", "models/examiner"):
         shutil.copytree(study.root / place, root / place)
-    shutil.copytree(study.cache, cache)
     shutil.copy(study.root / "params.yaml", root)
     parameters(root, CHANGES)
     for stage in stages[2:]:
@@ -49,21 +57,27 @@ def units(
 
 
 @pytest.mark.slow
-def test_only_the_new_units_are_trained(units: Path, said: dict[str, str]) -> None:
-    for stage in ("train-judge", "train-gan"):
-        (line,) = (each for each in said[stage].splitlines() if "comes from the cache" in each)
-        assert "all-0" in line
-    # Of a unit 8 recipes with 2 seeds each.
-    assert "64 cells: 48 trained, 16 from the cache" in said["train-classifiers"]
-
-
-@pytest.mark.slow
-def test_a_unit_is_the_same_whatever_others_there_are(
-    study: Any, units: Path, files_of: Callable[[Path], dict[str, bytes]]
+def test_one_more_repeat_trains_only_the_new_unit(
+    study: Any,
+    tmp_path: Path,
+    augment: Callable[..., Any],
+    parameters: Callable[..., None],
+    files_of: Callable[[Path], dict[str, bytes]],
 ) -> None:
-    for place in ("models/generators", "data/generated", "data/filtered", "results/training",
-                  "results/inspection", "results/filtering"):  # fmt: skip
-        assert files_of(units / place / "all-0") == files_of(study.root / place / "all-0"), place
+    root, cache = tmp_path / "project", tmp_path / "cache"
+    for place in ("pictures", "data/real", "models/examiner"):
+        shutil.copytree(study.root / place, root / place)
+    shutil.copytree(study.cache, cache)
+    shutil.copy(study.root / "params.yaml", root)
+    parameters(root, {"study.repeats": 2, "compute.processes": 2})
+    for stage in ("subset", "train-judge", "train-gan", "generate"):
+        run = augment(root, stage, cache=cache)
+        assert run.code == 0, (stage, run.err)
+        if stage.startswith("train"):
+            (line,) = (each for each in run.out.splitlines() if "comes from the cache" in each)
+            assert "all-0" in line
+    for place in ("models/generators", "data/generated", "results/training"):
+        assert files_of(root / place / "all-0") == files_of(study.root / place / "all-0"), place
 
 
 @pytest.mark.slow
@@ -74,9 +88,9 @@ def test_units_differ(units: Path) -> None:
         for unit in UNITS
     ]
     assert len(set(weights)) == len(weights)
-    subsets = {unit: np.load(units / "data/subsets" / f"{unit}.npy") for unit in UNITS}
+    subsets = {unit: np.load(units / "data/subsets" / unit / "train.npy") for unit in UNITS}
     assert {unit: len(index) for unit, index in subsets.items()} == {
-        "all-0": 108, "all-1": 108, "60-0": 60, "60-1": 60,
+        "all-0": 108, "all-1": 108, "all-2": 108, "60-0": 60, "60-1": 60,
     }  # fmt: skip
     assert subsets["60-0"].tolist() != subsets["60-1"].tolist()
 
@@ -86,23 +100,48 @@ def test_cells_of_every_unit_stay_apart(units: Path) -> None:
     cells = pd.read_parquet(units / "results/cells.parquet")
     alone = cells[(cells["strategy"] == "mix") & (cells["n_real"] == 0)]
     assert alone.groupby("unit")["unit_real"].unique().map(list).to_dict() == {
-        "all-0": [108], "all-1": [108], "60-0": [60], "60-1": [60],
+        "all-0": [108], "all-1": [108], "all-2": [108], "60-0": [60], "60-1": [60],
     }  # fmt: skip
-    # No cell of a unit uses more real images than the unit sees.
-    assert (cells["n_real"] <= cells["unit_real"]).all()
+    # A cell has all real images of its unit, or none.
+    assert ((cells["n_real"] == cells["unit_real"]) | (cells["n_real"] == 0)).all()
     metrics = json.loads((units / "results/metrics.json").read_text())
     largest = alone[alone["unit_real"] == 108]
-    assert metrics["accuracy_synthetic_only"] == pytest.approx(
-        largest["test_accuracy"].mean(), abs=1e-6
-    )
+    assert metrics["cas"] == pytest.approx(largest["test_accuracy"].mean(), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_verdict_is_of_fresh_classifiers(units: Path) -> None:
+    confirmed = pd.read_parquet(units / "results/confirmed.parquet")
+    cells = pd.read_parquet(units / "results/cells.parquet")
+    assert set(confirmed["unit"]) == {"all-0", "all-1", "all-2"}
+    arms = {"real", "control", "mix", "classical", "mix-classical"}
+    for _, rows in confirmed.groupby("unit"):
+        of_arms = rows.explode("arms").groupby("arms")["seed"].nunique()
+        assert of_arms.to_dict() == dict.fromkeys(arms, 2)
+    # 12 validation images a unit are too few to choose by.
+    choices = json.loads((units / "results/choices.json").read_text())["choices"]
+    assert {choice["by"] for choice in choices} == {"fixed beforehand"}
+    # The same recipes and seed numbers, yet other classifiers.
+    keys = ["unit", "strategy", "n_real", "n_synthetic", "seed"]
+    rows = {tuple(key): row for row, key in enumerate(cells[keys].to_numpy())}
+    before = np.load(units / "results/predictions.npy")
+    fresh = np.load(units / "results/confirmed.npy")
+    same = [
+        (before[rows[tuple(key)]] == fresh[row]).all()
+        for row, key in enumerate(confirmed[keys].to_numpy())
+    ]
+    assert np.mean(same) < 0.5
+    verdict = json.loads((units / "results/verdict.json").read_text())
+    assert (verdict["n_units"], verdict["n_seeds"], verdict["shared"]) == (3, 2, 1)
+    assert confirmed["half_validation_accuracy"].between(0, 1).all()
 
 
 @pytest.mark.slow
 def test_the_report_says_what_the_units_share(units: Path) -> None:
     page = (units / "results/report.html").read_text()
-    assert "The study has 4 units: all-0, all-1, 60-0, 60-1." in page
-    assert "The units all-0, all-1 share 100% of their training images" in page
-    shared = [np.load(units / f"data/subsets/60-{repeat}.npy") for repeat in (0, 1)]
+    assert "The study has 5 units: all-0, all-1, all-2, 60-0, 60-1." in page
+    assert "The units all-0, all-1, all-2 share 100% of their training images" in page
+    shared = [np.load(units / f"data/subsets/60-{repeat}/train.npy") for repeat in (0, 1)]
     share = len(np.intersect1d(*shared)) / 60
     assert 0 < share < 1
     assert f"The units 60-0, 60-1 share {share:.0%} of their training images" in page
@@ -113,9 +152,9 @@ def test_summaries_are_over_the_units(units: Path) -> None:
     summary = pd.read_csv(units / "results/training/summary.csv").set_index("images")
     histories = [
         pd.read_csv(units / f"results/training/{unit}/history.csv").set_index("images")
-        for unit in ("all-0", "all-1")
+        for unit in ("all-0", "all-1", "all-2")
     ]
-    both = summary[(summary["units"] >= 2) & summary.index.isin(histories[0].index)]
+    both = summary[(summary["units"] >= 3) & summary.index.isin(histories[0].index)]
     images = both.index.difference(
         pd.read_csv(units / "results/training/60-0/history.csv")["images"]
     )
@@ -126,4 +165,52 @@ def test_summaries_are_over_the_units(units: Path) -> None:
         assert np.allclose(summary.loc[images, f"{name}_min"], values.min(axis=0))
         assert np.allclose(summary.loc[images, f"{name}_max"], values.max(axis=0))
     scores = pd.read_csv(units / "results/checkpoints/summary.csv")
-    assert (scores["units"] <= 4).all()
+    assert (scores["units"] <= 5).all()
+
+
+@pytest.mark.slow
+def test_what_makes_or_chooses_opens_no_test_image(
+    units: Path, tmp_path: Path, augment: Callable[..., Any], stages: tuple[str, ...]
+) -> None:
+    assert set(stages) - set(MAKERS) == {
+        "fetch", "train-examiner", "score-checkpoints", "inspect", "train-classifiers", "confirm",
+        "score", "report",
+    }  # fmt: skip
+    root, cache = tmp_path / "project", tmp_path / "cache"
+    shutil.copytree(units, root)
+    shutil.rmtree(root / "data/real/test")
+    for stage in MAKERS:
+        run = augment(root, stage, cache=cache)
+        assert run.code == 0, (stage, run.err)
+
+
+@pytest.mark.slow
+def test_nothing_outside_a_unit_decides_what_it_makes(
+    units: Path, tmp_path: Path, augment: Callable[..., Any]
+) -> None:
+    """All images outside the unit, and all test images, become noise: the unit stays the same."""
+    unit, root, cache = "60-1", tmp_path / "project", tmp_path / "cache"
+    shutil.copytree(units, root)
+    rng = np.random.default_rng(0)
+    for part in ("train", "validation", "test"):
+        old = open_image_set(root / "data/real" / part)
+        images = rng.integers(0, 256, old.images.shape, np.uint8)
+        if part != "test":
+            own = np.load(root / "data/subsets" / unit / f"{part}.npy")
+            images[own] = old.images[own]
+        labels, names, source = np.array(old.labels), old.class_names, old.meta["source"]
+        shutil.rmtree(root / "data/real" / part)
+        write_image_set(root / "data/real" / part, images, labels, names, source=source)
+    for stage in ("train-judge", "train-gan", "generate", "filter"):
+        assert augment(root, stage, "--unit", unit, cache=cache).code == 0, stage
+    for place in ("models/judges", "models/generators"):
+        weights = f"{place}/{unit}/weights.safetensors"
+        assert (root / weights).read_bytes() == (units / weights).read_bytes(), place
+    for place in ("data/generated", "data/filtered"):
+        pool = f"{place}/{unit}/images.npy"
+        assert (root / pool).read_bytes() == (units / pool).read_bytes(), place
+    assert augment(root, "train-classifiers", cache=cache).code == 0
+    before, after = (pd.read_parquet(at / "results/cells.parquet") for at in (units, root))
+    mine = before["unit"] == unit
+    assert (before.loc[mine, "validation_accuracy"] == after.loc[mine, "validation_accuracy"]).all()
+    assert (before.loc[mine, "test_accuracy"] != after.loc[mine, "test_accuracy"]).any()

@@ -371,10 +371,12 @@ def test_what_inspect_looked_up_is_drawn(bare: Path, monkeypatch: pytest.MonkeyP
     assert (tuple(names), labels.tolist()) == (NAMES, [2, 1])
     assert drawn["activation_projection"][1] == (0.75, 0.25)
 
-    # The best mix's classifier of the lowest seed: row 2 of the predictions.
+    # The best mix's classifier of the lowest seed.
     right, wrong, _ = drawn["examples"]
     test = open_image_set(project.test)
-    predicted = np.load(project.results / "predictions.npy")[2]
+    confirmed = pd.read_parquet(project.results / "confirmed.parquet")
+    row = int((confirmed["strategy"] == "mix").to_numpy().argmax())
+    predicted = np.load(project.results / "confirmed.npy")[row]
     for label in range(3):
         hits = np.flatnonzero((test.labels == label) & (predicted == label))[:4]
         misses = np.flatnonzero((test.labels == label) & (predicted != label))[:4]

@@ -1,0 +1,30 @@
+"""Which units a study has: training subsets, each with a judge, generator and classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from augment.mixing.counts import resolve_counts
+from pipeline.parameters.models import Parameters
+
+
+def unit_names(parameters: Parameters, n_train: Callable[[], int]) -> tuple[str, ...]:
+    """Return the names of a study's units: those of the largest real count first.
+
+    In the strict protocol every real count has units of its own. In the published one all units
+    see all training images, and their cells take fewer of them.
+
+    Args:
+        parameters: the whole of params.yaml.
+        n_train: returns the number of training images; asked only in the strict protocol.
+    """
+    study = parameters.study
+    if study.protocol == "published":
+        return tuple(f"all-{repeat}" for repeat in range(study.repeats))
+    n = n_train()
+    sizes = sorted({*resolve_counts(parameters.mix.real, n)} - {0}, reverse=True) or [n]
+    return tuple(
+        f"{'all' if size >= n else size}-{repeat}"
+        for size in sizes
+        for repeat in range(study.repeats if size == sizes[0] else study.repeats_below)
+    )
