@@ -65,7 +65,7 @@ def undertrained(confirmed: pd.DataFrame) -> list[str]:
         .groupby(rows["arms"].astype(str))
         .mean()
     )
-    arms = [f"{arm} (+{points(gain, 1).lstrip('+')})" for arm, gain in rose.items() if gain > _ROSE]
+    arms = [f"{arm} ({points(gain, 1)})" for arm, gain in rose.items() if gain > _ROSE]
     if not arms:
         return []
     return [
