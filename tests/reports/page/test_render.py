@@ -233,12 +233,10 @@ def test_a_tile_says_that_repeats_chose_differently(content):
     confirmed, predictions, labels = confirmation(HELPS)
     other = (confirmed["unit"] == "r-0") & (confirmed["strategy"] == "mix")
     confirmed.loc[other, "n_synthetic"] = 1600
-    tiles = tiles_of(
-        render_page(telling(content, reach_verdict(confirmed, predictions, labels, 0.01)))
-    )
-    assert dict((label, what) for label, _, what in tiles)["Best mix"] == (
-        "mix, 400 real + 800, and others"
-    )
+    verdict = reach_verdict(confirmed, predictions, labels, 0.01)
+    told = {label: what for label, _, what in tiles_of(render_page(telling(content, verdict)))}
+    assert told["Best control"] == "none, 400 real"
+    assert told["Best mix"] == "mix, 400 real + 800, and others"
 
 
 def test_every_part_is_there(content):
