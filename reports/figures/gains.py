@@ -27,7 +27,7 @@ from reports.figures.style import (
     new_figure,
 )
 from reports.tables import rows_of
-from reports.verdict.statistics import CONTROLS
+from reports.verdict.choice import CONTROLS
 
 _MOST_COUNTS = 6
 _LEVEL = 0.05

@@ -142,7 +142,7 @@ def test_what_is_worth_nothing_known_is_not_told(table):
 def test_percentages_have_the_decimals_that_the_test_images_carry():
     assert percent(0.98765) == percent(0.98765, 4999) == "98.8%"
     assert percent(0.98765, 5000) == "98.77%"
-    assert percent(None) == percent(np.nan, 9000) == DASH
+    assert percent(np.nan) == percent(np.nan, 9000) == DASH
 
 
 def test_points_have_a_sign_that_is_no_hyphen_and_none_at_zero():
