@@ -35,7 +35,7 @@ from reports.figures.style import (
     plain,
     tick_percent,
 )
-from reports.verdict.statistics import CONTROLS
+from reports.verdict.choice import CONTROLS
 
 REAL_LABEL = "Real training images"
 SYNTHETIC_LABEL = "Generated training images"

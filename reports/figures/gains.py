@@ -27,7 +27,7 @@ from reports.figures.style import (
     new_figure,
 )
 from reports.tables import rows_of
-from reports.verdict.statistics import CONTROLS
+from reports.verdict.choice import CONTROLS
 
 _MOST_COUNTS = 6
 _LEVEL = 0.05
@@ -50,7 +50,8 @@ def gain_chart(gains: pd.DataFrame) -> Figure:
     Raises:
         ReportError: no rows.
     """
-    gains = gains[gains["against"] == "none"]
+    if len(gains):
+        gains = gains[gains["against"] == "none"]
     if gains.empty:
         raise ReportError("gain chart: no mix has a real-only cell to be compared with")
     strategies = in_order(gains["strategy"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reports.figures.style import plain
-from reports.verdict.statistics import CONTROLS
+from reports.verdict.choice import CONTROLS
 
 _GENERATED = ("mix", "filtered", "fine-tune", "source-channel")
 

@@ -37,7 +37,7 @@ class TrainingEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was trained, generated, predicted and measured; of the headline's generator."""
+    """What was trained, generated, predicted and measured; images are of one unit's generator."""
 
     class_names: Sequence[str]
     train: LabelledImages

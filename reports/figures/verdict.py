@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -27,50 +29,56 @@ _ARMS = {
     "mix-classical": "with generated images, all augmented",
 }
 
+# Shares of the axis of counts: between the marks of two arms, and between labels at least.
+_ASIDE = 0.016
+_BETWEEN_LABELS = 0.09
+
 
 @house_style
 def learning_curve(curve: pd.DataFrame) -> Figure:
-    """Test accuracy over the real count, a line for each arm, with bands.
+    """Test accuracy over the real count, a line for each arm, with bars.
 
     Args:
         curve: from `reports.verdict.statistics.learning_curve`.
 
     Returns:
-        The figure; the axis of counts is logarithmic.
+        The figure; the axis of counts is logarithmic, and of counts close together one is labelled.
 
     Raises:
         ReportError: no rows.
     """
     if curve.empty:
         raise ReportError("learning curve: no arm was chosen")
-    figure = new_figure(0.8 * WIDTH, 4.3)
+    figure = new_figure(0.8 * WIDTH, 4.6)
     axes = figure.subplots()
     bounds = curve[["mean", "low", "high"]].to_numpy(np.float64)
     scale = AccuracyScale(bounds[np.isfinite(bounds)])
+    counts = sorted({int(n) for n in curve["n_real"]})
+    aside = _aside(counts)
     for index, (arm, label) in enumerate(_ARMS.items()):
         line = curve[curve["arm"] == arm].sort_values("n_real")
         if line.empty:
             continue
-        # Side by side, so that bands of equal counts can be told apart.
-        x = line["n_real"].to_numpy(np.float64) * 1.02 ** (index - 1.5)
+        # Side by side, so that bars of equal counts can be told apart.
+        x = line["n_real"].to_numpy(np.float64) * aside ** (index - (len(_ARMS) - 1) / 2)
         mean = line["mean"].to_numpy(np.float64)
         low, high = (
             line[name].fillna(line["mean"]).to_numpy(np.float64) for name in ("low", "high")
         )
         axes.vlines(x, scale.place(low), scale.place(high), color=SERIES[index], linewidth=1.4)
         axes.plot(x, scale.place(mean), label=label, color=SERIES[index], marker=MARKERS[index])
-    counts = sorted({int(n) for n in curve["n_real"]})
     axes.set_xscale("log")
-    axes.set_xticks(counts, [count(n) for n in counts])
+    axes.set_xticks(counts, _labels(counts))
     axes.minorticks_off()
-    axes.set_xlim(counts[0] / 1.15, counts[-1] * 1.15)
+    edge = max(aside**3, 1.05)
+    axes.set_xlim(counts[0] / edge, counts[-1] * edge)
     axes.set_xlabel("Real training images")
     axes.set_ylabel("Test accuracy")
     lowest, highest = (float(scale.place(edge)) for edge in (scale.low, scale.high))
     margin = 0.06 * max(highest - lowest, 1e-3)
     axes.set_ylim(lowest - margin, highest + margin)
     scale.label_axis(axes.yaxis)
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper left", ncols=2)
     return figure
 
 
@@ -108,9 +116,30 @@ def uncertainty(found: Precision) -> Figure:
         right.set_xticks(range(len(repeats)), [str(n) for n in repeats])
         right.set_ylim(0, 1.15 * max(widths))
     else:
-        right.text(
-            0.5, 0.5, "too few answers differ", ha="center", color=MUTED, transform=right.transAxes
-        )
+        right.text(0, 0.9, "Unknown: too few answers differ.", color=MUTED)
+        right.set_axis_off()
     right.set_xlabel("Repeats")
     right.set_ylabel("Half-width (points)")
     return figure
+
+
+def _aside(counts: Sequence[int]) -> float:
+    """The ratio by which neighbouring arms stand aside of a count on its logarithmic axis."""
+    places = np.log(counts)
+    gaps = np.diff(places)
+    if not len(gaps):
+        return 1.02
+    # Arms of neighbouring counts do not meet.
+    return float(np.exp(min(_ASIDE * (places[-1] - places[0]), gaps.min() / (len(_ARMS) + 1))))
+
+
+def _labels(counts: Sequence[int]) -> list[str]:
+    """Labels of counts on a logarithmic axis, without those too close to one more to the right."""
+    places = np.log(counts)
+    between = _BETWEEN_LABELS * (places[-1] - places[0])
+    labels: list[str] = []
+    last = np.inf
+    for place, number in zip(places[::-1], reversed(counts), strict=True):
+        labels.append(count(number) if last - place >= between else "")
+        last = place if labels[-1] else last
+    return labels[::-1]

@@ -11,10 +11,6 @@ from reports.scores.table import HEADLINES
 from reports.verdict.verdict import Verdict
 from reports.verdict.wording import headline, sentence, sentences
 
-CAS = "cas"
-"""Classification accuracy score (Ravuri and Vinyals, 2019): test accuracy of generated images
-alone."""
-
 _ROSE = 0.002
 """A second half of training that adds more to validation accuracy than this may not be the last."""
 
@@ -65,7 +61,7 @@ def undertrained(confirmed: pd.DataFrame) -> list[str]:
         .groupby(rows["arms"].astype(str))
         .mean()
     )
-    arms = [f"{arm} (+{points(gain, 1).lstrip('+')})" for arm, gain in rose.items() if gain > _ROSE]
+    arms = [f"{arm} ({points(gain, 1)})" for arm, gain in rose.items() if gain > _ROSE]
     if not arms:
         return []
     return [
@@ -102,9 +98,9 @@ def worth_text(curve: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     ]
 
 
-def percent(fraction: float | None, n_test: int = 0) -> str:
+def percent(fraction: float, n_test: int = 0) -> str:
     """A fraction as a percentage, with two decimals where 5,000 test images or more carry them."""
-    if fraction is None or fraction != fraction:
+    if fraction != fraction:
         return "\N{EN DASH}"
     return f"{100 * fraction:.{2 if n_test >= 5000 else 1}f}%"
 
@@ -203,7 +199,8 @@ def metrics(
         found |= {"gain_low": arms.interval.low, "gain_high": arms.interval.high}
     only = synthetic_only(summary)
     if only is not None:
-        found[CAS] = only["test_mean"]
+        # Classification accuracy score (Ravuri and Vinyals, 2019).
+        found["cas"] = only["test_mean"]
     rows = key_scores(scores, unit)
     if len(rows):
         found |= dict(zip(rows["score"], rows["value"], strict=True))

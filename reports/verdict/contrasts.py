@@ -58,8 +58,8 @@ def contrast_table(
         unit_real, strategy, n_real, n_synthetic, against (the baseline's strategy: 'none'; for
         'mix-classical' also 'classical', and so on, in a row of its own), gain, low, high
         (fractions, 95 %, each for itself), n_units, n_seeds (classifiers a unit and cell, at
-        least), p, p_holm (`holm` over all rows). Only units that have both cells count. With one unit bounds and p
-        are NaN.
+        least), p, p_holm (`holm` over all rows). Only units that have both cells count. With one
+        unit bounds and p are NaN.
 
     Raises:
         StatisticsError: a missing column, two rows of one cell, unit and seed, or predictions that

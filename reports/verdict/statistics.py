@@ -24,11 +24,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.verdict.choice import CONTROLS as CONTROLS
+from reports.verdict.choice import CONTROLS
 from reports.verdict.contrasts import contrast_table, right_answers, seed_mean
 from reports.verdict.crossed import crossed_interval, holm
-from reports.verdict.intervals import StatisticsError as StatisticsError
-from reports.verdict.intervals import accuracy_interval
+from reports.verdict.intervals import StatisticsError, accuracy_interval
 
 CELL_KEYS = ["strategy", "n_real", "n_synthetic"]
 """What names a cell among those of one ``unit_real``."""

@@ -17,6 +17,7 @@ from reports.errors import ReportError
 from reports.figures.images import chosen_epochs
 from reports.figures.inspection import CLASS_COLOURS
 from reports.figures.style import INK, ORDERED, AccuracyScale, percent, plain
+from reports.verdict.precision import Precision, Sources
 from reports.verdict.statistics import gain_table, summarise_cells
 
 HOSTILE = ["<script>&\"'", r"$\frac{", "a" * 200, "new\nline", "\udcff", "null\0", "四", ""]
@@ -148,20 +149,33 @@ def filled(axes):
     return [dot.get_markerfacecolor() == dot.get_color() for dot in dots]
 
 
-def test_gain_chart_fills_only_what_helps_or_hurts(study):
-    gains = gain_table(*study, 3600)
+def test_gain_chart_fills_what_is_told_after_correction(study):
+    gains = gain_table(*study)
+    assert gains["p_holm"].isna().all()  # one unit
+    for axes in figures.gain_chart(gains).axes:
+        assert filled(axes) == [False] * 6
     full = gains["n_real"] == 3600
-    verdicts = ["helps", "hurts", "cannot tell", "helps", "cannot tell", "hurts"]
-    gains.loc[full, "verdict"] = verdicts
-    assert (gains.loc[~full, "low"] > 0).any()
+    gains = gains.assign(low=gains["gain"] - 1e-4, high=gains["gain"] + 1e-4, p=0.001, p_holm=0.06)
+    gains.loc[full, "p_holm"] = [0.05, 0.001, 0.051, 1.0, 0.0, np.nan]
     *small, largest = figures.gain_chart(gains).axes
-    assert sum(filled(largest)) == 4
+    assert sum(filled(largest)) == 3
     for axes in small:  # intervals without 0 too
         assert filled(axes) == [False] * 6
 
 
+def test_gain_chart_draws_gains_over_real_images_alone(study):
+    gains = gain_table(*study)
+    over_classical = gains.assign(against="classical", gain=0.5)
+    figure = figures.gain_chart(pd.concat([gains, over_classical]))
+    values = [x for axes in figure.axes for _, x in marks(axes)]
+    assert sorted(values) == pytest.approx(sorted(100 * gains["gain"]))
+    assert "rows of the table" not in parsed(figure)
+    with pytest.raises(ReportError, match="no mix has a real-only cell"):
+        figures.gain_chart(over_classical)
+
+
 def test_gain_chart_marks_the_columns_that_are_optimistic(full_study):
-    gains = gain_table(*full_study, 3600)
+    gains = gain_table(*full_study)
     titles = ["300 real\noptimistic", "1,200 real\noptimistic", "3,600 real"]
     assert panel_titles(figures.gain_chart(gains)) == titles
     controls = gains[gains["strategy"].isin(["classical", "duplicated"])]
@@ -173,7 +187,7 @@ def with_all(study):
     """The cells of 1,200 real images and fewer added ones, which are all there are."""
     cells, predictions, labels = study
     rows = (cells["n_real"] == 1200).to_numpy()
-    return cells[rows].assign(unit_real=1200), predictions[rows], labels, 1200
+    return cells[rows].assign(unit_real=1200), predictions[rows], labels
 
 
 def marks(axes):
@@ -183,7 +197,7 @@ def marks(axes):
 
 
 def test_gain_chart_has_a_column_a_real_count_and_names_the_controls(full_study):
-    gains = gain_table(*full_study, 3600)
+    gains = gain_table(*full_study)
     figure = figures.gain_chart(gains.sample(frac=1, random_state=0))
     assert [title.split("\n")[0] for title in panel_titles(figure)] == [
         "300 real", "1,200 real", "3,600 real",
@@ -208,7 +222,7 @@ def test_gain_chart_of_many_counts_says_what_it_leaves_out():
     counts = [100 * k for k in range(1, 10)]
     rows = [
         {"strategy": name, "n_real": r, "n_synthetic": s, "gain": 0.01, "low": 0.0, "high": 0.02,
-         "verdict": "cannot tell", "n_seeds": 3, "optimistic": False}
+         "against": "none", "p_holm": 1.0, "n_seeds": 3, "optimistic": False}
         for name in ("mix", "filtered") for r in counts for s in counts
     ]  # fmt: skip
     figure = figures.gain_chart(pd.DataFrame(rows))
@@ -218,6 +232,188 @@ def test_gain_chart_of_many_counts_says_what_it_leaves_out():
     assert "72 of 162 rows of the table of gains are drawn" in text
     for words in ("100 real", "900 real", "+ 100 generated", "+ 900 generated"):
         assert words in text
+
+
+# The verdict
+
+
+ARMS = {
+    "real": "real images alone",
+    "classical": "classical augmentation",
+    "mix": "with generated images",
+    "mix-classical": "with generated images, all augmented",
+}
+
+
+def curve_of(counts=(600, 6000, 60_000), arms=tuple(ARMS)):
+    """Accuracies that rise with the count and, a little, from arm to arm."""
+    rows = [
+        (arm, n, 3, mean, mean - 0.02 - 0.001 * k, mean + 0.01)
+        for k, arm in enumerate(arms)
+        for n in counts
+        for mean in [0.7 + 0.02 * np.log(n / 50) + 0.005 * k]
+    ]
+    return pd.DataFrame(rows, columns=["arm", "n_real", "n_units", "mean", "low", "high"])
+
+
+def bars_of(axes):
+    """Lower and upper ends of each set of bars, with the places of both."""
+    return [np.array(bars.get_segments()) for bars in axes.collections]
+
+
+def test_the_learning_curve_has_each_arms_means_and_bounds():
+    curve = curve_of()
+    figure = figures.learning_curve(curve.sample(frac=1, random_state=0))
+    (axes,) = figure.axes
+    scale = AccuracyScale(curve[["low", "high"]].to_numpy().ravel())
+    lines = axes.get_lines()
+    assert [line.get_label() for line in lines] == list(ARMS.values())
+    assert len({line.get_marker() for line in lines}) == 4
+    for arm, line, bars in zip(ARMS, lines, bars_of(axes), strict=True):
+        wanted = curve[curve["arm"] == arm]
+        np.testing.assert_allclose(line.get_ydata(), scale.place(wanted["mean"].to_numpy()))
+        for end, name in enumerate(("low", "high")):
+            np.testing.assert_allclose(bars[:, end, 1], scale.place(wanted[name].to_numpy()))
+            np.testing.assert_allclose(bars[:, end, 0], line.get_xdata())
+    assert axes.get_xscale() == "log"
+    assert axes.get_xticks().tolist() == [600, 6000, 60_000]
+    text = parsed(figure)
+    for words in (*ARMS.values(), "600", "6,000", "60,000", "Real training images"):
+        assert words in text
+
+
+@pytest.mark.parametrize("counts", [(60, 600, 6000), (48_000, 54_000, 60_000), (600,)])
+def test_arms_stand_aside_of_a_count_in_order_and_nearer_to_it_than_to_the_next(counts):
+    (axes,) = figures.learning_curve(curve_of(counts)).axes
+    places = np.log(np.array([line.get_xdata() for line in axes.get_lines()]) / counts)
+    assert (np.diff(places, axis=0) > 0).all()
+    np.testing.assert_allclose(places.mean(axis=0), 0, atol=1e-9)
+    if len(counts) > 1:
+        assert np.abs(places).max() < np.diff(np.log(counts)).min() / 2
+    low, high = np.log(axes.get_xlim())
+    drawn = np.log([line.get_xdata() for line in axes.get_lines()])
+    assert low < drawn.min() < drawn.max() < high
+
+
+def test_an_arm_that_was_not_chosen_has_no_line_and_the_others_keep_theirs():
+    def looks(figure):
+        return {
+            line.get_label(): (line.get_color(), line.get_marker(), *line.get_xdata())
+            for line in figure.axes[0].get_lines()
+        }
+
+    curve = curve_of()
+    whole = looks(figures.learning_curve(curve))
+    figure = figures.learning_curve(curve[curve["arm"] != "classical"])
+    whole.pop("classical augmentation")
+    assert looks(figure) == whole
+    assert "classical augmentation" not in parsed(figure)
+
+
+def test_one_count_is_a_mark_an_arm_with_its_bar():
+    figure = figures.learning_curve(curve_of((600,), ("real", "mix")))
+    (axes,) = figure.axes
+    assert [len(line.get_xdata()) for line in axes.get_lines()] == [1, 1]
+    assert [len(bars) for bars in bars_of(axes)] == [1, 1]
+    assert axes.get_xticks().tolist() == [600]
+    parsed(figure)
+
+
+def test_a_mean_without_bounds_is_a_mark_without_a_bar():
+    curve = curve_of()
+    curve.loc[curve["arm"] != "mix", ["low", "high"]] = np.nan
+    (axes,) = figures.learning_curve(curve).axes
+    for arm, line, bars in zip(ARMS, axes.get_lines(), bars_of(axes), strict=True):
+        assert np.isfinite(line.get_ydata()).all()
+        assert np.isfinite(bars).all()
+        assert (np.ptp(bars[..., 1], axis=1) > 0).all() == (arm == "mix")
+    bare = curve.assign(low=np.nan, high=np.nan, mean=0.8)
+    assert "nan" not in parsed(figures.learning_curve(bare))
+
+
+def test_labels_of_many_counts_do_not_collide():
+    counts = (60, 100, 300, 600, 1000, 3000, 6000, 10_000, 50_000, 60_000)
+    figure = figures.learning_curve(curve_of(counts))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert axes.get_xticks().tolist() == list(counts)
+    labels = [label for label in axes.get_xticklabels() if label.get_text()]
+    texts = [label.get_text() for label in labels]
+    assert len(texts) >= 5
+    assert texts[-1] == "60,000"  # the verdict's
+    assert "50,000" not in texts
+    boxes = [label.get_window_extent() for label in labels]
+    assert not any(overlap(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1
+    # The legend covers no line.
+    assert figure.legends[0].get_window_extent().y0 >= axes.get_window_extent().y1
+
+
+def sure(seeds=0.125, half_widths=None):
+    sources = Sources(0.75 if seeds is not None else 0.875, seeds, 0.125)
+    widths = {3: 0.04, 5: 0.02, 10: 0.01, 20: 0.0075} if half_widths is None else half_widths
+    return Precision(0.02, sources, 0.03, widths, 8, False)
+
+
+def bars_by_name(axes):
+    axes.figure.canvas.draw()
+    names = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
+    return dict(zip(names, [bar.get_width() for bar in axes.patches], strict=True))
+
+
+def test_uncertainty_shows_shares_and_half_widths():
+    figure = figures.uncertainty(sure())
+    left, right = figure.axes
+    assert bars_by_name(left) == {
+        "test images": 12.5, "classifier seeds": 12.5, "repeats: subset and generator": 75,
+    }  # fmt: skip
+    assert [text.get_text() for text in left.texts] == ["12 %", "12 %", "75 %"]
+    (line,) = right.get_lines()
+    np.testing.assert_allclose(line.get_ydata(), [4, 2, 1, 0.75])
+    assert [label.get_text() for label in right.get_xticklabels()] == ["3", "5", "10", "20"]
+    assert right.get_ylim()[0] == 0
+    text = parsed(figure)
+    for words in ("Where the uncertainty comes from", "Half-width (points)", "Repeats"):
+        assert words in text
+    assert "Unknown" not in text
+
+
+def test_one_classifier_seed_is_not_told_from_repeats():
+    (left, _) = figures.uncertainty(sure(seeds=None)).axes
+    assert bars_by_name(left) == {"test images": 12.5, "repeats and classifier seeds": 87.5}
+
+
+def test_half_widths_that_are_not_known_are_no_axis():
+    figure = figures.uncertainty(sure(half_widths={}))
+    _, right = figure.axes
+    assert not right.get_lines()
+    text = parsed(figure)
+    assert "Unknown: too few answers differ." in text
+    assert "Half-width" not in text
+    assert "75 %" in text
+    figure.canvas.draw()
+    assert right.texts[0].get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_no_text_of_the_uncertainty_collides_or_is_cut():
+    figure = figures.uncertainty(Precision(0.02, Sources(1.0, 0.0, 0.0), 0.03, {3: 1.0}, 8, False))
+    figure.canvas.draw()
+    left, right = figure.axes
+    texts = [*left.texts, *left.get_yticklabels(), *left.get_xticklabels()]
+    texts += [left.xaxis.label, right.yaxis.label, *right.get_yticklabels(), right.xaxis.label]
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    assert not any(overlap(a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+    for box in boxes:
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.y1
+
+
+def test_nothing_that_varies_has_no_sources():
+    with pytest.raises(ReportError, match="no answer differs"):
+        figures.uncertainty(Precision(0.0, None, 0.0, {}, None, False))
+
+
+# A panel for each strategy
 
 
 ORDER = [
@@ -647,6 +843,7 @@ def test_drawing_leaves_the_users_style_alone(summary):
     [
         lambda: figures.accuracy_contour(pd.DataFrame({"strategy": [], "test_mean": []})),
         lambda: figures.gain_chart(pd.DataFrame()),
+        lambda: figures.learning_curve(pd.DataFrame()),
         lambda: figures.sample_grid({}, ["a"]),
         lambda: figures.sample_grid({"x": (np.zeros((1, 8, 8, 1)), np.zeros(1, int))}, ["a"]),
         lambda: figures.training_curves(pd.DataFrame({"epoch": [1]})),

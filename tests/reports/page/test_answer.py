@@ -1,196 +1,222 @@
-"""The answer, what it rests on, and what classical augmentation is worth beside it."""
+"""The answer, the warnings and notes beside it, and the study's numbers."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reports.page.answer import answer, basis, classical_answer, metrics
-from reports.verdict.statistics import headline
+from reports.page.answer import (
+    key_scores,
+    metrics,
+    percent,
+    points,
+    study_answer,
+    synthetic_only,
+    undertrained,
+    worth_text,
+)
+from reports.scores.table import HEADLINES, SCORES
+from reports.verdict.verdict import reach_verdict
+from reports.verdict.wording import sentences
+from tests.reports.verdict.confirmations import confirmation
+
+BUDGET = "400 steps a classifier"
+HELPS = (0.05, 0.052, 0.055, 0.05)
+MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 
-def some_headline(**changes):
-    base = {
-        "accuracy_real": 0.97,
-        "accuracy_best_mix": 0.98,
-        "gain": 0.01,
-        "gain_low": 0.004,
-        "gain_high": 0.016,
-        "accuracy_synthetic_only": None,
-        "real_cell": {"strategy": "none", "n_real": 3600, "n_synthetic": 0},
-        "best_mix_cell": {"strategy": "mix", "n_real": 3600, "n_synthetic": 7200},
-        "synthetic_only_cell": None,
-        "chosen_by": "validation",
-        "verdict": "helps",
-        "n_seeds": 3,
-        "n_test": 1000,
-        "unit_real": 3600,
-        "n_candidates": 6,
-        "confidence": 0.95,
-        "protocols": ["paper"],
-        "n_units": 1,
-        "n_replicates": 3,
+def verdict_of(gains, margin=0.02, **options):
+    return reach_verdict(*confirmation(gains), margin, **options)
+
+
+# The answer
+
+
+@pytest.mark.parametrize(
+    ("gains", "margin", "short", "tone"),
+    [
+        (HELPS, 0.01, "Helps", "helps"),
+        (HELPS, 0.2, "Helps, by less than the margin", "helps"),
+        ([-gain for gain in HELPS], 0.01, "Hurts", "hurts"),
+        ((0.001, -0.001, 0.0, 0.0), 0.02, "No relevant difference", "cannot-tell"),
+        ((0.03, -0.02, 0.04, 0.01), 0.02, "Cannot tell", "cannot-tell"),
+        ((0.05, 0.05), 0.02, "Too few repeats", "cannot-tell"),
+    ],
+)
+def test_the_answer_is_the_verdict(gains, margin, short, tone):
+    verdict = verdict_of(gains, margin)
+    found = study_answer(verdict, "Nothing to compare.", BUDGET, ["One note.", "Another."])
+    first, *rest = sentences(verdict, BUDGET)
+    assert (found.short, found.tone, found.sentence) == (short, tone, first)
+    assert list(found.basis) == [*rest, "One note.", "Another."]
+    assert "Nothing to compare" not in " ".join([found.sentence, *found.basis])
+
+
+def test_without_a_verdict_there_is_no_comparison():
+    found = study_answer(None, "Nothing to compare.", BUDGET, ["One note."])
+    assert (found.short, found.sentence) == ("No comparison", "Nothing to compare.")
+    assert (list(found.basis), found.tone) == (["One note."], "none")
+
+
+# Whether the classifiers were done learning
+
+
+def trained(**accuracies):
+    """Confirmed classifiers: for each arm pairs of validation accuracy and that of half the steps.
+
+    An underscore stands for a hyphen.
+    """
+    rows = [
+        (f"all-{k}", [arm.replace("_", "-")], whole, half)
+        for arm, pairs in accuracies.items()
+        for k, (whole, half) in enumerate(pairs)
+    ]
+    columns = ["unit", "arms", "validation_accuracy", "half_validation_accuracy"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_arms_that_were_still_learning_are_named_with_their_rise():
+    """The mix rose by 0.01 and 0.03, 2 points on average; the control by less than 0.2."""
+    confirmed = trained(
+        mix=[(0.90, 0.89), (0.93, 0.90)], control=[(0.8019, 0.8)], mix_classical=[(0.9, 0.893)]
+    )
+    (told,) = undertrained(confirmed)
+    assert "by points in parentheses: mix (+2.0), mix-classical (+0.7). These" in told
+    assert "control" not in told
+    assert "more steps may change the answer" in told
+
+
+@pytest.mark.parametrize(
+    "confirmed",
+    [
+        trained(mix=[(0.9, 0.9)], control=[(0.8, 0.85)]),
+        trained(mix=[(0.9, 0.85), (0.9, 0.95)]),  # no rise on average
+        trained(mix=[(np.nan, np.nan)], control=[(np.nan, np.nan)]),
+        trained(),
+    ],
+)
+def test_what_did_not_rise_is_no_warning(confirmed):
+    assert undertrained(confirmed) == []
+
+
+def test_a_cell_of_two_arms_warns_of_both():
+    confirmed = trained(mix=[(0.9, 0.9)], control=[(0.9, 0.8)])
+    confirmed.at[1, "arms"] = ["control", "real"]
+    (told,) = undertrained(confirmed)
+    assert "control (+10.0), real (+10.0)" in told
+
+
+# What generated images are worth
+
+
+def curve_of(*counts):
+    return pd.DataFrame({"arm": "real", "n_real": counts})
+
+
+def worth_of(*rows):
+    return pd.DataFrame(rows, columns=["n_real", "worth", "low", "high"])
+
+
+def test_worth_is_told_for_each_count_but_the_largest():
+    table = worth_of(
+        (400.0, 1234.4, 900.0, 2000.6), (1200.0, 2000.0, np.nan, 3000.0), (3600.0, 3500.0, 1.0, 2.0)
+    )
+    assert worth_text(curve_of(400, 1200, 3600), table) == [
+        "400 real images with generated ones reach what about 1,234 real images alone reach "
+        "(900 to 2,001 for the bounds of its interval); 1,200 real images with generated ones "
+        "reach what about 2,000 real images alone reach. Read off the curve of real images alone, "
+        "straight between its counts on a logarithmic axis; exploratory."
+    ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [worth_of(), worth_of((400.0, np.nan, np.nan, 500.0)), worth_of((3600.0, 3000.0, 1.0, 2.0))],
+)
+def test_what_is_worth_nothing_known_is_not_told(table):
+    assert worth_text(curve_of(400, 3600), table) == []
+
+
+# Numbers
+
+
+def test_percentages_have_the_decimals_that_the_test_images_carry():
+    assert percent(0.98765) == percent(0.98765, 4999) == "98.8%"
+    assert percent(0.98765, 5000) == "98.77%"
+    assert percent(np.nan) == percent(np.nan, 9000) == DASH
+
+
+def test_points_have_a_sign_that_is_no_hyphen_and_none_at_zero():
+    assert points(0.0123, 1) == "+1.2"
+    assert points(-0.0123, 2) == f"{MINUS}1.23"
+    assert points(0.0004, 1) == points(-0.0004, 1) == "0.0"
+
+
+def scores_of(*rows):
+    return pd.DataFrame(rows, columns=["score", "unit", "pool", "value"])
+
+
+SCORE_ROWS = (
+    ("fid_examiner", "all-0", "generated", 4.5),
+    ("fid_examiner", "all-1", "generated", 9.0),
+    ("fid_examiner", "all-0", "filtered", 9.0),
+    ("kid_examiner", "all-0", "generated", 9.0),  # no headline
+    ("label_match", "all-0", "generated", np.nan),
+)
+
+
+def test_key_scores_are_the_units_generated_images_and_headlines_alone():
+    found = key_scores(scores_of(*SCORE_ROWS), "all-0")
+    assert found[["score", "value"]].to_numpy().tolist() == [["fid_examiner", 4.5]]
+    assert key_scores(pd.DataFrame(), "all-0").empty
+
+
+def summary_of(*rows):
+    return pd.DataFrame(
+        rows, columns=["unit_real", "strategy", "n_real", "n_synthetic", "test_mean"]
+    )
+
+
+ALONE = (
+    (3600, "mix", 0, 1200, 0.6),
+    (3600, "mix", 0, 7200, 0.71234567),
+    (3600, "mix", 300, 9000, 0.9),
+    (3600, "filtered", 0, 9000, 0.9),
+    (1200, "mix", 0, 9000, 0.5),
+)
+
+
+def test_generated_images_alone_are_the_most_of_the_largest_units():
+    found = synthetic_only(summary_of(*ALONE))
+    assert (found["n_synthetic"], found["test_mean"]) == (7200, 0.71234567)
+    assert synthetic_only(summary_of(ALONE[2], ALONE[3])) is None
+    # Smaller units do not stand in for the largest.
+    assert synthetic_only(summary_of(ALONE[2], ALONE[4])) is None
+
+
+def test_metrics_are_the_verdicts_and_at_most_ten():
+    verdict = verdict_of(HELPS)
+    scores = scores_of(*((name, "all-0", "generated", k / 7) for k, name in enumerate(SCORES, 1)))
+    found = metrics(verdict, summary_of(*ALONE), scores, "all-0")
+    arms = verdict.primary
+    wanted = {
+        "accuracy_control": arms.accuracy_against,
+        "accuracy_mix": arms.accuracy,
+        "gain": arms.interval.gain,
+        "gain_low": arms.interval.low,
+        "gain_high": arms.interval.high,
+        "cas": 0.71234567,
     }
-    return base | changes
+    wanted |= {name: k / 7 for k, name in enumerate(SCORES, 1) if name in HEADLINES}
+    assert found == {name: round(value, 6) for name, value in wanted.items()}
+    assert found["gain"] == pytest.approx(0.05175)
+    assert found["accuracy_control"] == 0.8
+    assert len(found) <= 10
+    assert all(type(value) is float for value in found.values())
 
 
-@pytest.mark.parametrize(
-    ("changes", "short", "words"),
-    [
-        ({}, "It helps", "Adding 7,200 generated images (strategy mix) to the 3,600 real ones"
-         " raises test accuracy by 1.0 percentage points (95 % interval +0.4 to +1.6), from"
-         " 97.0% to 98.0%."),
-        ({"verdict": "hurts", "gain": -0.01, "gain_low": -0.016, "gain_high": -0.004},
-         "It hurts", "lowers test accuracy by 1.0 percentage points"
-         " (95 % interval \N{MINUS SIGN}1.6 to \N{MINUS SIGN}0.4)"),
-        ({"verdict": "cannot tell", "gain_low": -0.001, "gain": 0.002, "gain_high": 0.005},
-         "Cannot tell", "by +0.2 percentage points, too little to tell from chance"),
-        ({"verdict": "cannot tell", "n_seeds": 1}, "Cannot tell", "by +1.0 percentage points, which"
-         " one classifier seed cannot tell from chance (95 % interval +0.4 to +1.6)"),
-        ({"verdict": "no verdict",
-          "real_cell": {"strategy": "none", "n_real": 360, "n_synthetic": 0},
-          "best_mix_cell": {"strategy": "mix", "n_real": 360, "n_synthetic": 7200}}, "No verdict",
-         "The generator saw all 3,600 training images, the classifiers at most 360 of them: what"
-         " generated images add is then optimistic. Add 1.0, all training images, to mix.real for a"
-         " verdict. Adding 7,200 generated images (strategy mix) to the 360 real ones changes test"
-         " accuracy by +1.0 percentage points (95 % interval +0.4 to +1.6), from 97.0% to 98.0%."),
-        ({"gain_low": 0.0002}, "It helps", "interval +0.02 to"),
-        ({"gain_low": 0.0002, "n_test": 10_000}, "It helps", "1.00 percentage points"),
-        ({"gain": None, "real_cell": None}, "No comparison", "real images alone was trained"),
-        ({"gain": None, "best_mix_cell": None}, "No comparison",
-         "no cell with generated images beside 3,600 real ones was trained"),
-    ],
-)  # fmt: skip
-def test_the_answer_follows_the_interval(changes, short, words):
-    found = answer(some_headline(**changes))
-    assert found[0] == short
-    assert words in found[1]
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, "the best of 6 mixes with 3,600 real images by validation accuracy"),
-        ({"n_candidates": 1}, "The mix is the only one with 3,600 real images;"),
-        ({}, "It does not cover training the generator again, drawing other training images"),
-        ({"n_seeds": 1}, "With one seed, the interval covers only chance in which test images"),
-        ({"n_seeds": 2, "n_replicates": 2}, "With two seeds it can be too narrow"),
-        ({"n_units": 2, "n_replicates": 6},
-         "with 2 generators and 3 classifier seeds (6 replicates), pair by pair"),
-        ({"n_units": 2, "n_replicates": 6}, "in the classifier's seed and, in part, in training the"
-         " generator. It counts every pair of a generator and a classifier seed as an independent"
-         " replicate, so it is too narrow where generators differ more than seeds do."),
-        ({"n_units": 2, "n_seeds": 1, "n_replicates": 2}, "were drawn and, in part, in training"),
-        ({"n_units": 2, "n_seeds": 1, "n_replicates": 2}, "With two replicates it can be"),
-        ({"chosen_by": "largest counts"}, "Without validation images no best mix can be chosen"),
-    ],
-)  # fmt: skip
-def test_the_basis_says_what_the_interval_rests_on(changes, words):
-    assert words in " ".join(basis(some_headline(**changes)))
-
-
-CLASSICAL = {
-    "accuracy_classical": 0.97,
-    "classical_cell": {"strategy": "classical", "n_real": 3600, "n_synthetic": 0},
-    "gain_over_classical": 0.01,
-    "gain_over_classical_low": 0.004,
-    "gain_over_classical_high": 0.016,
-    "verdict_over_classical": "helps",
-    "classical_gain": 0.0,
-    "classical_gain_low": -0.004,
-    "classical_gain_high": 0.004,
-    "classical_verdict": "cannot tell",
-}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, "The best mix beats classical augmentation of the 3,600 real images, without any"
-         " generated one, by 1.0 percentage points (95 % interval of the mix's gain +0.4 to +1.6):"
-         " 98.0% against 97.0%."),
-        ({"verdict_over_classical": "hurts", "accuracy_classical": 0.99,
-          "gain_over_classical": -0.01, "gain_over_classical_low": -0.016,
-          "gain_over_classical_high": -0.004},
-         "Classical augmentation of the 3,600 real images, without any generated one, beats the"
-         " best mix by 1.0 percentage points (95 % interval of the mix's gain \N{MINUS SIGN}1.6 to"
-         " \N{MINUS SIGN}0.4): 99.0% against 98.0%."),
-        ({"verdict_over_classical": "cannot tell", "gain_over_classical_low": -0.0001},
-         "Against classical augmentation of the 3,600 real images, without any generated one, the"
-         " best mix changes test accuracy by +1.00 percentage points, too little to tell from"
-         " chance (95 % interval of the mix's gain \N{MINUS SIGN}0.01 to +1.60): 98.0% against"
-         " 97.0%."),
-    ],
-)  # fmt: skip
-def test_the_best_mix_is_set_beside_classical_augmentation(changes, words):
-    assert classical_answer(some_headline(**CLASSICAL | changes)) == words
-
-
-def of_36(real, classical, mix):
-    """A headline of right answers of 36 images, with every seed alike."""
-    labels = np.zeros(36, dtype=np.int64)
-    rows, predictions = [], []
-    for strategy, made, right in (("none", 0, real), ("classical", 0, classical), ("mix", 9, mix)):
-        for seed in (0, 1):
-            rows.append(("all-0", 99, strategy, 99, made, seed, 0.9, right / 36))
-            predictions.append(np.arange(36) >= right)
-    columns = ["unit", "unit_real", "strategy", "n_real", "n_synthetic", "seed"]
-    columns += ["validation_accuracy", "test_accuracy"]
-    return headline(pd.DataFrame(rows, columns=columns), np.array(predictions), labels, 99)
-
-
-def test_a_bar_below_the_plain_real_images_is_none():
-    """Best mix 78 %, classical augmentation 64 %, real images alone 83 %."""
-    told = classical_answer(of_36(30, 23, 28))
-    minus = "\N{MINUS SIGN}"
-    start = (
-        "The best mix is 5.6 percentage points below the real images alone (cannot tell). Against"
-    )
-    assert told.startswith(start)
-    assert "changes test accuracy by +13.9 percentage points" in told
-    assert (
-        "77.8% against 63.9%. But classical augmentation is itself 19.4 percentage points" in told
-    )
-    assert f"below the real images alone (95 % interval of its own gain {minus}3" in told
-    assert told.endswith("), so to beat it means little.")
-
-
-def test_a_mix_that_beats_a_bar_below_the_plain_real_images_says_so_at_once():
-    changes = {"accuracy_classical": 0.65, "gain_over_classical": 0.139, "accuracy_best_mix": 0.789}
-    below = {"classical_gain": -0.18, "classical_gain_low": -0.3, "classical_gain_high": -0.06}
-    above = {"gain": 0.004, "verdict": "cannot tell", "classical_verdict": "hurts"}
-    told = classical_answer(some_headline(**CLASSICAL | changes | below | above))
-    assert told.startswith("The best mix beats classical augmentation of the 3,600 real images")
-    assert "by 13.9 percentage points" in told
-    assert told.endswith(
-        "78.9% against 65.0%. But classical augmentation is itself 18.0 percentage points below "
-        "the real images alone (95 % interval of its own gain \N{MINUS SIGN}30.0 to "
-        "\N{MINUS SIGN}6.0), so to beat it means little."
-    )
-    worse = above | {"gain": -0.05, "verdict": "hurts"}
-    told = classical_answer(some_headline(**CLASSICAL | changes | below | worse))
-    first = "The best mix is 5.0 percentage points below the real images alone. The best mix beats"
-    assert told.startswith(first)
-
-
-def test_one_seed_and_few_real_images_beat_nothing():
-    for changes, words in (
-        ({"verdict_over_classical": "cannot tell", "n_seeds": 1},
-         "by +1.0 percentage points, which one classifier seed cannot tell from chance (95 %"),
-        ({"verdict_over_classical": "no verdict"}, "by +1.0 percentage points (95 %"),
-    ):  # fmt: skip
-        told = classical_answer(some_headline(**CLASSICAL | changes))
-        assert told.startswith("Against classical augmentation")
-        assert words in told
-
-
-def test_metrics_are_of_the_headline_and_its_generator():
-    scores = pd.DataFrame(
-        [("fid_examiner", "all-0", "generated", 4.5), ("fid_examiner", "all-1", "generated", 9.0),
-         ("fid_examiner", "all-0", "filtered", 9.0), ("kid_examiner", "all-0", "generated", 9.0),
-         ("label_match", "all-0", "generated", np.nan)],
-        columns=["score", "unit", "pool", "value"],
-    )  # fmt: skip
-    head = some_headline(accuracy_classical=None)
-    wanted = {"accuracy_real": 0.97, "accuracy_best_mix": 0.98, "gain": 0.01}
-    assert metrics(head, scores, "all-0") == wanted | {"fid_examiner": 4.5}
-    assert metrics(head, pd.DataFrame(), "all-0") == wanted
+def test_what_was_not_measured_is_no_metric():
+    nothing = summary_of(ALONE[2])
+    assert metrics(None, nothing, pd.DataFrame(), "all-0") == {}
+    assert metrics(None, nothing, scores_of(*SCORE_ROWS), "all-0") == {"fid_examiner": 4.5}
+    one = metrics(verdict_of((0.05,)), nothing, pd.DataFrame(), "all-0")
+    assert one == {"accuracy_control": 0.8, "accuracy_mix": 0.85, "gain": 0.05}  # no bounds

@@ -1,6 +1,8 @@
 """The page: the answer it gives, what it escapes, and that it stands alone."""
 
+import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -9,19 +11,39 @@ import pytest
 
 from reports import figures
 from reports.errors import ReportError
-from reports.page.answer import (
-    answer,
-    basis,
-    below_full_note,
-    classical_answer,
-    percent,
-    verdict_text,
-)
+from reports.page.answer import below_full_note, study_answer
 from reports.page.captions import FIGURE_TEXTS, PUBLISHED_SECTION, SECTIONS
 from reports.page.render import PageContent, page_figure, render_page
-from reports.verdict.statistics import class_table, gain_table, headline, summarise_cells
+from reports.verdict.statistics import class_table, gain_table, summarise_cells
+from reports.verdict.verdict import reach_verdict
+from reports.verdict.wording import signed
+from tests.reports.verdict.confirmations import confirmation
 
 EVIL = "<script>alert('x')</script>"
+DASH = "\N{EN DASH}"
+HELPS = (0.05, 0.052, 0.055, 0.05)
+GAINS = "Gain of every mix and control (exploratory)"
+CLASSES = "Accuracy by class, best control against best mix (exploratory)"
+
+
+def verdict_of(gains, margin=0.01, **options):
+    return reach_verdict(*confirmation(gains, **options), margin)
+
+
+def answer_of(verdict):
+    return study_answer(verdict, "Nothing to compare.", "400 steps", [f"A note {EVIL}"])
+
+
+def telling(content, verdict):
+    """The same page of another verdict."""
+    return replace(content, verdict=verdict, answer=answer_of(verdict))
+
+
+def tiles_of(page):
+    """What stands in the tiles: label, number and what it is."""
+    part = page[page.index('<dl class="tiles">') : page.index("</dl>")]
+    pattern = r'<dt>(.*?)</dt>.*?number">(.*?)</div><div class="what">(.*?)</div>'
+    return [tuple(map(unescape, found)) for found in re.findall(pattern, part)]
 
 
 class Page(HTMLParser):
@@ -96,15 +118,18 @@ def content(study):
          "n": 1000, "split": "test", "n_reference": 900}
         for name, value, floor in (("fid_examiner", 4.25, 1.5), ("label_match", 0.975, np.nan))
     ]  # fmt: skip
+    verdict = verdict_of(HELPS)
     return PageContent(
         data=f"made up {EVIL}",
-        headline=headline(cells, predictions, labels, 3600),
+        answer=answer_of(verdict),
+        verdict=verdict,
+        n_test=len(labels),
         summary=summary,
         unit="all-0",
         figures=[page_figure(name, *figures.figure_bytes(f)) for name, f in drawn.items()],
         scores=pd.DataFrame(scores),
-        gains=gain_table(cells, predictions, labels, 3600),
-        classes=class_table(cells, predictions, labels, names, 3600),
+        gains=gain_table(cells, predictions, labels),
+        classes=class_table(*confirmation(HELPS), names),
         acceptance=pd.DataFrame(
             [{"class_name": EVIL, "threshold": 0.9, "drawn": 1500, "accepted": 1000, "rate": 2 / 3}]
         ),
@@ -135,14 +160,83 @@ def test_what_is_pointed_at_exists(content):
 
 
 def test_the_answer_comes_first(content):
-    text = Page(render_page(content)).text
-    short, sentence = answer(content.headline)
-    assert text.index(sentence) < text.index(
-        "Key numbers" if "Key numbers" in text else "Real images only"
-    )
-    assert short in text
-    for line in basis(content.headline):
-        assert line in text
+    page = render_page(content)
+    text, answer = Page(page).text, content.answer
+    assert f"<title>Helps: {content.title}</title>" in page
+    assert 'class="answer helps"' in page
+    places = [text.index(words) for words in (answer.sentence, *answer.basis, "Best control")]
+    assert places == sorted(places)
+    assert text.index("Helps") < places[0]
+
+
+@pytest.mark.parametrize(
+    ("gains", "short", "tone"),
+    [
+        ([-gain for gain in HELPS], "Hurts", "hurts"),
+        ((0.03, -0.02, 0.04, 0.01), "Cannot tell", "cannot-tell"),
+        ((0.001, -0.001, 0.0, 0.0), "No relevant difference", "cannot-tell"),
+        ((0.05, 0.05), "Too few repeats", "cannot-tell"),
+    ],
+)
+def test_every_verdict_has_its_words_and_a_colour_that_there_is(content, gains, short, tone):
+    page = render_page(telling(content, verdict_of(gains, 0.02)))
+    assert f'<p class="short">{short}</p>' in page
+    assert f'class="answer {tone}"' in page
+    assert re.search(rf"\.{tone}\b[^}}]*--tone:", page)
+    assert "Helps" not in Page(page).text
+
+
+def test_the_interval_is_drawn_where_the_gain_is(content):
+    """The longest of gain and bounds is at four fifths of its half; 0 is in the middle."""
+    found = content.verdict.primary.interval
+    page = render_page(content)
+    picture = page[page.index('<svg class="interval"') :]
+    picture = picture[: picture.index("</svg>")]
+    gain, low, high = (signed(value) for value in (found.gain, found.low, found.high))
+    assert f"Gain {gain} percentage points, interval {low} to {high}" in picture
+    assert f">{gain}</text>" in picture
+    line = r'x1="([\d.]+)" x2="([\d.]+)" y1="30" y2="30" style="stroke: var\(--tone'
+    ends = [float(x) for x in re.search(line, picture).groups()]
+    wanted = [280 + 0.8 * 280 * value / found.high for value in (found.low, found.high)]
+    assert ends == pytest.approx(wanted, abs=0.1)
+    # Turned round on the other side of 0.
+    hurts = verdict_of([-gain for gain in HELPS])
+    picture = render_page(telling(content, hurts))
+    cx = float(re.search(r'<circle cx="([\d.]+)"', picture)[1])
+    turned = hurts.primary.interval
+    assert cx == pytest.approx(280 + 0.8 * 280 * turned.gain / -turned.low, abs=0.1)
+
+
+def test_one_repeat_has_no_picture_of_an_interval(content):
+    page = render_page(telling(content, verdict_of((0.05,))))
+    assert 'class="interval"' not in page
+    assert "Too few repeats" in Page(page).text
+    assert "nan" not in Page(page).text.split()
+
+
+def test_the_tiles_are_the_verdicts_accuracies_and_the_scores(content):
+    (cell,) = content.summary.query("n_real == 0 and strategy == 'mix' and n_synthetic == 7200")[
+        "test_mean"
+    ]
+    assert tiles_of(render_page(content)) == [
+        ("Generated images only", f"{100 * cell:.1f}%", "CAS: 7,200 generated"),
+        ("Best control", "80.0%", "none, 400 real"),
+        ("Best mix", "85.2%", "mix, 400 real + 800"),
+        ("FID (examiner's features)", "4.25", "floor (real): 1.50"),
+        ("Label match", "97.5%", "generated images"),
+    ]
+    exact = tiles_of(render_page(replace(content, n_test=5000)))
+    assert [value for _, value, _ in exact[:3]] == [f"{100 * cell:.2f}%", "80.00%", "85.17%"]
+
+
+def test_a_tile_says_that_repeats_chose_differently(content):
+    confirmed, predictions, labels = confirmation(HELPS)
+    other = (confirmed["unit"] == "r-0") & (confirmed["strategy"] == "mix")
+    confirmed.loc[other, "n_synthetic"] = 1600
+    verdict = reach_verdict(confirmed, predictions, labels, 0.01)
+    told = {label: what for label, _, what in tiles_of(render_page(telling(content, verdict)))}
+    assert told["Best control"] == "none, 400 real"
+    assert told["Best mix"] == "mix, 400 real + 800, and others"
 
 
 def test_every_part_is_there(content):
@@ -190,7 +284,7 @@ def test_what_checkpoints_were_not_scored_by_is_no_column(content, how):
     assert "nan" not in Page(page).text.split()
     head, first, *_ = Page(page).tables["Scores of the checkpoints (3)"]
     assert head[-1] == "FID (InceptionV3 pool3)"
-    assert first[-1] == "\N{EN DASH}"
+    assert first[-1] == DASH
 
 
 @pytest.mark.parametrize("table", [pd.DataFrame(), CHECKPOINTS[:0][["epoch", "weights"]]])
@@ -232,19 +326,44 @@ def test_facts_stand_between_the_title_and_the_figure(content):
 
 
 def test_a_page_of_the_least(study):
-    cells, predictions, labels = study
-    rows = (cells["strategy"] == "none").to_numpy()
+    cells, _, labels = study
     page = render_page(
         PageContent(
             data="bare",
-            headline=headline(cells[rows], predictions[rows], labels, 3600),
-            summary=summarise_cells(cells[rows], 3600, len(labels)),
+            answer=study_answer(None, "Nothing to compare.", "400 steps", []),
+            verdict=None,
+            n_test=len(labels),
+            summary=summarise_cells(cells[cells["strategy"] == "none"], 3600, len(labels)),
             unit="all-0",
         )
     )
+    reader = Page(page)
+    assert '<p class="short">No comparison</p>' in page
+    assert 'class="answer none"' in page
+    assert "Nothing to compare." in reader.text
+    assert list(reader.tables) == ["All cells (3)"]
+    for part in ('class="interval"', 'class="tiles"', 'class="basis"', "<figure", "Best mix"):
+        assert part not in page
+
+
+def test_without_a_verdict_the_tiles_are_those_that_there_are(content):
+    page = render_page(telling(content, None))
     assert "No comparison" in page
-    assert "cannot say whether generated images help" in page
-    Page(page)
+    labels = [label for label, *_ in tiles_of(page)]
+    assert labels == ["Generated images only", "FID (examiner's features)", "Label match"]
+    assert 'class="interval"' not in page
+
+
+def test_equal_content_gives_an_equal_page_and_other_content_another(content):
+    page = render_page(content)
+    again = replace(
+        content,
+        **{name: getattr(content, name).copy() for name in ("summary", "gains", "scores")},
+        versions=dict(reversed(content.versions.items())),
+    )
+    assert render_page(again) == page
+    assert render_page(replace(content, n_test=5000)) != page
+    assert render_page(telling(content, verdict_of((0.05, 0.052, 0.055, 0.051)))) != page
 
 
 def test_large_vector_figures_become_pictures(content):
@@ -258,39 +377,71 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
     cells, _, labels = full_study
     note = below_full_note(content.summary)
     assert "saw all 3,600 training images, the classifier only 300 to 1,200 of them" in note
-    assert "Below 3,600 real images, all that there are, no verdict is given." in note
+    assert "The verdict is about 3,600 real images, all that there are." in note
     assert "they stand for all 3,600 images" in note
     page = render_page(content)
     text = Page(page).text
     assert text.count(note) == 1
     assert text.index("Tables") < text.index(note) < text.index("Gain of every mix")
     tables = Page(page).tables
-    of_gains = tables["Gain of every mix and control over the same real images alone"]
-    for strategy, real, _, gain, _, verdict, _ in of_gains[1:]:
-        small = real != "3,600"
-        assert ("(optimistic)" in gain) == small
-        assert (verdict == "no verdict") == small
+    for strategy, real, _, _, gain, *_ in tables[GAINS][1:]:
+        assert ("(optimistic)" in gain) == (real != "3,600")
         assert strategy in ("mix", "filtered")
-    head, *rows = tables["All cells (27)"]
-    assert head[4] == "95 % interval (seeds, test images)"
-    for strategy, real, _, accuracy, *_ in rows:
+    for strategy, real, _, accuracy, *_ in tables["All cells (27)"][1:]:
         assert ("(optimistic)" in accuracy) == (strategy != "none" and real in ("300", "1,200"))
     # Controls hold no generated image.
     controls = summarise_cells(cells, 3600, len(labels)).query("strategy == 'classical'")
     assert below_full_note(controls) == (
-        "Below 3,600 real images, all that there are, no verdict is given."
+        "The verdict is about 3,600 real images, all that there are."
     )
     assert below_full_note(content.summary.query("n_real in (0, 3600)")) == ""
     one = below_full_note(content.summary.query("n_real == 300"))
     assert "only 300 of them" in one
 
 
+<<<<<<< HEAD
 def test_gains_of_what_is_transformed_too_say_what_to_compare(content, transformed_study):
     cells, predictions, labels = transformed_study
     note = "Strategies mix-... transform every image too"
     assert note not in render_page(content)
     gains = gain_table(cells, predictions, labels, 3600)
     assert note in render_page(replace(content, gains=gains))
+=======
+def test_the_table_of_gains_says_over_what_and_how_sure(content):
+    rows = [
+        ("mix-classical", 400, 800, "classical", 0.01234, 0.005, 0.02, 4, 2, 0.0123, False),
+        ("mix", 400, 800, "none", -0.01, -0.02, 0.00001, 4, 2, 0.0004, False),
+        ("mix", 100, 800, "none", 0.02, np.nan, np.nan, 1, 2, np.nan, True),
+    ]
+    columns = ["strategy", "n_real", "n_synthetic", "against", "gain", "low", "high", "n_units"]
+    gains = pd.DataFrame(rows, columns=[*columns, "n_seeds", "p_holm", "optimistic"])
+    page = render_page(replace(content, gains=gains.assign(unit_real=400)))
+    minus = "\N{MINUS SIGN}"
+    # A single unit in the summary: no column of units.
+    assert Page(page).tables[GAINS] == [
+        ["Strategy", "Real", "Generated", "Over", "Gain (points)", "95 % interval", "p, corrected",
+         "Seeds"],
+        ["mix-classical", "400", "800", "classical", "+1.23", "+0.50 to +2.00", "0.012", "2"],
+        ["mix", "400", "800", "real images alone", f"{minus}1.00", f"{minus}2.00 to 0.00",
+         "< 0.001", "2"],
+        ["mix", "100", "800", "real images alone", "+2.00 (optimistic)", DASH, DASH, "2"],
+    ]  # fmt: skip
+    assert "p is corrected for the number of rows (Holm)" in page
+
+
+def test_the_table_of_classes_escapes_their_names(content):
+    page = render_page(content)
+    head, first, second, *_ = Page(page).tables[CLASSES]
+    assert head == ["Class", "Test images", "Best control", "Best mix", "Gain (points)",
+                    "95 % interval", "p, corrected"]  # fmt: skip
+    row = content.classes.iloc[0]
+    told = [f"{100 * row[name]:.1f}%" for name in ("accuracy_against", "accuracy")]
+    assert first[:5] == [EVIL, "200", *told, f"{100 * row['gain']:+.2f}"]
+    assert second[0] == "a & b"
+    assert "&lt;script&gt;alert" in page
+    assert "a &amp; b" in page
+    assert "<script" not in page.lower()
+>>>>>>> 49231ff331a925b9a935c54627e8005f900e67ef
 
 
 def test_units_of_several_sizes_stand_below_one_another(content):
@@ -309,6 +460,7 @@ def test_units_of_several_sizes_stand_below_one_another(content):
     )
     for start, table in zip(("All cells", "Gain of every"), tables, strict=True):
         head, *rows = next(t for name, t in Page(page).tables.items() if name.startswith(start))
+        assert "Over" in head or start == "All cells"
         assert (head[-1], head[3]) == ("Units", "A unit sees")
         assert [row[3] for row in rows] == [f"{n:,}" for n in table["unit_real"]]
         assert len(rows[0]) == len(head)
@@ -321,51 +473,6 @@ def test_units_of_several_sizes_stand_below_one_another(content):
     )
 
 
-def test_a_study_of_few_real_images_gets_a_page_without_a_verdict(content, study):
-    cells, predictions, labels = study
-    rows = (cells["n_real"] < 3600).to_numpy()
-    head = headline(cells[rows], predictions[rows], labels, 3600)
-    page = render_page(replace(content, headline=head))
-    text = Page(page).text
-    assert "No verdict" in text
-    assert "Add 1.0, all training images, to mix.real" in text
-    assert 'class="answer no-verdict"' in page
-    assert ".no-verdict" in page
-    assert "generated (filtered) (optimistic)" in text  # its tile
-
-
-def test_one_seed_is_the_reason_that_nothing_can_be_told(content, make):
-    cells, predictions, labels = make(seeds=(0,))
-    gains = gain_table(cells, predictions, labels, 3600)
-    head = headline(cells, predictions, labels, 3600)
-    page = render_page(replace(content, headline=head, gains=gains))
-    assert page.count("cannot tell: one classifier seed") == (gains["n_real"] == 3600).sum() == 6
-    assert verdict_text("cannot tell", 3) == "cannot tell"
-    assert verdict_text("no verdict", 1) == "no verdict"
-    assert "It helps" not in page
-
-
-def test_without_classical_augmentation_nothing_is_said_of_it(content, make):
-    assert classical_answer(content.headline) == ""
-    page = render_page(content)
-    assert "lassical" not in page[page.index("<body>") :].replace('class="classical"', "")
-    cells, predictions, labels = make(strategies=("classical",))
-    alone = headline(cells, predictions, labels, 3600)
-    assert classical_answer(alone) == ""
-    text = Page(render_page(replace(content, headline=alone))).text
-    assert "Classical augmentation" in text  # its tile
-
-
-def test_the_page_answers_for_classical_augmentation_too(content, full_study):
-    head = headline(*full_study, 3600)
-    text = Page(render_page(replace(content, headline=head))).text
-    sentence = classical_answer(head)
-    assert text.index(answer(head)[1]) < text.index(sentence)
-    assert text.index(sentence) < text.index("Measured on")
-    tile = f"Classical augmentation {percent(head['accuracy_classical'], 600)}"
-    assert f"{tile} 3,600 real, transformed" in text
-
-
 def test_main_figures_are_shown_and_the_others_folded_by_section(content):
     svg = b'<svg width="9pt" height="9pt"></svg>'
     drawn = [page_figure(name, b"", svg) for name in sorted(FIGURE_TEXTS)]
@@ -374,7 +481,8 @@ def test_main_figures_are_shown_and_the_others_folded_by_section(content):
         section = {name: title for title, names in SECTIONS.items() for name in names}
         assert folds.folded[caption] == [section.get(name)]
     shown = [name for name in FIGURE_TEXTS if folds.folded[FIGURE_TEXTS[name][1]] == [None]]
-    assert set(shown) == {"accuracy_contour", "gain_chart", "sample_grid"}
+    main = {"uncertainty", "learning_curve", "accuracy_contour", "gain_chart", "sample_grid"}
+    assert set(shown) == main
     # Of the scores only the tile is always shown.
     assert folds.folded["FID (examiner's features)"] == [None, "Scores of the generated images"]
 
@@ -416,7 +524,6 @@ def test_published_figures_and_claims_are_in_one_fold(content):
     Page(page)
     assert "<script" not in page
     tables = Page(page).tables
-    dash = "\N{EN DASH}"
     assert tables["Published figures beside ours (2)"] == [
         [
             "Study",
@@ -429,8 +536,8 @@ def test_published_figures_and_claims_are_in_one_fold(content):
             "Same protocol",
             "Why",
         ],
-        ["imperial-mnist", "cdcgan", "FID", "52", "8.31", "7.9 to 8.7", "3", "yes", dash],
-        [EVIL, "cdcgan", "IS", "4.75", dash, dash, "3", "no", "another network's features"],
+        ["imperial-mnist", "cdcgan", "FID", "52", "8.31", "7.9 to 8.7", "3", "yes", DASH],
+        [EVIL, "cdcgan", "IS", "4.75", DASH, DASH, "3", "no", "another network's features"],
     ]
     assert tables["Claims of the studies, tested again (1)"] == [
         ["Study", "Claim", "Verdict", "Difference", "Interval", "n", "Based on"],
@@ -454,7 +561,7 @@ def test_tables_say_that_the_control_repeats_real_images(content, full_study):
         replace(
             content,
             summary=summarise_cells(cells, 3600, len(labels)),
-            gains=gain_table(cells, predictions, labels, 3600),
+            gains=gain_table(cells, predictions, labels),
         )
     )
     assert page.count(words) == 2

@@ -1,360 +1,38 @@
-"""The study's tables and the headline's choices."""
+"""Tables of a study's cells, the learning curve and accuracy by class, by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from reports.verdict.intervals import (
-    GainInterval,
-    StatisticsError,
-    accuracy_interval,
-    gain_interval,
-)
+from reports.verdict.choice import CONTROLS
+from reports.verdict.contrasts import contrast_table
+from reports.verdict.crossed import crossed_interval, holm
+from reports.verdict.intervals import StatisticsError, accuracy_interval
 from reports.verdict.statistics import (
-    CONTROLS,
     class_table,
-    compared_with,
     gain_table,
-    headline,
+    learning_curve,
     optimistic,
+    study_findings,
     summarise_cells,
     unit_sizes,
-    verdict,
+    worth,
 )
+from tests.reports.verdict.confirmations import confirmation
 
 N_TRAIN = 3600
 """Training images of the made-up study, its largest real count."""
 
-
-def test_summary_has_a_row_a_cell(study):
-    cells, _, _ = study
-    summary = summarise_cells(cells, N_TRAIN, 600)
-    assert len(summary) == 3 + 2 * 12
-    assert (summary["n_seeds"] == 3).all()
-    row = summary.query("strategy == 'mix' and n_real == 300 and n_synthetic == 1200").iloc[0]
-    of_cell = cells.query("strategy == 'mix' and n_real == 300 and n_synthetic == 1200")
-    assert row["test_mean"] == pytest.approx(of_cell["test_accuracy"].mean())
-    assert row["validation_mean"] == pytest.approx(of_cell["validation_accuracy"].mean())
-    assert summary.filter(like="_low").min(axis=None) >= 0
-    assert summary.filter(like="_high").max(axis=None) <= 1
+COLUMNS = ["unit", "unit_real", "strategy", "n_real", "n_synthetic", "seed", "test_accuracy"]
 
 
-def test_headline_chooses_on_validation_and_reports_test(study):
-    cells, predictions, labels = study
-    result = headline(cells, predictions, labels, N_TRAIN)
-    mixed = summarise_cells(cells, N_TRAIN, 600).query("n_real == 3600 and n_synthetic > 0")
-    best = mixed.loc[mixed["validation_mean"].idxmax()]
-    assert result["best_mix_cell"] == {
-        "strategy": best["strategy"],
-        "n_real": best["n_real"],
-        "n_synthetic": best["n_synthetic"],
-    }
-    assert result["accuracy_best_mix"] == pytest.approx(best["test_mean"])
-    assert result["real_cell"] == {"strategy": "none", "n_real": 3600, "n_synthetic": 0}
-    assert result["gain"] == result["accuracy_best_mix"] - result["accuracy_real"]
-    assert result["gain_low"] < result["gain"] < result["gain_high"]
-    assert result["synthetic_only_cell"] == {"strategy": "mix", "n_real": 0, "n_synthetic": 7200}
-    assert (result["chosen_by"], result["n_seeds"], result["n_test"]) == ("validation", 3, 600)
-    assert (result["n_candidates"], result["protocols"]) == (6, ["paper"])
-
-
-def test_the_test_set_never_chooses(study):
-    """The mix that wins on test but not on validation is not the one reported."""
-    cells, predictions, labels = study
-    before = headline(cells, predictions, labels, N_TRAIN)
-    cheat = (cells["strategy"] == "mix") & (cells["n_real"] == 300) & (cells["n_synthetic"] == 1200)
-    predictions = predictions.copy()
-    predictions[cheat.to_numpy()] = labels
-    cells = cells.assign(test_accuracy=cells["test_accuracy"].mask(cheat, 1.0))
-    after = headline(cells, predictions, labels, N_TRAIN)
-    assert after["best_mix_cell"] == before["best_mix_cell"]
-    blind = headline(cells.assign(validation_accuracy=np.nan), predictions, labels, N_TRAIN)
-    assert blind["best_mix_cell"] == {"strategy": "mix", "n_real": 3600, "n_synthetic": 7200}
-    assert blind["chosen_by"] == "largest counts"
-
-
-@pytest.mark.parametrize("validation", [True, False])
-def test_a_control_is_never_the_best_mix(make, validation):
-    cells, predictions, labels = make(
-        strategies=("mix", "duplicated", "classical"), validation=validation
-    )
-    control = cells["strategy"].isin(CONTROLS)
-    loaded = cells.assign(validation_accuracy=cells["validation_accuracy"].mask(control, 1.0))
-    result = headline(loaded, predictions, labels, N_TRAIN)
-    assert result["best_mix_cell"]["strategy"] == "mix"
-    assert result["n_candidates"] == 3
-    bare = (cells["strategy"] != "mix").to_numpy()
-    result = headline(cells[bare], predictions[bare], labels, N_TRAIN)
-    assert (result["best_mix_cell"], result["gain"], result["n_candidates"]) == (None, None, 0)
-    assert result["accuracy_classical"] is not None
-    assert result["gain_over_classical"] is None
-
-
-def test_the_best_mix_is_set_beside_classical_augmentation(full_study):
-    cells, predictions, labels = full_study
-    result = headline(cells, predictions, labels, N_TRAIN)
-    assert result["classical_cell"] == {"strategy": "classical", "n_real": 3600, "n_synthetic": 0}
-    right = predictions == labels
-
-    def answers(strategy, n_real, n_synthetic):
-        rows = (cells["strategy"] == strategy) & (cells["n_real"] == n_real)
-        rows &= cells["n_synthetic"] == n_synthetic
-        return right[rows.to_numpy()]
-
-    classical = answers("classical", 3600, 0)
-    best = answers(*result["best_mix_cell"].values())
-    wanted = gain_interval(classical, best)
-    assert result["accuracy_classical"] == classical.mean()
-    assert result["gain_over_classical"] == wanted.gain
-    bounds = result["gain_over_classical_low"], result["gain_over_classical_high"]
-    assert bounds == (wanted.low, wanted.high)
-    assert result["verdict_over_classical"] == verdict(wanted)
-    difference = result["accuracy_best_mix"] - result["accuracy_classical"]
-    assert result["gain_over_classical"] == pytest.approx(difference)
-    own = gain_interval(answers("none", 3600, 0), classical)
-    bounds = result["classical_gain_low"], result["classical_gain_high"]
-    assert (result["classical_gain"], *bounds) == (own.gain, own.low, own.high)
-    assert result["classical_verdict"] == verdict(own)
-
-
-def test_ties_go_to_fewer_generated_images(study):
-    cells, predictions, labels = study
-    result = headline(cells.assign(validation_accuracy=0.9), predictions, labels, N_TRAIN)
-    assert result["best_mix_cell"]["n_synthetic"] == 1200
-
-
-def test_what_was_not_trained_is_none(study):
-    cells, predictions, labels = study
-    rows = (cells["strategy"] == "none").to_numpy()
-    result = headline(cells[rows], predictions[rows], labels, N_TRAIN)
-    assert result["accuracy_real"] is not None
-    for name in ("accuracy_best_mix", "gain", "gain_low", "verdict", "accuracy_synthetic_only"):
-        assert result[name] is None
-    rows = (cells["n_real"] == 0).to_numpy()
-    result = headline(cells[rows], predictions[rows], labels, N_TRAIN)
-    assert result["accuracy_real"] is None
-    assert result["accuracy_synthetic_only"] is not None
-
-
-def test_headline_does_not_depend_on_row_order(study):
-    cells, predictions, labels = study
-    before = headline(cells, predictions, labels, N_TRAIN)
-    order = np.random.default_rng(3).permutation(len(cells))
-    shuffled = headline(
-        cells.iloc[order].reset_index(drop=True), predictions[order], labels, N_TRAIN
-    )
-    assert shuffled == before
-
-
-def test_two_cells_of_one_seed_are_refused(study):
-    cells, predictions, labels = study
-    with pytest.raises(StatisticsError, match="of unit all-0 with seed 0; allowed: one"):
-        headline(pd.concat([cells, cells]), np.concatenate([predictions] * 2), labels, N_TRAIN)
-
-
-def test_predictions_that_do_not_fit_are_refused(study):
-    cells, predictions, labels = study
-    with pytest.raises(StatisticsError, match="allowed: 81 cells x 600 test images"):
-        headline(cells, predictions[:-1], labels, N_TRAIN)
-    with pytest.raises(StatisticsError, match="no column 'strategy'"):
-        summarise_cells(cells.drop(columns="strategy"), N_TRAIN, 600)
-    with pytest.raises(StatisticsError, match="no rows"):
-        summarise_cells(cells.iloc[:0], N_TRAIN, 600)
-
-
-def test_gain_table_holds_the_controls_too(full_study):
-    cells, predictions, labels = full_study
-    table = gain_table(cells, predictions, labels, N_TRAIN)
-    rows = table.groupby("strategy").size().to_dict()
-    generated = dict.fromkeys(("mix", "filtered", "fine-tune", "source-channel"), 9)
-    assert rows == generated | {"duplicated": 9, "classical": 3}
-    assert (table.query("strategy == 'classical'")["n_synthetic"] == 0).all()
-    means = cells.groupby(["strategy", "n_real", "n_synthetic"])["test_accuracy"].mean()
-    for row in table.itertuples():
-        key = row.strategy, row.n_real, row.n_synthetic
-        assert row.gain == pytest.approx(means[key] - means["none", row.n_real, 0])
-
-
-def test_gain_table_holds_all_that_is_transformed(transformed_study):
-    table = gain_table(*transformed_study, N_TRAIN)
-    assert table.groupby("strategy").size().to_dict() == {
-        "mix": 9, "duplicated": 9, "mix-classical": 9, "mix-classical-half": 9,
-        "classical": 3, "classical-half": 3,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("validation", [True, False])
-def test_what_is_transformed_too_is_never_the_best_mix(make, validation):
-    """Its gain over plain real images is not the generated images' alone."""
-    names = ("mix-classical", "mix-classical-half", "classical-half", "mix", "classical")
-    cells, predictions, labels = make(strategies=names, validation=validation)
-    better = cells["strategy"].str.startswith("mix-")
-    loaded = cells.assign(validation_accuracy=cells["validation_accuracy"].mask(better, 1.0))
-    result = headline(loaded, predictions, labels, N_TRAIN)
-    assert result["best_mix_cell"]["strategy"] == "mix"
-    assert result["n_candidates"] == 3
-    assert result["classical_cell"]["strategy"] == "classical"
-    rest = (cells["strategy"] != "mix").to_numpy()
-    result = headline(cells[rest], predictions[rest], labels, N_TRAIN)
-    assert (result["best_mix_cell"], result["gain"], result["n_candidates"]) == (None, None, 0)
-    assert result["classical_gain"] is not None
-
-
-def test_each_strategy_is_compared_with_the_control_that_lacks_its_generated_images_only():
-    for strategy in ("none", "mix", "filtered", "fine-tune", "duplicated", "classical", "mix-x"):
-        assert compared_with(strategy) == "none"
-    assert compared_with("mix-classical") == "classical"
-    assert compared_with("mix-classical-half") == "classical-half"
-
-
-def test_class_table_splits_the_gain_by_class(study):
-    cells, predictions, labels = study
-    names = [f"class {k}" for k in range(10)]
-    table = class_table(cells, predictions, labels, names, N_TRAIN)
-    assert list(table["class_name"]) == names
-    assert table["n_test"].sum() == len(labels)
-    whole = np.average(table["gain"], weights=table["n_test"])
-    assert whole == pytest.approx(headline(cells, predictions, labels, N_TRAIN)["gain"])
-    with pytest.raises(StatisticsError, match="label 9 has no name"):
-        class_table(cells, predictions, labels, names[:9], N_TRAIN)
-
-
-def test_classes_of_few_images_have_an_interval_of_true_width():
-    """One class whose answers never differ, of 36 images; and one of a single image."""
-    labels = np.array([0] * 36 + [1] * 40 + [2])
-    rows, predictions = [], []
-    for strategy, made in (("none", 0), ("mix", 9)):
-        for seed in (0, 1):
-            predictions.append(np.where(np.arange(77) == 40 + made, 0, labels))
-            accuracy = (predictions[-1] == labels).mean()
-            rows.append(("all-0", 9, strategy, 9, made, seed, np.nan, accuracy))
-    columns = ["unit", "unit_real", "strategy", "n_real", "n_synthetic", "seed"]
-    columns += ["validation_accuracy", "test_accuracy"]
-    cells = pd.DataFrame(rows, columns=columns)
-    table = class_table(cells, np.array(predictions), labels, ["a", "b", "c"], 9)
-    assert table["gain"].tolist() == [0, 0, 0]
-    assert -table["low"][0] == table["high"][0] == pytest.approx(1 - 0.025 ** (1 / 36))
-    assert table["low"][1] < 0 < table["high"][1]
-    assert np.isnan(table["low"][2])
-
-
-# What the generator saw and the classifier did not
-
-
-@pytest.mark.parametrize(
-    ("cell", "marked"),
-    [
-        (("mix", 360, 7200), True),
-        (("filtered", 3599, 1), True),
-        (("mix", 3600, 7200), False),  # the classifier saw all that the generator did
-        (("mix", 0, 7200), False),  # stands for all images
-        (("none", 360, 0), False),
-        (("classical", 360, 0), False),
-        (("duplicated", 360, 7200), False),  # no image of the generator
-    ],
-)
-def test_optimistic_is_what_the_generator_brings_of_images_not_given(cell, marked):
-    assert optimistic(*cell, unit_real=3600) is marked
-
-
-def test_below_the_full_real_count_there_is_no_verdict(full_study):
-    cells, predictions, labels = full_study
-    table = gain_table(cells, predictions, labels, N_TRAIN)
-    small = table["n_real"] < N_TRAIN
-    assert set(table.loc[small, "verdict"]) == {"no verdict"}
-    assert "no verdict" not in set(table.loc[~small, "verdict"])
-    assert table["optimistic"].equals(small & ~table["strategy"].isin(CONTROLS))
-    summary = summarise_cells(cells, N_TRAIN, len(labels))
-    marked = summary[summary["optimistic"]]
-    assert set(marked["n_real"]) == {300, 1200}
-    assert len(marked) == 4 * 2 * 3
-    assert (marked["n_synthetic"] > 0).all()
-
-
-def test_the_best_mix_has_all_real_images(study):
-    """However well a mix of few real images does on validation."""
-    cells, predictions, labels = study
-    small = (cells["n_real"] > 0) & (cells["n_real"] < N_TRAIN)
-    loaded = cells.assign(validation_accuracy=cells["validation_accuracy"].mask(small, 1.0))
-    result = headline(loaded, predictions, labels, N_TRAIN)
-    assert result == headline(cells, predictions, labels, N_TRAIN)
-    assert result["best_mix_cell"]["n_real"] == result["real_cell"]["n_real"] == N_TRAIN
-    assert result["verdict"] in ("helps", "hurts", "cannot tell")
-
-
-def test_a_grid_without_the_full_count_has_figures_and_no_verdict(full_study):
-    cells, predictions, labels = full_study
-    rows = (cells["n_real"] < N_TRAIN).to_numpy()
-    result = headline(cells[rows], predictions[rows], labels, N_TRAIN)
-    assert result["real_cell"] == {"strategy": "none", "n_real": 1200, "n_synthetic": 0}
-    assert result["best_mix_cell"]["n_real"] == result["classical_cell"]["n_real"] == 1200
-    assert result["gain_low"] > 0
-    for name in ("verdict", "verdict_over_classical", "classical_verdict"):
-        assert result[name] == "no verdict"
-    # 1,200 images are all there are where the generator saw no more.
-    smaller = cells[rows].assign(unit_real=1200)
-    assert headline(smaller, predictions[rows], labels, 1200)["verdict"] == "helps"
-
-
-def test_without_a_mix_of_all_real_images_there_is_no_gain(study):
-    cells, predictions, labels = study
-    rows = ((cells["n_real"] < N_TRAIN) | (cells["strategy"] == "none")).to_numpy()
-    result = headline(cells[rows], predictions[rows], labels, N_TRAIN)
-    assert result["accuracy_real"] is not None
-    for name in ("gain", "verdict", "best_mix_cell", "accuracy_best_mix"):
-        assert result[name] is None
-
-
-def test_more_real_images_than_the_generator_saw_are_refused(study):
-    cells, predictions, labels = study
-    fewer = cells.assign(unit_real=N_TRAIN - 1)
-    with pytest.raises(StatisticsError, match="3600 real images; allowed: at most 3599"):
-        headline(fewer, predictions, labels, N_TRAIN - 1)
-    with pytest.raises(StatisticsError, match=r"no unit that sees 3600 .* allowed: 3599"):
-        gain_table(fewer, predictions, labels, N_TRAIN)
-
-
-# One seed
-
-
-@pytest.mark.parametrize(("bad", "sign"), [("none", 1), ("mix", -1)])
-def test_one_classifier_seed_never_helps_or_hurts(make, bad, sign):
-    """However clear its interval, which covers the test images alone."""
-    cells, predictions, labels = make(seeds=(0,), strategies=("mix", "classical"))
-    predictions = predictions.copy()
-    predictions[(cells["strategy"] == bad).to_numpy()] = 0
-    result = headline(cells, predictions, labels, N_TRAIN)
-    assert result["n_seeds"] == 1
-    assert min(sign * result["gain_low"], sign * result["gain_high"]) > 0.5
-    for name in ("verdict", "verdict_over_classical", "classical_verdict"):
-        assert result[name] == "cannot tell"
-    table = gain_table(cells, predictions, labels, N_TRAIN)
-    assert set(table["verdict"]) == {"cannot tell", "no verdict"}
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "n_seeds", "full", "wanted"),
-    [
-        (0.01, 0.02, 2, True, "helps"),
-        (-0.02, -0.01, 2, True, "hurts"),
-        (-0.01, 0.02, 2, True, "cannot tell"),
-        (0.0, 0.02, 2, True, "cannot tell"),
-        (0.01, 0.02, 1, True, "cannot tell"),
-        (-0.02, -0.01, 1, True, "cannot tell"),
-        (0.01, 0.02, 3, False, "no verdict"),
-        (-0.02, -0.01, 1, False, "no verdict"),
-    ],
-)
-def test_verdicts(low, high, n_seeds, full, wanted):
-    interval = GainInterval((low + high) / 2, low, high, n_seeds, 100, 0.01, 2.0)
-    assert verdict(interval, full=full) == wanted
-
-
-# Several units
+def cells_of(*rows):
+    """A cells table of rows in the order of `COLUMNS`, without validation."""
+    return pd.DataFrame(rows, columns=COLUMNS).assign(validation_accuracy=np.nan)
 
 
 def joined(*studies):
-    """One study of several: each is (unit, unit_real, study) or leaves the latter as they are."""
+    """One study of several: each is (unit, unit_real, study); a size of None is left as it is."""
     tables = [
         cells.assign(unit=unit, unit_real=cells["unit_real"].iloc[0] if size is None else size)
         for unit, size, (cells, _, _) in studies
@@ -378,19 +56,189 @@ def worse(study, share=0.2, seed=5):
     return cells.assign(test_accuracy=(predictions == labels).mean(axis=1)), predictions, labels
 
 
+# Cells
+
+
+def test_summary_has_a_row_a_cell(study):
+    cells, _, _ = study
+    summary = summarise_cells(cells, N_TRAIN, 600)
+    assert len(summary) == 3 + 2 * 12
+    assert (summary["n_seeds"] == 3).all()
+    row = summary.query("strategy == 'mix' and n_real == 300 and n_synthetic == 1200").iloc[0]
+    of_cell = cells.query("strategy == 'mix' and n_real == 300 and n_synthetic == 1200")
+    assert row["test_mean"] == pytest.approx(of_cell["test_accuracy"].mean())
+    assert row["validation_mean"] == pytest.approx(of_cell["validation_accuracy"].mean())
+    assert summary.filter(like="_low").min(axis=None) >= 0
+    assert summary.filter(like="_high").max(axis=None) <= 1
+
+
+def test_seeds_are_averaged_within_a_unit_before_the_interval_over_units():
+    """Three seeds of the first unit count as one value, as the second unit's only seed does."""
+    cells = cells_of(
+        ("all-0", 90, "mix", 90, 60, 0, 0.70),
+        ("all-0", 90, "mix", 90, 60, 1, 0.80),
+        ("all-0", 90, "mix", 90, 60, 2, 0.90),
+        ("all-1", 90, "mix", 90, 60, 0, 0.60),
+    )
+    row = summarise_cells(cells, 90, 50).iloc[0]
+    assert row["test_mean"] == pytest.approx(0.7)
+    assert (row["n_units"], row["n_seeds"]) == (2, 3)
+    wanted = accuracy_interval([0.8, 0.6], 50)
+    assert (row["test_low"], row["test_high"]) == pytest.approx((wanted.low, wanted.high))
+    assert np.isnan(row["validation_mean"])
+    # Seeds that differ more leave the interval alone while their mean is the same.
+    spread = cells.assign(test_accuracy=[0.60, 0.80, 1.00, 0.60])
+    wide = summarise_cells(spread, 90, 50).iloc[0]
+    assert (wide["test_low"], wide["test_high"]) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_one_unit_has_the_interval_over_its_seeds_and_one_seed_none():
+    cells = cells_of(
+        ("all-0", 90, "mix", 90, 60, 0, 0.70),
+        ("all-0", 90, "mix", 90, 60, 1, 0.90),
+        ("all-0", 90, "none", 90, 0, 0, 0.60),
+    )
+    mix, none = summarise_cells(cells, 90, 50).to_dict("records")
+    wanted = accuracy_interval([0.7, 0.9], 50)
+    assert (mix["test_low"], mix["test_high"]) == pytest.approx((wanted.low, wanted.high))
+    assert none["test_mean"] == 0.6
+    assert np.isnan([none["test_low"], none["test_high"]]).all()
+
+
+def test_the_summary_does_not_depend_on_the_order_of_the_rows(study):
+    cells, _, _ = both = joined(("all-0", None, study), ("all-1", None, worse(study)))
+    order = np.random.default_rng(3).permutation(len(cells))
+    before = summarise_cells(both[0], N_TRAIN, 600)
+    after = summarise_cells(cells.iloc[order], N_TRAIN, 600)
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_two_rows_of_one_cell_unit_and_seed_are_refused(study):
+    cells, predictions, labels = study
+    with pytest.raises(StatisticsError, match="of unit all-0 with seed 0; allowed: one"):
+        summarise_cells(pd.concat([cells, cells]), N_TRAIN, 600)
+    with pytest.raises(StatisticsError, match="unit all-0 and seed 0; allowed: one"):
+        gain_table(pd.concat([cells, cells]), np.concatenate([predictions] * 2), labels)
+
+
+def test_tables_that_do_not_fit_are_refused(study):
+    cells, predictions, labels = study
+    with pytest.raises(StatisticsError, match="allowed: 81 classifiers x 600 test images"):
+        gain_table(cells, predictions[:-1], labels)
+    with pytest.raises(StatisticsError, match="no column 'strategy'"):
+        summarise_cells(cells.drop(columns="strategy"), N_TRAIN, 600)
+    with pytest.raises(StatisticsError, match="no rows"):
+        summarise_cells(cells.iloc[:0], N_TRAIN, 600)
+
+
+def test_more_real_images_than_the_generator_saw_are_refused(study):
+    cells, predictions, labels = study
+    fewer = cells.assign(unit_real=N_TRAIN - 1)
+    with pytest.raises(StatisticsError, match="3600 real images; allowed: at most 3599"):
+        gain_table(fewer, predictions, labels)
+    smaller = cells[cells["n_real"] < N_TRAIN].assign(unit_real=N_TRAIN - 1)
+    with pytest.raises(StatisticsError, match=r"no unit that sees 3600 .* allowed: 3599"):
+        summarise_cells(smaller, N_TRAIN, 600)
+
+
+# What the generator saw and the classifier did not
+
+
+@pytest.mark.parametrize(
+    ("cell", "marked"),
+    [
+        (("mix", 360, 7200), True),
+        (("filtered", 3599, 1), True),
+        (("mix", 3600, 7200), False),  # the classifier saw all that the generator did
+        (("mix", 0, 7200), False),  # stands for all images
+        (("none", 360, 0), False),
+        (("classical", 360, 0), False),
+        (("classical-half", 360, 0), False),
+        (("mix-classical", 360, 7200), True),
+        (("duplicated", 360, 7200), False),  # no image of the generator
+    ],
+)
+def test_optimistic_is_what_the_generator_brings_of_images_not_given(cell, marked):
+    assert optimistic(*cell, unit_real=3600) is marked
+
+
+def test_optimistic_cells_are_marked_in_both_tables(full_study):
+    cells, predictions, labels = full_study
+    table = gain_table(cells, predictions, labels)
+    small = table["n_real"] < N_TRAIN
+    assert table["optimistic"].equals(small & ~table["strategy"].isin(CONTROLS))
+    summary = summarise_cells(cells, N_TRAIN, len(labels))
+    marked = summary[summary["optimistic"]]
+    assert set(marked["n_real"]) == {300, 1200}
+    assert len(marked) == 4 * 2 * 3
+    assert (marked["n_synthetic"] > 0).all()
+
+
+def test_what_is_optimistic_is_so_for_the_cells_own_unit(full_study):
+    both = joined(("all-0", None, full_study), ("300-0", 300, below(full_study, 300)))
+    table = gain_table(*both).query("n_real == 300")
+    of_size = table.groupby("unit_real")["optimistic"].any()
+    assert of_size.to_dict() == {300: False, 3600: True}
+
+
+# Gains
+
+
+def test_gain_table_holds_the_controls_too(full_study):
+    cells, predictions, labels = full_study
+    table = gain_table(cells, predictions, labels)
+    rows = table.groupby("strategy").size().to_dict()
+    generated = dict.fromkeys(("mix", "filtered", "fine-tune", "source-channel"), 9)
+    assert rows == generated | {"duplicated": 9, "classical": 3}
+    assert (table.query("strategy == 'classical'")["n_synthetic"] == 0).all()
+    means = cells.groupby(["strategy", "n_real", "n_synthetic"])["test_accuracy"].mean()
+    for row in table.itertuples():
+        key = row.strategy, row.n_real, row.n_synthetic
+        assert row.gain == pytest.approx(means[key] - means["none", row.n_real, 0])
+    # One unit: the seeds that it has are no units.
+    assert table[["low", "high", "p", "p_holm"]].isna().all(axis=None)
+
+
+def test_gains_of_all_sizes_are_corrected_together(make):
+    """Holm over 6 rows of the large units and 3 of the small ones, not each for itself."""
+    study = make(strategies=("mix",), n_test=300)
+    small = below(study, 300)
+    parts = [(f"all-{k}", None, worse(study, 0.1, k)) for k in range(3)]
+    parts += [(f"300-{k}", 300, worse(small, 0.1, 9 + k)) for k in range(2)]
+    both = joined(*parts)
+    table = gain_table(*both)
+    assert table["unit_real"].tolist() == [N_TRAIN] * 9 + [300] * 3
+    assert table["p_holm"].to_numpy() == pytest.approx(holm(table["p"]))
+    for size, n_units in ((N_TRAIN, 3), (300, 2)):
+        alone = contrast_table(*both, size)
+        mine = table[table["unit_real"] == size].reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine[alone.columns[:-1]], alone[alone.columns[:-1]])
+        assert (mine["n_units"] == n_units).all()
+        open_ = alone["p_holm"] < 1
+        assert open_.any()
+        assert (mine.loc[open_, "p_holm"] > alone.loc[open_, "p_holm"]).all()
+
+
+def test_without_a_mix_there_are_no_gains(study):
+    cells, predictions, labels = study
+    rows = (cells["strategy"] == "none").to_numpy()
+    table = gain_table(cells[rows], predictions[rows], labels)
+    assert table.empty
+    assert {"gain", "p_holm", "optimistic", "against"} <= set(table)
+
+
+# Several units
+
+
 def test_cells_of_units_of_other_sizes_do_not_mix(full_study):
     """Generated images alone have 0 real images in both units, and are cells of their own."""
     small = worse(below(full_study, 1200))
     both = joined(("600-0", 1200, small), ("all-0", None, full_study))
     assert unit_sizes(both[0]) == [N_TRAIN, 1200]
-    names = [str(k) for k in range(10)]
-    for size, (cells, *alone) in ((N_TRAIN, full_study), (1200, small)):
-        one = cells.assign(unit_real=size), *alone
-        assert headline(*both, size) == headline(*one, size)
-        for table in (gain_table, lambda *given: class_table(*given[:3], names, given[3])):
-            pd.testing.assert_frame_equal(table(*both, size), table(*one, size))
+    for size, (cells, *_) in ((N_TRAIN, full_study), (1200, small)):
         pd.testing.assert_frame_equal(
-            summarise_cells(both[0], size, 600), summarise_cells(one[0], size, 600)
+            summarise_cells(both[0], size, 600),
+            summarise_cells(cells.assign(unit_real=size), size, 600),
         )
     only = [
         summarise_cells(both[0], size, 600).query("n_real == 0 and strategy == 'mix'")
@@ -399,63 +247,209 @@ def test_cells_of_units_of_other_sizes_do_not_mix(full_study):
     assert (only[0]["test_mean"].to_numpy() > only[1]["test_mean"].to_numpy()).all()
 
 
-def test_what_is_optimistic_is_so_for_the_cells_own_unit(full_study):
-    both = joined(("all-0", None, full_study), ("300-0", 300, below(full_study, 300)))
-    large, small = (gain_table(*both, size).query("n_real == 300") for size in (N_TRAIN, 300))
-    assert set(large["verdict"]) == {"no verdict"}
-    assert "no verdict" not in set(small["verdict"])
-    assert large["optimistic"].any()
-    assert not small["optimistic"].any()
-
-
-def test_units_of_one_size_repeat_the_same_cells(study):
-    cells, predictions, labels = both = joined(
-        ("all-0", None, study), ("all-1", None, worse(study)), ("600-0", 600, below(study, 300))
+def test_the_grid_has_each_real_count_once_from_units_that_see_just_so_many():
+    cells = cells_of(
+        ("all-0", 90, "none", 90, 0, 0, 0.9),
+        ("all-0", 90, "mix", 0, 60, 0, 0.5),
+        ("30-0", 30, "none", 30, 0, 0, 0.7),
+        ("30-0", 30, "mix", 0, 60, 0, 0.4),
+        ("30-0", 30, "mix", 30, 60, 0, 0.8),
     )
-    result = headline(*both, N_TRAIN)
-    assert [result[name] for name in ("n_seeds", "n_units", "n_replicates")] == [3, 2, 6]
-    best = result["best_mix_cell"]
-    large = cells["unit_real"] == N_TRAIN
-    of_cells = [
-        large & (cells[list(cell)] == pd.Series(cell)).all(axis=1)
-        for cell in (result["real_cell"], best)
-    ]
-    # Rows are in the order of units and seeds: paired by both.
-    wanted = gain_interval(*((predictions[rows.to_numpy()] == labels) for rows in of_cells))
-    assert wanted.n_seeds == 6
-    assert (result["gain_low"], result["gain_high"]) == (wanted.low, wanted.high)
-    assert result["accuracy_best_mix"] == pytest.approx(
-        cells.loc[of_cells[1], "test_accuracy"].mean()
+    labels = np.arange(10)
+    predictions = np.tile(labels, (5, 1))
+    choices = pd.DataFrame(
+        [
+            ("all-0", 90, "real", "none", 90, 0),
+            ("30-0", 30, "real", "none", 30, 0),
+            ("30-0", 30, "mix", "mix", 30, 60),
+        ],
+        columns=["unit", "unit_real", "arm", "strategy", "n_real", "n_synthetic"],
     )
-    order = np.random.default_rng(3).permutation(len(cells))
-    assert headline(cells.iloc[order], predictions[order], labels, N_TRAIN) == result
-    summary = summarise_cells(cells, N_TRAIN, 600)
-    assert (summary["n_units"] == 2).all()
-    assert (summary["n_seeds"] == 3).all()
-    row = summary[(summary[list(best)] == pd.Series(best)).all(axis=1)].iloc[0]
-    values = cells.loc[of_cells[1], "test_accuracy"]
-    assert (row["test_low"], row["test_high"]) == accuracy_interval(values, 600)[1:3]
+    found = study_findings(cells, predictions, labels, choices)
+    assert found.summary["unit_real"].tolist() == [90, 90, 30, 30, 30]
+    assert sorted(found.grid["test_mean"]) == [0.5, 0.7, 0.8, 0.9]
+    assert found.gains[["unit_real", "strategy", "gain"]].to_numpy().tolist() == [[30, "mix", 0]]
+    told = found.curve[["arm", "n_real", "mean"]].to_numpy().tolist()
+    assert told == [["real", 30, 0.7], ["real", 90, 0.9], ["mix", 30, 0.8]]
 
 
-def test_a_unit_without_the_baseline_leaves_its_replicates_out(study):
-    cells, predictions, labels = joined(("all-0", None, study), ("all-1", None, worse(study)))
-    kept = ((cells["unit"] == "all-0") | (cells["strategy"] != "none")).to_numpy()
-    result = headline(cells[kept], predictions[kept], labels, N_TRAIN)
-    alone = headline(*study, N_TRAIN)
-    assert [result[name] for name in ("n_seeds", "n_units", "n_replicates")] == [3, 1, 3]
-    if result["best_mix_cell"] == alone["best_mix_cell"]:
-        assert result["gain"] == alone["gain"]
-    other = ((cells["unit"] == "all-0") != (cells["strategy"] == "none")).to_numpy()
-    with pytest.raises(StatisticsError, match="have no unit and seed in common"):
-        headline(cells[other], predictions[other], labels, N_TRAIN)
+# The learning curve
 
 
-def test_one_classifier_seed_never_helps_with_several_generators_either(make):
-    cells, predictions, _ = one = make(seeds=(0,), strategies=("mix", "classical"))
-    predictions[(cells["strategy"] == "none").to_numpy()] = 0
-    result = headline(*joined(("all-0", None, one), ("all-1", None, one)), N_TRAIN)
-    assert (result["n_seeds"], result["n_replicates"]) == (1, 2)
-    assert result["gain_low"] > 0.5
-    assert (result["verdict"], result["classical_verdict"]) == ("cannot tell", "cannot tell")
-    table = gain_table(*joined(("all-0", None, one), ("all-1", None, one)), N_TRAIN)
-    assert set(table["verdict"]) == {"cannot tell", "no verdict"}
+def test_the_curve_takes_the_cell_that_was_chosen_for_each_unit():
+    """The units of 90 images chose differently; what was not chosen, however good, is not read."""
+    cells = cells_of(
+        ("all-0", 90, "mix", 90, 60, 0, 0.70),
+        ("all-0", 90, "mix", 90, 60, 1, 0.80),
+        ("all-0", 90, "mix", 90, 180, 0, 1.00),
+        ("all-1", 90, "mix", 90, 60, 0, 1.00),
+        ("all-1", 90, "mix", 90, 180, 0, 0.65),
+        ("all-1", 90, "mix", 90, 180, 1, 0.65),
+        ("30-0", 30, "mix", 30, 60, 0, 0.40),
+        ("30-0", 30, "mix", 30, 60, 1, 0.60),
+        ("all-0", 90, "none", 90, 0, 0, 0.60),
+    )
+    choices = pd.DataFrame(
+        [
+            ("all-0", 90, "mix", "mix", 90, 60),
+            ("all-1", 90, "mix", "mix", 90, 180),
+            ("30-0", 30, "mix", "mix", 30, 60),
+            ("all-0", 90, "real", "none", 90, 0),
+            ("all-0", 90, "control", "none", 90, 0),  # no arm of the curve
+        ],
+        columns=["unit", "unit_real", "arm", "strategy", "n_real", "n_synthetic"],
+    )
+    curve = learning_curve(cells, choices, 50)
+    keys = curve[["arm", "n_real", "n_units"]].to_numpy().tolist()
+    assert keys == [["real", 90, 1], ["mix", 30, 1], ["mix", 90, 2]]
+    real, small, large = curve.to_dict("records")
+    assert real["mean"] == 0.6
+    assert np.isnan([real["low"], real["high"]]).all()
+    over_seeds, over_units = accuracy_interval([0.4, 0.6], 50), accuracy_interval([0.75, 0.65], 50)
+    for row, wanted in ((small, over_seeds), (large, over_units)):
+        found = row["mean"], row["low"], row["high"]
+        assert found == pytest.approx((wanted.mean, wanted.low, wanted.high))
+
+
+def curve_of(*rows):
+    return pd.DataFrame(
+        [(arm, n, 3, *bounds) for arm, n, *bounds in rows],
+        columns=["arm", "n_real", "n_units", "mean", "low", "high"],
+    )
+
+
+REAL = (
+    ("real", 100, 0.5, 0.4, 0.6),
+    ("real", 1000, 0.7, 0.6, 0.8),
+    ("real", 10_000, 0.8, 0.7, 0.9),
+)
+
+
+def test_worth_is_read_straight_between_counts_on_a_logarithmic_axis():
+    """0.6 is half way from 100 to 1,000: 10 ** 2.5. 0.75 is half way from 1,000 to 10,000."""
+    mix = ("mix", 100, 0.6, 0.5, 0.75), ("mix", 1000, 0.7, 0.45, 0.85)
+    table = worth(curve_of(*reversed(REAL), *mix), "mix")
+    assert table["n_real"].tolist() == [100, 1000]
+    assert table["worth"].tolist() == pytest.approx([10**2.5, 1000])
+    assert (table["low"][0], table["high"][0]) == pytest.approx((100, 10**3.5))
+    # Below the smallest count's accuracy, and above the largest one's.
+    assert np.isnan([table["low"][1], table["high"][1]]).all()
+
+
+def test_worth_of_an_accuracy_outside_the_curve_and_of_no_bound_is_nan():
+    mix = ("mix", 100, 0.49, np.nan, np.nan), ("mix", 1000, 0.81, np.nan, 0.7)
+    table = worth(curve_of(*REAL, *mix), "mix")
+    assert table["worth"].isna().all()
+    assert np.isnan(table["low"]).all()
+    assert table["high"].tolist() == pytest.approx([np.nan, 1000], nan_ok=True)
+
+
+@pytest.mark.parametrize("second", [0.5, 0.45, 0.8, 0.9])
+def test_a_curve_that_does_not_rise_throughout_is_worth_nothing(second):
+    real = REAL[0], ("real", 1000, second, 0.4, 0.9), REAL[2]
+    table = worth(curve_of(*real, ("mix", 100, 0.6, 0.5, 0.7)), "mix")
+    assert list(table) == ["n_real", "worth", "low", "high"]
+    assert table.empty
+
+
+def test_worth_needs_two_counts_of_the_other_arm_and_can_be_of_any_two_arms():
+    mix = ("mix", 100, 0.6, 0.5, 0.7)
+    assert worth(curve_of(REAL[0], mix), "mix").empty
+    assert worth(curve_of(*REAL), "mix").empty
+    both = curve_of(*REAL, *(("classical", n, *found) for _, n, *found in REAL), mix)
+    pd.testing.assert_frame_equal(worth(both, "mix", "classical"), worth(both, "mix"))
+
+
+# Accuracy by class
+
+
+def test_class_table_splits_the_gain_by_class():
+    """Class 0 has 200 of 2,000 images; the control reads those of the first 1,600."""
+    confirmed, predictions, labels = confirmation((0.05, 0.05, 0.03))
+    right = predictions == labels
+    names = [f"class {k}" for k in range(10)]
+    table = class_table(confirmed, predictions, labels, names)
+    assert list(table["class_name"]) == names
+    assert (table["n_test"] == 200).all()
+    assert table["accuracy_against"].tolist() == [0.8] * 10
+    assert (table["accuracy"] - table["accuracy_against"]).tolist() == pytest.approx(table["gain"])
+    assert table["gain"].mean() == pytest.approx((0.05 + 0.05 + 0.03) / 3)
+    p_values = []
+    for label in range(10):
+        d = []
+        for unit in ("r-0", "r-1", "r-2"):
+            mine = (confirmed["unit"] == unit).to_numpy()
+            mix, control = (
+                right[mine & (confirmed["strategy"] == strategy).to_numpy()][:, labels == label]
+                for strategy in ("mix", "none")
+            )
+            d.append(mix.mean(axis=0) - control.mean(axis=0))
+        wanted = crossed_interval(d)
+        p_values.append(wanted.p)
+        row = table.iloc[label]
+        found = row["gain"], row["low"], row["high"]
+        assert found == pytest.approx((wanted.gain, wanted.low, wanted.high))
+    assert table["p_holm"].to_numpy() == pytest.approx(holm(p_values))
+    with pytest.raises(StatisticsError, match="label 9 has no name; allowed: 0 to 8"):
+        class_table(confirmed, predictions, labels, names[:9])
+    with pytest.raises(StatisticsError, match="predictions of shape"):
+        class_table(confirmed, predictions[1:], labels, names)
+
+
+def test_a_class_that_alone_gains_is_the_one_that_is_told():
+    """Of 80 images two classes; the mix reads all of the second, the control half of it."""
+    labels = np.repeat([0, 1, 2], [40, 40, 0])
+    rows, predictions = [], []
+    for unit in ("a", "b", "c"):
+        for arms in (["mix"], ["control", "real"]):
+            rows.append((unit, arms))
+            known = 80 if arms == ["mix"] else 60
+            predictions.append(np.where(np.arange(80) < known, labels, 9))
+    confirmed = pd.DataFrame(rows, columns=["unit", "arms"])
+    table = class_table(confirmed, np.array(predictions), labels, ["a", "b", "no image"])
+    assert table["class_name"].tolist() == ["a", "b"]
+    assert table["gain"].tolist() == [0, 0.5]
+    assert table["accuracy"].tolist() == [1, 1]
+    assert table["accuracy_against"].tolist() == [1, 0.5]
+    assert table["p_holm"][0] == 1
+    assert table["p_holm"][1] < 0.001
+    assert table["low"][0] < 0 < table["low"][1]
+    turned = class_table(
+        confirmed, np.array(predictions), labels, ["a", "b", "c"], arms=("real", "mix")
+    )
+    assert turned["gain"].tolist() == [0, -0.5]
+
+
+def test_classes_of_few_images_have_an_interval_of_true_width():
+    """One class whose answers never differ, of 36 images; and one of a single image."""
+    labels = np.array([0] * 36 + [1] * 40 + [2])
+    rows, predictions = [], []
+    for unit in ("a", "b", "c"):
+        for arm, miss in (("control", 40), ("mix", 49)):
+            rows.append((unit, [arm]))
+            predictions.append(np.where(np.arange(77) == miss, 0, labels))
+    confirmed = pd.DataFrame(rows, columns=["unit", "arms"])
+    table = class_table(confirmed, np.array(predictions), labels, ["a", "b", "c"])
+    assert table["gain"].tolist() == [0, 0, 0]
+    assert -table["low"][0] == table["high"][0] == pytest.approx(1 - 0.025 ** (1 / 36))
+    assert table["low"][1] < 0 < table["high"][1]
+    assert table.loc[2, ["low", "high", "p_holm"]].isna().all()
+
+
+def test_without_both_arms_in_a_unit_there_is_no_class():
+    confirmed, predictions, labels = confirmation((0.05, 0.05))
+    names = [str(k) for k in range(10)]
+    alone = (confirmed["strategy"] == "mix").to_numpy()
+    assert class_table(confirmed[alone], predictions[alone], labels, names).empty
+    # The arms are there, but never in one unit.
+    apart = alone == (confirmed["unit"] == "r-0").to_numpy()
+    table = class_table(confirmed[apart], predictions[apart], labels, names)
+    assert table.empty
+    assert list(table)[-3:] == ["low", "high", "p_holm"]
+
+
+def test_one_unit_has_gains_by_class_without_an_interval():
+    confirmed, predictions, labels = confirmation((0.05,))
+    table = class_table(confirmed, predictions, labels, [str(k) for k in range(10)])
+    assert table["gain"].mean() == pytest.approx(0.05)
+    assert table[["low", "high", "p_holm"]].isna().all(axis=None)
