@@ -399,14 +399,6 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
     assert "only 300 of them" in one
 
 
-<<<<<<< HEAD
-def test_gains_of_what_is_transformed_too_say_what_to_compare(content, transformed_study):
-    cells, predictions, labels = transformed_study
-    note = "Strategies mix-... transform every image too"
-    assert note not in render_page(content)
-    gains = gain_table(cells, predictions, labels, 3600)
-    assert note in render_page(replace(content, gains=gains))
-=======
 def test_the_table_of_gains_says_over_what_and_how_sure(content):
     rows = [
         ("mix-classical", 400, 800, "classical", 0.01234, 0.005, 0.02, 4, 2, 0.0123, False),
@@ -441,7 +433,6 @@ def test_the_table_of_classes_escapes_their_names(content):
     assert "&lt;script&gt;alert" in page
     assert "a &amp; b" in page
     assert "<script" not in page.lower()
->>>>>>> 49231ff331a925b9a935c54627e8005f900e67ef
 
 
 def test_units_of_several_sizes_stand_below_one_another(content):
