@@ -392,7 +392,7 @@ def preset(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A published study; default or quick: this project's own, for any images.",
+            help="A published study; default, quick or thorough: this project's own, of any data.",
             show_default=False,
         ),
     ] = None,
@@ -408,15 +408,16 @@ def preset(
         str | None,
         typer.Option(
             metavar="PATH",
-            help="Folder of the images: sets data.path, and with default or quick data.source.",
+            help="Folder of the images: sets data.path, and with this project's own data.source.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show and write nothing.")] = False,
 ) -> None:
     """Write a study's parameters into params.yaml: augment preset imperial-mnist.
 
-    `augment preset quick` is a small form of the default study for any images, and `augment preset
-    default` leads back to the params.yaml that comes with the project; both leave the section data
+    `augment preset quick` is a small form of the default study for any images, `augment preset
+    thorough` one with large budgets (`augment check` says its hours), and `augment preset default`
+    leads back to the params.yaml that comes with the project; both leave the section data
     alone but for its shares.
     """
     from pipeline.commands import presets
@@ -430,7 +431,7 @@ def preset(
         return
     if name is None:
         raise PipelineError(
-            f"which preset? allowed: {', '.join([*presets.preset_names(), presets.QUICK])}; "
+            f"which preset? allowed: {', '.join([*presets.preset_names(), *presets.OTHER_FORMS])}; "
             "`augment preset --list` describes them"
         )
     if data_path is not None:
@@ -438,8 +439,8 @@ def preset(
         if path.parent != Path.cwd().resolve():
             # params.yaml counts from its own folder, the shell from the working directory.
             data_path = str(Path.cwd() / folder)
-    chosen, quick = presets.find_preset(name, quick=quick)
-    choice = presets.Choice(system, quick, data_path)
+    chosen, form = presets.find_preset(name, quick=quick)
+    choice = presets.Choice(system, form, data_path)
     edit = presets.edit_parameters(path, chosen, choice)
     for comment in edit.lost:
         print(f"this comment goes, for it stands inside of a value that changes: {comment}")

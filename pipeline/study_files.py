@@ -284,8 +284,11 @@ class Claim(_Part):
         return self.test.model_dump(mode="json", exclude={"expects", "margin"})
 
 
+Form = Literal["full", "quick", "thorough"]
+
+
 class Study(_Part):
-    """One study. Its ``params`` and ``quick`` are flat: dotted key to value."""
+    """One study. Its ``params`` and its other forms are flat: dotted key to value."""
 
     name: str = Field(pattern=_ID)
     title: _Text = Field(description="who, where, what")
@@ -299,10 +302,15 @@ class Study(_Part):
     systems: dict[SystemName, StudySystem] = Field(min_length=1)
     params: dict[str, Any] = Field(description="keys of params.yaml, as the study has them")
     quick: dict[str, Any] = Field(description="keys that make it run in minutes")
+    thorough: dict[str, Any] = Field({}, description="keys that give it large budgets")
     accuracies: list[PublishedAccuracy] = []
     claims: list[Claim] = []
 
-    _flatten = field_validator("params", "quick", mode="before")(_overlay)
+    _flatten = field_validator("params", "quick", "thorough", mode="before")(_overlay)
+
+    def form(self, name: Form) -> dict[str, Any]:
+        """The keys of another form than the full one, and their values."""
+        return {"full": {}, "quick": self.quick, "thorough": self.thorough}[name]
 
     @property
     def source(self) -> str | None:
@@ -325,7 +333,7 @@ class Study(_Part):
         """Whatever another form writes, the full form must write too, or it would stay behind."""
         if self.params.get("train_gan.system") not in self.systems:
             raise PydanticCustomError("study", "params.train_gan.system is none of systems")
-        others = [self.quick, *(system.overlay for system in self.systems.values())]
+        others = [self.quick, self.thorough, *(system.overlay for system in self.systems.values())]
         for key in (key for overlay in others for key in overlay if key not in self.params):
             if key not in UNLESS_SAID:
                 raise PydanticCustomError("study", "{key} is not in params", {"key": key})

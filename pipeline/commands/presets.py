@@ -27,16 +27,25 @@ from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import load_parameters, parse_parameters
 from pipeline.parameters.text import allowed_names
-from pipeline.study_files import PARAMETER_KEYS, UNLESS_SAID, Study, flat, load_study, study_names
+from pipeline.study_files import (
+    PARAMETER_KEYS,
+    UNLESS_SAID,
+    Form,
+    Study,
+    flat,
+    load_study,
+    study_names,
+)
 
 ROOT = Path(__file__).parents[2]
 """The checkout of this code, with its studies."""
 
 DEFAULT = "default"
-QUICK = "quick"
-"""Another name of the default study's small form."""
+OTHER_FORMS: tuple[Form, ...] = ("quick", "thorough")
+"""Names of the default study's other forms: minutes, and budgets that nobody would call small."""
 
 _WIDTH = 100
+_SHOWN_FORMS: tuple[Form, ...] = ("full", "quick")
 
 
 class PresetError(PipelineError):
@@ -48,7 +57,7 @@ class Choice:
     """What was asked of a preset."""
 
     system: str | None = None  # another one of the study
-    quick: bool = False  # minutes, on the same path through the code
+    form: Form = "full"
     data_path: str | None = None  # for data.path
 
 
@@ -78,19 +87,21 @@ def preset_names() -> list[str]:
     return study_names(ROOT)
 
 
-def find_preset(name: str, *, quick: bool = False) -> tuple[Study, bool]:
-    """Return the study that a user's word stands for, and whether its small form is meant.
+def find_preset(name: str, *, quick: bool = False) -> tuple[Study, Form]:
+    """Return the study that a user's word stands for, and which form of it is meant.
 
     Raises:
         PipelineError: as `load_study`; or it names a system that there is not.
     """
-    if name == QUICK:
-        name, quick = DEFAULT, True
-    study = load_study(ROOT, name, aliases=[QUICK])
+    form: Form = "quick" if quick else "full"
+    for other in OTHER_FORMS:
+        if name == other:
+            name, form = DEFAULT, "quick" if quick else other
+    study = load_study(ROOT, name, aliases=OTHER_FORMS)
     unknown = study.systems.keys() - systems().keys()
     if unknown:
         raise PresetError(f"studies/{name}/study.yaml: {min(unknown)} is no system")
-    return study, quick
+    return study, form
 
 
 def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +123,7 @@ def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[
         raise PresetError(f"{system!r} is not a system of {study.name}; {allowed}")
     overlay = UNLESS_SAID | study.params | {"train_gan.system": system}
     overlay |= study.systems[system].overlay
-    overlay |= study.quick if choice.quick else {}
+    overlay |= study.form(choice.form)
     present = dict(flat(values))
     if choice.data_path is not None:
         overlay.setdefault("data.source", "folder")
@@ -233,8 +244,8 @@ def describe_study(study: Study, path: Path) -> list[str]:
     for index, (name, system) in enumerate(ordered):
         default = ", the default" if len(ordered) > 1 and not index else ""
         lines += _paragraph("" if index else "systems", f"{name}{default}: {system}")
-        times = [_times(study, Choice(name, quick, "."), values) for quick in (False, True)]
-        lines += _paragraph("", f"  about {times[0]}; with --quick {times[1]}")
+        full, quick = (_times(study, Choice(name, form, "."), values) for form in _SHOWN_FORMS)
+        lines += _paragraph("", f"  about {full}; with --quick {quick}")
         if known[name].chosen:
             lines += _paragraph("", f"  chosen: {known[name].chosen}")
     return [*lines, *_paragraph("open", study.open)]

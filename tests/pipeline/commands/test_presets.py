@@ -45,7 +45,7 @@ FORMS = [
 
 
 def choice_of(name: str, system: str | None = None, quick: bool = False) -> Choice:
-    return Choice(system, quick, "faces" if name in FOLDER_NAMES else None)
+    return Choice(system, "quick" if quick else "full", "faces" if name in FOLDER_NAMES else None)
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_the_full_form_undoes_the_quick_one_and_other_systems(project: Path) -> 
         assert set(default) == set(other)
     put(project, "imperial-mnist", Choice())
     full = (project / "params.yaml").read_bytes()
-    put(project, "imperial-mnist", Choice("dcgan-reference", quick=True))
+    put(project, "imperial-mnist", Choice("dcgan-reference", "quick"))
     put(project, "imperial-mnist", Choice())
     assert (project / "params.yaml").read_bytes() == full
 
@@ -304,14 +304,24 @@ def test_the_default_is_the_params_yaml_that_comes_with_the_project() -> None:
 
 def test_quick_is_the_small_form_of_the_default() -> None:
     default = load_study(ROOT, "default")
-    assert find_preset("quick") == find_preset("quick", quick=True) == (default, True)
-    assert find_preset("default", quick=True) == (default, True)
-    assert find_preset("default") == (default, False)
-    p = parameters_of(default, Choice(quick=True), VALUES)
+    assert find_preset("quick") == find_preset("quick", quick=True) == (default, "quick")
+    assert find_preset("default", quick=True) == (default, "quick")
+    assert find_preset("default") == (default, "full")
+    p = parameters_of(default, Choice(form="quick"), VALUES)
     assert p.data == load_parameters(ROOT / "params.yaml").data
     assert p.train_gan.system == "cdcgan-projection"
     assert p.train_gan.options == {"batch_size": 32}
-    assert len(p.mix.seeds) == 2
+    assert (p.study.protocol, p.study.repeats) == ("strict", 1)  # too few for a verdict
+
+
+def test_thorough_has_larger_budgets_than_the_default() -> None:
+    study, form = find_preset("thorough")
+    assert (study.name, form) == ("default", "thorough")
+    small, large = (parameters_of(study, Choice(form=each), VALUES) for each in ("full", form))
+    assert large.data == small.data
+    assert large.study.repeats > small.study.repeats
+    assert large.train_gan.images > 10 * small.train_gan.images
+    assert large.train_classifiers.steps >= 10 * small.train_classifiers.steps
 
 
 @pytest.mark.parametrize(
@@ -320,7 +330,7 @@ def test_quick_is_the_small_form_of_the_default() -> None:
      [50] * 120],
 )  # fmt: skip
 def test_quick_can_be_had_of_any_fifty_images(per_class: Sequence[int]) -> None:
-    p = parameters_of(load_study(ROOT, "default"), Choice(quick=True), VALUES)
+    p = parameters_of(load_study(ROOT, "default"), Choice(form="quick"), VALUES)
     counts = np.array(per_class)
     names = [str(label) for label in range(len(counts))]
     check_feasible(p, counts, np.maximum(1, counts // 4), names)
