@@ -314,7 +314,7 @@ def rows(runs: int) -> Iterator[str]:
     yield "|" + " ---: |" * 17
     for number, setting in enumerate(settings()):
         # Tables of many answers take most of the time.
-        every = max(1, setting.n_test * setting.n_units // 6000)
+        every = max(4, setting.n_test * setting.n_units // 6000)
         found = rates(setting, runs, seed=number, every=every)
         error = 100 * (found.coverage * (1 - found.coverage) / runs) ** 0.5
         planted = f"{100 * setting.gain:g}"

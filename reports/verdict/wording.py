@@ -118,7 +118,7 @@ def settle_text(verdict: Verdict) -> str:
         return ""
     text = (
         f"With these repeats and test images a true effect of about {100 * found.detectable:.2f} "
-        "points would be told from none in four studies of five. "
+        "points would be told from no effect in four studies of five. "
     )
     if found.repeats_needed is None:
         return text + "More repeats alone would not settle it: more test images are needed."
@@ -163,8 +163,9 @@ def sources_text(verdict: Verdict) -> str:
 def exploratory(contrast: Contrast, confidence: float) -> str:
     """A secondary contrast in one sentence."""
     p = contrast.p_holm
-    known = p is not None and p == p
-    told = f"; p {_p_text(p)}, corrected for their number" if p is not None and known else ""
+    told = ""
+    if p is not None and contrast.word != "too few repeats":
+        told = f"; p {_p_text(p)}, corrected for their number"
     return (
         f"Exploratory, {contrast.arm} against {contrast.against}: {contrast.word}, "
         f"{gain_text(contrast, confidence)}{told}."
