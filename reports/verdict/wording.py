@@ -27,6 +27,11 @@ _CHOSEN_BY: dict[str, str] = {
     BEFOREHAND: "Both were fixed beforehand: there was too little validation to choose on.",
 }
 
+_EXPLORED = {
+    ("mix-classical", "classical"): "generated images on top of classical augmentation",
+    ("mix", "real"): "the chosen mix against real images alone",
+}
+
 _FEW_UNITS = 5
 """With fewer units the quantile of Student's t says more than their spread does."""
 
@@ -166,10 +171,11 @@ def exploratory(contrast: Contrast, confidence: float) -> str:
     told = ""
     if p is not None and contrast.word != "too few repeats":
         told = f"; p {_p_text(p)}, corrected for their number"
-    return (
-        f"Exploratory, {contrast.arm} against {contrast.against}: {contrast.word}, "
-        f"{gain_text(contrast, confidence)}{told}."
-    )
+    pair = contrast.arm, contrast.against
+    what = _EXPLORED.get(pair, " against ".join(pair))
+    margin = " by less than the margin" if contrast.below_margin else ""
+    found = f"{contrast.word}{margin}, {gain_text(contrast, confidence)}"
+    return f"Exploratory, {what}: {found}{told}."
 
 
 def signed(fraction: float) -> str:

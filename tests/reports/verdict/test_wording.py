@@ -90,5 +90,5 @@ def test_no_minus_before_a_zero():
 
 def test_secondary_contrasts_are_marked_exploratory():
     found = text(HELPS)
-    assert "Exploratory, mix against real: helps, +5.18 points" in found
+    assert "Exploratory, the chosen mix against real images alone: helps, +5.18 points" in found
     assert "corrected for their number" in found
