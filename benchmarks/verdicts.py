@@ -31,7 +31,7 @@ from reports.verdict.verdict import Verdict, reach_verdict
 
 UNIT_REAL = 400
 
-# Units differ in which mix suits them, and little noise hides it.
+# Units differ in which mix suits them and little noise hides it: choices depend on whose they are.
 STRONG = {"generator": 0.0, "interaction": 0.006, "seeds": 0.003, "n_validation": 400}
 SEEDS = 2  # Classifiers of a cell and unit, both for choosing and for confirming.
 
@@ -191,10 +191,8 @@ def simulate(setting: Setting, rng: np.random.Generator, *, table: bool) -> Outc
     labels = np.ones(setting.n_test, dtype=np.int8)
     found = reach_verdict(confirmed, right.view(np.int8), labels, margin)
     effects = setting.effects
-    true = [
-        effects[CELLS.index((c.strategy, c.n_synthetic))] * {"mix": 1, "control": -1}.get(c.arm, 0)
-        for c in choices
-    ]
+    sign = {"mix": 1, "control": -1, "real": 0}
+    true = [sign[c.arm] * effects[CELLS.index((c.strategy, c.n_synthetic))] for c in choices]
     flagged = None
     if table:
         units, numbers = cells["unit_number"].to_numpy(), cells["cell"].to_numpy()
@@ -210,7 +208,6 @@ def simulate(setting: Setting, rng: np.random.Generator, *, table: bool) -> Outc
 class Rates:
     """Shares of the studies of one setting; widths and effects are fractions."""
 
-    runs: int
     truth: float  # mean
     bias: float  # mean of gain minus truth
     coverage: float
@@ -235,7 +232,6 @@ def rates(setting: Setting, runs: int, *, seed: int = 0, every: int = 1) -> Rate
     nothing = words == "no relevant difference"
     tables = [o.false_in_table for o in found if o.false_in_table is not None]
     return Rates(
-        runs=runs,
         truth=float(truth.mean()),
         bias=float(np.mean([i.gain for i in intervals] - truth)),
         coverage=float(((low <= truth) & (truth <= high)).mean()),
@@ -252,9 +248,8 @@ def rates(setting: Setting, runs: int, *, seed: int = 0, every: int = 1) -> Rate
 def settings() -> list[Setting]:
     """Thirty kinds of study: nothing planted, one better mix or control, and planted gains."""
     null = [Setting(n, generator=g) for n in (3, 5, 10) for g in (0.0, 0.003, 0.006)]
-    # Of these two, less noise than interaction: where a choice depends most on whose it is.
     null[3], null[6] = (Setting(n, **STRONG) for n in (5, 10))
-    three, five, ten = Setting(3), Setting(5), Setting(10)
+    three, five, ten = (Setting(n) for n in (3, 5, 10))
     null += [
         replace(three, n_test=200, generator=0.006),
         replace(three, n_test=10_000),
