@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
-from reports.verdict.crossed import mixed_quantile
+from reports.verdict.crossed import half_width
 from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict, Word
 
 _HEADLINES: dict[Word, str] = {
@@ -185,8 +185,7 @@ def signed(fraction: float) -> str:
 
 def _deviations(n_units: int, confidence: float) -> float:
     """Half-width in standard deviations of the units, where nothing else varies."""
-    quantile = mixed_quantile((1 - confidence) / 2, (1.0, n_units), (0.0, 2))
-    return float(quantile / n_units**0.5)
+    return half_width((1 - confidence) / 2, (1 / n_units, n_units), (0.0, 2), 0.0)
 
 
 def _chosen_text(side: tuple[Chosen, ...]) -> str:
