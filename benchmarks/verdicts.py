@@ -30,6 +30,9 @@ from reports.verdict.contrasts import contrast_table
 from reports.verdict.verdict import Verdict, reach_verdict
 
 UNIT_REAL = 400
+
+# Units differ in which mix suits them and little noise hides it: choices depend on whose they are.
+STRONG = {"generator": 0.0, "interaction": 0.006, "seeds": 0.003, "n_validation": 400}
 SEEDS = 2  # Classifiers of a cell and unit, both for choosing and for confirming.
 
 MIXES = [
@@ -68,6 +71,7 @@ class Setting:
     subset: float = 0.01
     interaction: float = 0.003  # of unit and cell
     seeds: float = 0.005
+    mutual: bool = False  # whether units choose for each other
 
     @property
     def effects(self) -> NDArray[np.float64]:
@@ -181,16 +185,14 @@ def simulate(setting: Setting, rng: np.random.Generator, *, table: bool) -> Outc
     study = Study(setting, rng)
     cells = study.choosing_cells(_grid(setting.n_units))
     images = {str(unit): setting.n_validation for unit in range(setting.n_units)}
-    choices = choose(cells, ARMS, images)
+    choices = choose(cells, ARMS, images, mutual=setting.mutual)
     margin = default_margin(cells, choices)
     confirmed, right = study.confirm(choices)
     labels = np.ones(setting.n_test, dtype=np.int8)
     found = reach_verdict(confirmed, right.view(np.int8), labels, margin)
     effects = setting.effects
-    true = [
-        effects[CELLS.index((c.strategy, c.n_synthetic))] * {"mix": 1, "control": -1}.get(c.arm, 0)
-        for c in choices
-    ]
+    sign = {"mix": 1, "control": -1, "real": 0}
+    true = [sign[c.arm] * effects[CELLS.index((c.strategy, c.n_synthetic))] for c in choices]
     flagged = None
     if table:
         units, numbers = cells["unit_number"].to_numpy(), cells["cell"].to_numpy()
@@ -206,7 +208,6 @@ def simulate(setting: Setting, rng: np.random.Generator, *, table: bool) -> Outc
 class Rates:
     """Shares of the studies of one setting; widths and effects are fractions."""
 
-    runs: int
     truth: float  # mean
     bias: float  # mean of gain minus truth
     coverage: float
@@ -217,16 +218,6 @@ class Rates:
     wrong_no_difference: float  # said though the truth is at least the margin
     family: float  # studies whose table flags a contrast without effect; NaN without tables
     tables: int
-
-    @property
-    def false_helps(self) -> float:
-        """'helps' where nothing does."""
-        return self.helps if self.truth <= 0 else float("nan")
-
-    @property
-    def false_hurts(self) -> float:
-        """'hurts' where nothing does."""
-        return self.hurts if self.truth >= 0 else float("nan")
 
 
 def rates(setting: Setting, runs: int, *, seed: int = 0, every: int = 1) -> Rates:
@@ -241,7 +232,6 @@ def rates(setting: Setting, runs: int, *, seed: int = 0, every: int = 1) -> Rate
     nothing = words == "no relevant difference"
     tables = [o.false_in_table for o in found if o.false_in_table is not None]
     return Rates(
-        runs=runs,
         truth=float(truth.mean()),
         bias=float(np.mean([i.gain for i in intervals] - truth)),
         coverage=float(((low <= truth) & (truth <= high)).mean()),
@@ -258,7 +248,8 @@ def rates(setting: Setting, runs: int, *, seed: int = 0, every: int = 1) -> Rate
 def settings() -> list[Setting]:
     """Thirty kinds of study: nothing planted, one better mix or control, and planted gains."""
     null = [Setting(n, generator=g) for n in (3, 5, 10) for g in (0.0, 0.003, 0.006)]
-    three, five, ten = Setting(3), Setting(5), Setting(10)
+    null[3], null[6] = (Setting(n, **STRONG) for n in (5, 10))
+    three, five, ten = (Setting(n) for n in (3, 5, 10))
     null += [
         replace(three, n_test=200, generator=0.006),
         replace(three, n_test=10_000),
@@ -272,8 +263,8 @@ def settings() -> list[Setting]:
         replace(ten, n_test=200, n_validation=40),
     ]
     planted = [
-        replace(three, best=0.01, n_validation=400),
         replace(five, best=0.01),
+        replace(ten, best=0.01),
         replace(five, classical=0.01, gain=0.01),
         replace(five, gain=0.002),
         replace(ten, gain=0.002, n_test=10_000, seeds=0.003),
@@ -287,6 +278,12 @@ def settings() -> list[Setting]:
     return [*null, *planted]
 
 
+def mutual() -> list[Setting]:
+    """What it would be like if all other units chose for each."""
+    kinds = [Setting(n, **STRONG) for n in (5, 10)] + [Setting(n, best=0.01) for n in (5, 10)]
+    return [replace(kind, mutual=True) for kind in kinds]
+
+
 def corners() -> list[Setting]:
     """Twelve of the hardest kinds, for a test."""
     few = [
@@ -297,7 +294,7 @@ def corners() -> list[Setting]:
         *few,
         *many,
         Setting(3, n_test=200),
-        Setting(4, n_test=1000, interaction=0.006),
+        Setting(10, n_test=1000, **STRONG),
         Setting(3, n_test=1000, best=0.01),
         Setting(3, n_test=1000, gain=0.01),
         Setting(5, n_test=1000, gain=0.02, accuracy=0.9),
@@ -305,16 +302,16 @@ def corners() -> list[Setting]:
     ]
 
 
-def rows(runs: int) -> Iterator[str]:
+def rows(kinds: list[Setting], runs: int) -> Iterator[str]:
     """Yield a Markdown table, a row a setting."""
     yield (
         "| repeats | test | validation | accuracy | planted | generator | interaction | seeds "
         "| truth | bias | coverage | width | helps | hurts | nothing | wrongly | family |"
     )
     yield "|" + " ---: |" * 17
-    for number, setting in enumerate(settings()):
+    for number, setting in enumerate(kinds):
         # Tables of many answers take most of the time.
-        every = max(1, setting.n_test * setting.n_units // 6000)
+        every = max(4, setting.n_test * setting.n_units // 6000)
         found = rates(setting, runs, seed=number, every=every)
         error = 100 * (found.coverage * (1 - found.coverage) / runs) ** 0.5
         planted = f"{100 * setting.gain:g}"
@@ -338,13 +335,15 @@ def rows(runs: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=2000, help="simulated studies a setting")
     runs, start = parser.parse_args().runs, time.perf_counter()
-    for line in rows(runs):
-        print(line, flush=True)
-    print(f"\n{runs} studies a setting, {(time.perf_counter() - start) / 60:.0f} minutes.")
+    for title, kinds in (("", settings()), ("If all others chose for each:\n", mutual())):
+        print(title)
+        for line in rows(kinds, runs):
+            print(line, flush=True)
+    print(f"\n{runs:,} studies a setting, {(time.perf_counter() - start) / 60:.0f} minutes.")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,13 @@
 
 The best of many mixes owes its place partly to luck: to its seeds, and to the subset and the
 generator of the units that chose it. Fresh seeds on those same units keep the second kind of luck.
-So for each unit the choice is made on all others, and the unit itself only confirms, with
-classifiers of fresh seeds. No function here reads a column of the test set.
+So for each unit the choice is made on others, and the unit itself only confirms, with classifiers
+of fresh seeds. No function here reads a column of the test set.
+
+Nor do two units choose for each other. If they did, a mix that happens to suit both would be chosen
+for both and flatter both: where generators differ in which mix suits them, intervals would be too
+narrow (docs/statistics.md). If of any two units one alone chooses for the other, their gains are
+uncorrelated. It costs half of the validation: a worse choice, but an honest interval of its gain.
 """
 
 from __future__ import annotations
@@ -61,17 +66,21 @@ class Choice:
     n_synthetic: int
     by: By
     n_candidates: int  # cells that competed
-    validation: float | None  # mean over the other units, in [0, 1]; None where nothing was chosen
+    validation: float | None  # mean over the choosers, in [0, 1]; None if nothing was chosen
 
 
 def choose(
-    cells: pd.DataFrame, arms: Mapping[str, Sequence[str]], n_validation: Mapping[str, int]
+    cells: pd.DataFrame,
+    arms: Mapping[str, Sequence[str]],
+    n_validation: Mapping[str, int],
+    *,
+    mutual: bool = False,
 ) -> list[Choice]:
     """For each unit of the largest size and each arm, the cell that its confirmation trains.
 
     Cells compete that every unit of that size has, with all real images (``n_real`` equal to
     ``unit_real``) and, unless the strategy is one of `CONTROLS`, with generated ones. For a unit,
-    the cell is chosen whose accuracy on validation is highest: the mean over the other units of the
+    the cell is chosen whose accuracy on validation is highest: the mean over its `choosers` of the
     mean over classifier seeds. Ties go to fewer generated images, then to the first name.
 
     Nothing is chosen with a single unit, below `FEWEST_POOLED` validation images or where an
@@ -84,6 +93,8 @@ def choose(
             read.
         arms: the strategies that compete in each arm, that of the fixed choice first.
         n_validation: validation images of each unit of the largest size.
+        mutual: whether all other units choose for each; the verdict's interval is then too narrow
+            where units differ in which mix suits them.
 
     Returns:
         Sorted by unit, arms in the order given. An arm without a cell is left out.
@@ -109,9 +120,27 @@ def choose(
     for arm, strategies in arms.items():
         mine = {cell: found for cell, found in competing.items() if cell[0] in strategies}
         if mine:
-            choices += _of_arm(arm, strategies, mine, units, pooled)
+            nothing = pooled < FEWEST_POOLED or len(units) < 2
+            by = None if nothing else choosers(len(units), mutual=mutual)
+            choices += _of_arm(arm, strategies, mine, units, by)
     # Stable: the arms stay in their order.
     return sorted(choices, key=lambda choice: choice.unit)
+
+
+def choosers(n_units: int, *, mutual: bool = False) -> list[list[int]]:
+    """For each of two units or more, by number, the units that choose for it.
+
+    The units stand in a circle, and those of the half that follows a unit choose for it; of an even
+    number, opposite ones choose one way only. So of any two units just one chooses for the other.
+    Two units, which reach no verdict, choose for each other, as all do if ``mutual``.
+    """
+    if mutual or n_units == 2:
+        return [[other for other in range(n_units) if other != unit] for unit in range(n_units)]
+    steps = range(1, n_units // 2 + 1)
+    return [
+        [(unit + step) % n_units for step in steps if 2 * step < n_units or unit < step]
+        for unit in range(n_units)
+    ]
 
 
 def default_margin(
@@ -186,19 +215,22 @@ def _of_arm(
     strategies: Sequence[str],
     competing: Mapping[_Cell, Sequence[float]],
     units: Sequence[str],
-    pooled: int,
+    by: Sequence[Sequence[int]] | None,
 ) -> list[Choice]:
-    """For each unit what stands for an arm; ``competing`` holds a mean accuracy a unit."""
+    """For each unit what stands for an arm.
+
+    ``competing`` holds a mean accuracy a unit; ``by`` the choosers of each; None: nothing chooses.
+    """
     n = len(competing)
     cells = list(competing)
     accuracy = np.array(list(competing.values()))
-    if len(units) < 2 or pooled < FEWEST_POOLED or np.isnan(accuracy).any():
+    if by is None or np.isnan(accuracy).any():
         first = next(s for s in strategies if any(cell[0] == s for cell in cells))
         largest = max((cell for cell in cells if cell[0] == first), key=lambda cell: cell[2])
         return [Choice(unit, arm, *largest, BEFOREHAND, n, None) for unit in units]
     choices = []
-    for column, unit in enumerate(units):
-        others = np.delete(accuracy, column, axis=1).mean(axis=1)
+    for unit, columns in zip(units, by, strict=True):
+        others = accuracy[:, columns].mean(axis=1)
         score = others.round(_TIE_DECIMALS)
         best = min(range(n), key=lambda i: (-score[i], cells[i][2], cells[i][0]))
         choices.append(Choice(unit, arm, *cells[best], BY_VALIDATION, n, float(others[best])))

@@ -46,33 +46,39 @@ class CrossedInterval:
     widened: bool = False  # whether an exact interval of few answers that differ is the wider
 
     @property
+    def v_choice(self) -> float:
+        """What the choice of test images adds: their part without the residual, 0 or more."""
+        return max(self.v_images - self.v_residual, 0.0)
+
+    @property
     def variance(self) -> float:
         """Squared standard error of the gain."""
-        return total_variance(self.v_units, self.v_images, self.v_residual)
+        return self.v_units + self.v_choice
 
 
-def total_variance(v_units: float, v_images: float, v_residual: float) -> float:
-    """Both parts hold the residual, so it is taken off once; no part is larger than the whole."""
-    return max(v_units + v_images - v_residual, v_units, v_images)
+def half_width(
+    tail: float, of_units: tuple[float, int], of_images: tuple[float, int], v_residual: float
+) -> float:
+    """Half-width of an interval over units and images, after Cochran (1964).
 
-
-def mixed_quantile(tail: float, of_units: tuple[float, int], of_images: tuple[float, int]) -> float:
-    """Quantile of Student's t for a variance of two parts, after Cochran (1964).
+    The residual is in both parts. It is left with the units: what rests on few of them must not
+    count as if it rested on many images. The two quantiles of Student's t are weighted by the
+    variances. The interval is never narrower than that over images alone.
 
     Args:
-        tail: probability above the quantile, in (0, 1).
-        of_units: the part's variance, not negative, and how many units it rests on: two or more.
+        tail: probability outside, on each side, in (0, 0.5).
+        of_units: variance over units of the gain, and how many units: two or more.
         of_images: the same of the test images.
-
-    Returns:
-        The two parts' quantiles, weighted by their variances; that of the units if both are 0.
+        v_residual: the part of both variances that is neither unit nor image alone.
     """
     (v_units, n_units), (v_images, n_images) = of_units, of_images
-    by_units = -float(stdtrit(n_units - 1, tail))
-    if v_units + v_images == 0:
-        return by_units
-    by_images = -float(stdtrit(n_images - 1, tail))
-    return (v_units * by_units + v_images * by_images) / (v_units + v_images)
+    by_units, by_images = (-float(stdtrit(n - 1, tail)) for n in (n_units, n_images))
+    choice = max(v_images - v_residual, 0.0)
+    least = float(by_images * v_images**0.5)
+    if v_units + choice == 0:
+        return least
+    half = (v_units * by_units + choice * by_images) / (v_units + choice) ** 0.5
+    return max(float(half), least)
 
 
 def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> CrossedInterval:
@@ -82,9 +88,8 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     the difference, ``v_units`` is the variance over units of the mean over images, divided by the
     number of units; ``v_images`` the variance over images of the mean over units, divided by the
     number of images; ``v_residual`` the variance of what neither explains, divided by both numbers.
-    The squared standard error is ``v_units + v_images - v_residual``, not below either of the
-    first two, and the quantile `mixed_quantile`: few units make the interval wide where units
-    differ, and cost nothing where only images do.
+    The squared standard error is ``v_units + v_images - v_residual``, not below ``v_units``; bounds
+    are those of `half_width`: few units make the interval wide where units differ.
 
     Where the answers differ on fewer than `FEW_DIFFERENCES` images the interval is widened to hold
     an exact one, as in `intervals.difference_interval`. So it is no point where no answer differs.
@@ -120,11 +125,10 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     residual = d - by_unit[:, None] - (by_image - gain)
     squares = float(np.vdot(residual, residual))
     v_residual = squares / ((n_units - 1) * (n_images - 1)) / (n_units * n_images)
-    parts = (v_units, n_units), (v_images, n_images)
-    error = total_variance(v_units, v_images, v_residual) ** 0.5
-    half = mixed_quantile((1 - confidence) / 2, *parts) * error
+    parts = (v_units, n_units), (v_images, n_images), v_residual
+    half = half_width((1 - confidence) / 2, *parts)
     low, high = gain - half, gain + half
-    p = _p_value(abs(gain), error, *parts)
+    p = _p_value(abs(gain), *parts)
     widened = False
     if np.count_nonzero(np.abs(by_image) > _ROUNDING) < FEW_DIFFERENCES:
         exact = exact_difference(by_image, confidence)
@@ -136,16 +140,14 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
 
 
 def _p_value(
-    distance: float, error: float, of_units: tuple[float, int], of_images: tuple[float, int]
+    distance: float, of_units: tuple[float, int], of_images: tuple[float, int], v_residual: float
 ) -> float:
     """The level whose half-width is ``distance``."""
     if distance <= _ROUNDING:
         return 1.0
-    if error == 0:
-        return SMALLEST_P
 
     def beyond(log_p: float) -> float:
-        return mixed_quantile(math.exp(log_p) / 2, of_units, of_images) - distance / error
+        return half_width(math.exp(log_p) / 2, of_units, of_images, v_residual) - distance
 
     least = math.log(SMALLEST_P)
     if beyond(least) <= 0:

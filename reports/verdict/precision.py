@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.verdict.crossed import CrossedInterval, mixed_quantile, total_variance
+from reports.verdict.crossed import CrossedInterval, half_width
 
 POWER = 0.8
 
@@ -62,8 +62,9 @@ def precision(
     """
     tail = (1 - confidence) / 2
     half = max(interval.gain - interval.low, interval.high - interval.gain)
-    parts = (interval.v_units, interval.n_units), (interval.v_images, interval.n_images)
-    more = mixed_quantile(1 - POWER, *parts) * interval.variance**0.5
+    # Over images the residual is left out, so that this is no more than a standard error asks for.
+    parts = (interval.v_units, interval.n_units), (interval.v_choice, interval.n_images)
+    more = half_width(1 - POWER, *parts, 0.0)
     distance = abs(interval.gain)
     goal = distance if margin is None else max(distance, margin - distance)
     needed, needs_images = None, False
@@ -91,11 +92,9 @@ def expected_half_width(interval: CrossedInterval, n_units: int, tail: float) ->
     """
     ratio = interval.n_units / n_units
     residual = min(interval.v_residual, interval.v_images)
-    v_units = interval.v_units * ratio
     v_images = interval.v_images - residual + residual * ratio
-    variance = total_variance(v_units, v_images, residual * ratio)
-    quantile = mixed_quantile(tail, (v_units, n_units), (v_images, interval.n_images))
-    return float(quantile * variance**0.5)
+    of_units, of_images = (interval.v_units * ratio, n_units), (v_images, interval.n_images)
+    return half_width(tail, of_units, of_images, residual * ratio)
 
 
 def _repeats_for(goal: float, interval: CrossedInterval, tail: float) -> int | None:
@@ -123,7 +122,7 @@ def _sources(
     total = interval.variance
     if total <= 0:
         return None
-    images = (total - interval.v_units) / total
+    images = interval.v_choice / total
     within = [_seed_variance(*accuracies) for accuracies in by_seed]
     if any(variance is None for variance in within):
         return Sources(1 - images, None, images)

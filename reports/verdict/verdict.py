@@ -203,6 +203,8 @@ def _rows_of_arms(confirmed: pd.DataFrame) -> _Arms:
     # By unit and seed: the order of the rows must not change the last digit of a mean.
     rows = sorted(enumerate(zip(*columns, strict=True)), key=lambda r: (str(r[1][0]), r[1][6]))
     for row, (unit, _, of_arms, *cell, seed) in rows:
+        if isinstance(of_arms, str):
+            raise StatisticsError(f"arms is {of_arms!r}; allowed: a list of names")
         for arm in of_arms:
             if cells.setdefault((arm, str(unit)), tuple(cell)) != tuple(cell):
                 raise StatisticsError(f"two cells of arm {arm!r} in unit {unit}; allowed: one")

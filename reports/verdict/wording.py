@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
-from reports.verdict.crossed import mixed_quantile
+from reports.verdict.crossed import half_width
 from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict, Word
 
 _HEADLINES: dict[Word, str] = {
@@ -25,6 +25,11 @@ _CHOSEN_BY: dict[str, str] = {
     BY_VALIDATION: "For each repeat both were chosen on the validation images of the other "
     "repeats; the repeat itself only confirmed, with classifiers of fresh seeds.",
     BEFOREHAND: "Both were fixed beforehand: there was too little validation to choose on.",
+}
+
+_EXPLORED = {
+    ("mix-classical", "classical"): "generated images on top of classical augmentation",
+    ("mix", "real"): "the chosen mix against real images alone",
 }
 
 _FEW_UNITS = 5
@@ -118,7 +123,7 @@ def settle_text(verdict: Verdict) -> str:
         return ""
     text = (
         f"With these repeats and test images a true effect of about {100 * found.detectable:.2f} "
-        "points would be told from none in four studies of five. "
+        "points would be told from no effect in four studies of five. "
     )
     if found.repeats_needed is None:
         return text + "More repeats alone would not settle it: more test images are needed."
@@ -163,12 +168,14 @@ def sources_text(verdict: Verdict) -> str:
 def exploratory(contrast: Contrast, confidence: float) -> str:
     """A secondary contrast in one sentence."""
     p = contrast.p_holm
-    known = p is not None and p == p
-    told = f"; p {_p_text(p)}, corrected for their number" if p is not None and known else ""
-    return (
-        f"Exploratory, {contrast.arm} against {contrast.against}: {contrast.word}, "
-        f"{gain_text(contrast, confidence)}{told}."
-    )
+    told = ""
+    if p is not None and contrast.word != "too few repeats":
+        told = f"; p {_p_text(p)}, corrected for their number"
+    pair = contrast.arm, contrast.against
+    what = _EXPLORED.get(pair, " against ".join(pair))
+    margin = " by less than the margin" if contrast.below_margin else ""
+    found = f"{contrast.word}{margin}, {gain_text(contrast, confidence)}"
+    return f"Exploratory, {what}: {found}{told}."
 
 
 def signed(fraction: float) -> str:
@@ -178,8 +185,7 @@ def signed(fraction: float) -> str:
 
 def _deviations(n_units: int, confidence: float) -> float:
     """Half-width in standard deviations of the units, where nothing else varies."""
-    quantile = mixed_quantile((1 - confidence) / 2, (1.0, n_units), (0.0, 2))
-    return float(quantile / n_units**0.5)
+    return half_width((1 - confidence) / 2, (1 / n_units, n_units), (0.0, 2), 0.0)
 
 
 def _chosen_text(side: tuple[Chosen, ...]) -> str:

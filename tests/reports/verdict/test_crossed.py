@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.verdict.crossed import crossed_interval, holm, mixed_quantile
+from reports.verdict.crossed import crossed_interval, half_width, holm
 from reports.verdict.intervals import StatisticsError, difference_interval
 
 
@@ -45,7 +45,7 @@ def test_the_parts_are_those_of_a_table_of_two_ways():
     assert found.v_images == pytest.approx(np.var([0.1, 0.2, 0.6], ddof=1) / 3)
     # Residuals -0.1, 0.1, 0 and their opposites, one degree of freedom times two.
     assert found.v_residual == pytest.approx(0.04 / 2 / 6)
-    assert found.variance == pytest.approx(max(found.v_images - found.v_residual, found.v_images))
+    assert found.variance == pytest.approx(found.v_images - found.v_residual)
 
 
 def test_the_variance_is_the_sum_less_the_residual():
@@ -53,17 +53,40 @@ def test_the_variance_is_the_sum_less_the_residual():
     found = crossed_interval(d)
     both = difference_interval(d)
     assert found.variance == pytest.approx(both.standard_error**2 - found.v_residual)
-    half = mixed_quantile(0.025, (found.v_units, 4), (found.v_images, 200)) * found.variance**0.5
+    half = half_width(0.025, (found.v_units, 4), (found.v_images, 200), found.v_residual)
     assert found.high - found.gain == pytest.approx(half)
     assert found.gain - found.low == pytest.approx(half)
 
 
-def test_the_quantile_lies_between_both():
+def test_the_half_width_by_hand():
     few, many = stats.t.ppf(0.975, 2), stats.t.ppf(0.975, 99)
-    assert mixed_quantile(0.025, (1.0, 3), (0.0, 100)) == pytest.approx(few)
-    assert mixed_quantile(0.025, (0.0, 3), (1.0, 100)) == pytest.approx(many)
-    assert mixed_quantile(0.025, (1.0, 3), (3.0, 100)) == pytest.approx((few + 3 * many) / 4)
-    assert mixed_quantile(0.025, (0.0, 3), (0.0, 100)) == pytest.approx(few)
+    assert half_width(0.025, (4.0, 3), (0.0, 100), 0.0) == pytest.approx(2 * few)
+    assert half_width(0.025, (0.0, 3), (4.0, 100), 0.0) == pytest.approx(2 * many)
+    # Weights 1 and 3, standard error 2.
+    assert half_width(0.025, (1.0, 3), (3.0, 100), 0.0) == pytest.approx((few + 3 * many) / 2)
+    # The residual is left with the units: weights 1 and 3 again.
+    assert half_width(0.025, (1.0, 3), (3.5, 100), 0.5) == pytest.approx((few + 3 * many) / 2)
+    # Never narrower than over images alone, even where units happen to agree.
+    assert half_width(0.025, (0.01, 3), (4.0, 100), 4.0) == pytest.approx(2 * many)
+    assert half_width(0.025, (0.0, 3), (0.0, 100), 0.0) == 0
+
+
+@pytest.mark.parametrize("n_units", [3, 5, 10])
+@pytest.mark.parametrize(
+    ("units", "residual", "choice"),
+    [(1, 0, 0), (0.97, 0.03, 0), (0.9, 0.1, 0), (0.5, 0.5, 0), (0.4, 0.2, 0.4), (0, 0, 1)],
+)
+@pytest.mark.parametrize("tail", [0.025, 0.00125])
+def test_normal_parts_are_covered(n_units, units, residual, choice, tail):
+    """Units normal, what images add known: wrong no more often than it says, far out too."""
+    rng = np.random.default_rng(0)
+    n, truth = 20_000, (units + residual + choice) ** 0.5
+    v_units = (units + residual) * rng.chisquare(n_units - 1, n) / (n_units - 1)
+    of_images = choice + residual, 10**6
+    half = [half_width(tail, (v, n_units), of_images, residual) for v in v_units]
+    # The share outside is computed, not drawn.
+    outside = 2 * stats.norm.sf(np.array(half) / truth)
+    assert outside.mean() <= 2 * tail * 1.02 + 3 * outside.std() / n**0.5
 
 
 @settings(max_examples=30, deadline=None)

@@ -122,6 +122,11 @@ def test_json_holds_plain_types():
     assert found["primary"]["precision"] is None
 
 
+def test_json_of_few_answers_that_differ():
+    found = reach_verdict(*confirmation((0.0,) * 3, n_test=200, lost=2), None).to_json()
+    assert json.loads(json.dumps(found, allow_nan=False))["primary"]["widened"] is True
+
+
 def test_bad_input_is_one_line():
     confirmed, predictions, labels = confirmation(HELPS)
     given = predictions, labels
@@ -143,6 +148,8 @@ def test_bad_input_is_one_line():
         reach_verdict(confirmed.assign(seed=0), *given, None)
     with pytest.raises(StatisticsError, match="two cells of arm"):
         reach_verdict(confirmed.assign(n_synthetic=range(16)), *given, None)
+    with pytest.raises(StatisticsError, match="a list of names"):
+        reach_verdict(confirmed.assign(arms="mix"), *given, None)
     split = confirmed.assign(unit=[f"{u}{s}" for u, s in zip(confirmed.unit, confirmed.strategy)])  # noqa: B905
     with pytest.raises(StatisticsError, match="no unit in common"):
         reach_verdict(split, *given, None)

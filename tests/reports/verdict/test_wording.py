@@ -64,7 +64,7 @@ def test_what_the_interval_covers():
 
 def test_what_would_settle_an_open_verdict():
     found = text((0.03, -0.02, 0.04, 0.01))
-    assert "would be told from none in four studies of five" in found
+    assert "would be told from no effect in four studies of five" in found
     assert "repeats in all would settle it" in found
     assert "settle" not in text(HELPS).replace("Four repeats settle only large effects", "")
     few = text((0.05, 0.05))
@@ -90,5 +90,5 @@ def test_no_minus_before_a_zero():
 
 def test_secondary_contrasts_are_marked_exploratory():
     found = text(HELPS)
-    assert "Exploratory, mix against real: helps, +5.18 points" in found
+    assert "Exploratory, the chosen mix against real images alone: helps, +5.18 points" in found
     assert "corrected for their number" in found
