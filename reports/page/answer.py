@@ -14,6 +14,9 @@ _ACCURACIES = (
     *("accuracy_classical", "accuracy_synthetic_only"),
 )
 
+CAS_TITLE = "CAS (classification accuracy score)"
+"""Test accuracy with generated images only: Ravuri and Vinyals, 2019."""
+
 
 def percent(fraction: float | None, n_test: int = 0) -> str:
     """A fraction as a percentage, with two decimals where 5,000 test images or more carry them."""
@@ -279,7 +282,7 @@ def key_scores(scores: pd.DataFrame, unit: str) -> pd.DataFrame:
     """The rows of the scores that stand on top of the report: one unit's generated images.
 
     Args:
-        scores: columns score, unit, pool, value, floor, n, split, n_reference; or empty.
+        scores: as in `reports.page.render.PageContent`; or empty.
         unit: whose generator.
     """
     if scores.empty:

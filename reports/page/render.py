@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from reports.figures.style import GRID, INK, MUTED, PAPER
 from reports.page.answer import (
+    CAS_TITLE,
     answer,
     basis,
     below_full_note,
@@ -32,7 +33,14 @@ from reports.page.answer import (
     points,
 )
 from reports.page.captions import PUBLISHED_SECTION, SECTIONS, figure_texts, section_of
-from reports.page.tables import cell_tables, generator_tables, marked, published_tables
+from reports.page.facts import is_above_real
+from reports.page.tables import (
+    cell_tables,
+    generator_tables,
+    marked,
+    published_tables,
+    score_table,
+)
 from reports.scores.table import SCORES
 from reports.tables import rows_of
 from reports.verdict.statistics import optimistic
@@ -76,7 +84,8 @@ class PageContent:
     """Whose generator the scores at the top are of."""
     figures: Sequence[PageFigure] = ()
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Columns score, unit, pool, value, floor, n, split, n_reference."""
+    """Columns score, unit, pool, value, floor, floor_deviation, difference (value minus floor),
+    difference_deviation, n_splits, n, split, n_reference: see stage score."""
     gains: pd.DataFrame = field(default_factory=pd.DataFrame)
     """From `reports.verdict.statistics.gain_table`."""
     classes: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -176,7 +185,8 @@ def render_page(content: PageContent) -> str:
     n_test = content.headline["n_test"]
     tables = [
         *cell_tables(content.summary, content.gains, content.classes, n_test),
-        *generator_tables(content.scores, content.acceptance, content.checkpoints),
+        score_table(content.scores, content.headline),
+        *generator_tables(content.acceptance, content.checkpoints),
     ]
     page = environment.get_template("report.html.j2").render(
         content=content,
@@ -226,7 +236,7 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
         ("Real images only", "accuracy_real", "real_cell"),
         ("Classical augmentation", "accuracy_classical", "classical_cell"),
         ("Best mix", "accuracy_best_mix", "best_mix_cell"),
-        ("Generated images only", "accuracy_synthetic_only", "synthetic_only_cell"),
+        (f"{CAS_TITLE}: generated images only", "accuracy_synthetic_only", "synthetic_only_cell"),
     ):
         if headline.get(value) is not None:
             is_optimistic = optimistic(**headline[cell], unit_real=headline["unit_real"])
@@ -234,10 +244,15 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
             tiles.append((label, percent(headline[value], n_test), what))
     for row in rows_of(key_scores(content.scores, content.unit)):
         score = SCORES[str(row.score)]
-        word = "real images:" if score.better == "higher" else "floor (real):"
-        known = row.floor == row.floor
-        floor = f"{word} {score.text(float(row.floor))}" if known else "generated images"
-        tiles.append((score.title, score.text(float(row.value)), floor))
+        what = "generated images"
+        if row.floor == row.floor:
+            difference = float(row.difference), float(row.difference_deviation)
+            minus = f"; generated minus floor {score.difference_text(*difference)}"
+            what = f"floor (real images) {score.text(float(row.floor))}"
+            what += minus if row.difference == row.difference else ""
+        if is_above_real(row):
+            what += ": easy images, not good ones"
+        tiles.append((score.title, score.text(float(row.value)), what))
     return tiles
 
 
