@@ -31,7 +31,10 @@ _MOST_PAIRS = 16
 NO_CHECKPOINTS = pd.DataFrame({"epoch": [], "weights": []})
 """Scores of checkpoints where no generator was trained."""
 
-_SCORES = ("score", "unit", "pool", "value", "floor", "n", "split", "n_reference")
+_SCORES = (
+    *("score", "unit", "pool", "value", "floor", "floor_deviation"),
+    *("difference", "difference_deviation", "n_splits", "n", "split", "n_reference"),
+)
 
 
 def read_cells(project: Project) -> tuple[pd.DataFrame, str]:
@@ -122,6 +125,7 @@ def read_evidence(
         acceptance=project.read(paths.filtering / "acceptance.csv", _read_named),
         threshold=None if filtering is None else filtering.threshold,
         neighbours=inspected("neighbours"),
+        copies=project.read(paths.inspection / "copies.json", read_json),
         coverage=inspected("coverage"),
         discriminator=inspected("discriminator"),
         projection=inspected("projection"),

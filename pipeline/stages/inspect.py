@@ -12,7 +12,7 @@ from augment.streams import derive_seed, numpy_stream
 from classifiers.checkpoints import load_classifier
 from classifiers.prediction import predict
 from pipeline.compute.executor import Watcher, map_units
-from pipeline.neighbours import neighbour_tables
+from pipeline.neighbours import copy_counts, neighbour_tables
 from pipeline.project import Project, read_array
 from reports.inspection.projection import joint_projection
 
@@ -40,7 +40,10 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         neighbours, coverage = neighbour_tables(pool, train, index, test)
         write_csv(out / "neighbours.csv", neighbours)
         write_csv(out / "coverage.csv", coverage)
-        watcher.update(1, 3, "neighbours")
+        watcher.update(1, 4, "neighbours")
+        copied = copy_counts(pool, train, test, seed)
+        write_json(out / "copies.json", copied)
+        watcher.update(2, 4, "copies")
         examiner = load_classifier(project.examiner, p.classifier.model)
         chosen = {"real": _sample(test, N_PROJECTED, seed)}
         chosen["generated"] = _sample(pool, N_PROJECTED, seed)
@@ -53,7 +56,7 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         )
         write_csv(out / "projection.csv", table)
         write_json(out / "explained.json", list(explained))
-        watcher.update(2, 3, "projection")
+        watcher.update(3, 4, "projection")
         groups = {"training": train, "test": test}
         rows = checkpoint_scores(
             paths.checkpoints, train.counts(), N_SCORED, seed,
@@ -61,7 +64,11 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         )  # fmt: skip
         scores = pd.DataFrame(rows, columns=["epoch", "group", "score"])
         write_csv(out / "discriminator.csv", scores)
-    lines = [f"unit {unit}: neighbours of generated and test images are looked up"]
+    lines = [
+        f"unit {unit}: neighbours of generated and test images are looked up",
+        f"unit {unit}: {copied['n_near']:,} of {copied['n_generated']:,} generated images are "
+        f"nearer to a training image than test images are{': copies' * copied['found']}",
+    ]
     above = (scores["score"] > 0.5).groupby(scores["group"]).mean()
     shares = ", ".join(f"{group}: {share:.0%}" for group, share in above.items())
     return lines + (

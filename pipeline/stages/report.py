@@ -23,7 +23,7 @@ from pipeline.studies.compare import studies_of, tables
 from reports.figures.study import study_figures
 from reports.figures.style import figure_bytes
 from reports.page.answer import metrics, study_answer, undertrained, worth_text
-from reports.page.facts import figure_facts
+from reports.page.facts import figure_facts, inspection_notes
 from reports.page.render import PageContent, data_line, page_figure, render_page
 from reports.verdict.statistics import class_table, study_findings, worth
 
@@ -44,7 +44,7 @@ def run(project: Project) -> list[str]:
     comparison, claims = tables(project.root, studies)
 
     checkpoints = NO_CHECKPOINTS if evidence.training is None else evidence.training.checkpoints
-    facts = figure_facts(checkpoints, evidence.coverage, evidence.discriminator)
+    facts = figure_facts(checkpoints, evidence.coverage, evidence.discriminator, evidence.copies)
     looks = {
         "labelled": meta is None or meta["labelled"],
         "image_side": evidence.train[0].shape[2],
@@ -80,7 +80,10 @@ def run(project: Project) -> list[str]:
         parameters=shown_parameters(project, about),
         versions={name: version(name) for name in _VERSIONS},
         reproduce=["git checkout <this version>", "make study"],
-        notes=read_notes(project, unit, meta, about),
+        notes=[
+            *read_notes(project, unit, meta, about),
+            *inspection_notes(evidence.copies, evidence.coverage),
+        ],
     )
     with atomic_file(project.results / "report.html") as file:
         file.write(render_page(content).encode())

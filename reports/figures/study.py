@@ -66,6 +66,8 @@ class Evidence:
     neighbours: pd.DataFrame
     """Columns query (row of the generated images), label, rank (from 1), row (of the training
     images) and distance; ranks of one query below one another, as many for each."""
+    copies: Mapping[str, Any]
+    """The fields of `reports.inspection.copies.Copies`, found, n_pool and shift."""
     coverage: pd.DataFrame
     discriminator: pd.DataFrame
     projection: pd.DataFrame

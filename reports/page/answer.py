@@ -14,6 +14,9 @@ from reports.verdict.wording import headline, sentence, sentences
 _ROSE = 0.002
 """A second half of training that adds more to validation accuracy than this may not be the last."""
 
+CAS_TITLE = "CAS (classification accuracy score)"
+"""Test accuracy with generated images only: Ravuri and Vinyals, 2019."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -154,7 +157,7 @@ def key_scores(scores: pd.DataFrame, unit: str) -> pd.DataFrame:
     """The rows of the scores that stand on top of the report: one unit's generated images.
 
     Args:
-        scores: columns score, unit, pool, value, floor, n, split, n_reference; or empty.
+        scores: as in `reports.page.render.PageContent`; or empty.
         unit: whose generator.
     """
     if scores.empty:

@@ -122,15 +122,18 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "The training images nearest to generated ones",
         "Generated images, not picked by hand, with their class; beside each the training images "
         "nearest to it, with the Euclidean distance of pixels (on a scale from 0 to 1). An image "
-        "copied from the training set has a neighbour at distance 0.",
+        "copied from the training set has a neighbour at distance 0. Copies are counted in many "
+        "more images than these: a copy is nearer to a training image than real images that were "
+        "not trained on ever are.",
         "Rows of one generated image and its nearest training images, with their distances.",
     ),
     "neighbour_coverage": (
         "Training images that are a nearest neighbour",
         "A collapsed generator has few training images as the nearest neighbours of all its "
-        "images. Left: share of the class's training images that are the nearest neighbour of at "
-        "least one image; lower is worse. Right: largest share of images that have the same "
-        "nearest neighbour; higher is worse. As many test images show what real variety reaches.",
+        "images. Copies do not show here. Left: share of the class's training images that are the "
+        "nearest neighbour of at least one image; lower is worse. Right: largest share of images "
+        "that have the same nearest neighbour; higher is worse. As many test images show what real "
+        "variety reaches.",
         "Pairs of dots for each class: generated images beside as many test images.",
     ),
     "discriminator_scores": (

@@ -10,16 +10,26 @@ import pandas as pd
 
 from reports.page.answer import percent, points
 from reports.scores.table import SCORES
+from reports.tables import rows_of
 
 COPY_NAMES = {"plain": "plain weights", "average": "averaged copy"}
 
 
+_COLLAPSED = 0.5
+"""Different neighbours of generated images, as a share of those of as many test images, below which
+images are repeated; and the share of a class's images with one neighbour from which they are."""
+
+
 def figure_facts(
-    checkpoints: pd.DataFrame, coverage: pd.DataFrame, discriminator: pd.DataFrame
+    checkpoints: pd.DataFrame,
+    coverage: pd.DataFrame,
+    discriminator: pd.DataFrame,
+    copies: Mapping[str, Any],
 ) -> dict[str, list[str]]:
-    """What three figures show, by name, in sentences: see the functions below."""
+    """What four figures show, by name, in sentences: see the functions below."""
     return {
         "checkpoint_scores": checkpoint_facts(checkpoints),
+        "nearest_neighbours": copy_facts(copies),
         "neighbour_coverage": coverage_facts(coverage),
         "discriminator_scores": discriminator_facts(discriminator),
     }
@@ -116,8 +126,69 @@ def _share(fraction: float) -> str:
     return f"{100 * fraction:.{0 if fraction >= 0.1 else 1}f} %"
 
 
+def copy_facts(copies: Mapping[str, Any]) -> list[str]:
+    """Whether generated images are copies of training images.
+
+    Args:
+        copies: the fields of `reports.inspection.copies.Copies`, found, n_pool and shift.
+
+    Returns:
+        Sentences; empty without generated images.
+    """
+    near, n, n_test = (copies[name] for name in ("n_near", "n_generated", "n_test"))
+    if not n:
+        return []
+    if not n_test:
+        return [
+            "Whether generated images are copies cannot be told: every test image that they could "
+            "be compared with is identical to a training image."
+        ]
+    spared = copies["rank"] - 1
+    than = f"than all but {spared} of" if spared else "than any of"
+    than += f" {n_test:,} test images {'are' if spared else 'is'}"
+    than += f" (distance of pixels, moved by up to {copies['shift']})"
+    if near == 0:
+        verdict = f"None of {n:,} generated images is nearer to a training image {than}: no copies."
+    else:
+        verdict = (
+            f"{near:,} of {n:,} generated images ({percent(near / n)}) {_are(near)} nearer to a "
+            f"training image {than}: "
+        )
+        verdict += "copies." if copies["found"] else "no more than chance gives without copies."
+    facts = [verdict]
+    if copies["n_identical"]:
+        same = copies["n_identical"]
+        facts.append(f"{same:,} of them {_are(same)} identical to one, moved or not.")
+    if copies["n_identical_test"]:
+        same = copies["n_identical_test"]
+        facts.append(
+            f"{same:,} more test {'image' if same == 1 else 'images'} {_are(same)} identical to a "
+            "training image and did not count."
+        )
+    if n < copies["n_pool"]:
+        facts.append(f"Looked at were {n:,} of {copies['n_pool']:,} generated images, at random.")
+    return facts
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def inspection_notes(copies: Mapping[str, Any], coverage: pd.DataFrame) -> list[str]:
+    """What a reader must know of the generated images before any figure: copies and collapse.
+
+    Args:
+        copies: as in `copy_facts`.
+        coverage: as in `coverage_facts`.
+    """
+    notes = copy_facts(copies)[:1] if copies["found"] else []
+    return notes + [fact for fact in coverage_facts(coverage) if "collapsed" in fact]
+
+
 def coverage_facts(table: pd.DataFrame) -> list[str]:
     """What the neighbours of generated images say about collapse.
+
+    They say nothing of copies: copied images have as many different neighbours as others.
 
     Args:
         table: as in `reports.figures.neighbour_coverage`.
@@ -130,13 +201,16 @@ def coverage_facts(table: pd.DataFrame) -> list[str]:
     if generated.empty:
         return []
     test = table[(table["group"] == "test") & table["share"].notna()]
+    found = _n_neighbours(generated)
     sentence = (
-        f"{percent(_mean_share(generated))} of the training images are the nearest neighbour of at "
-        f"least one of {int(generated['n_queries'].sum()):,} generated images"
+        f"{int(generated['n_queries'].sum()):,} generated images have {found:,} different nearest "
+        "training images"
     )
     if len(test):
-        n_queries = int(test["n_queries"].sum())
-        sentence += f"; with {n_queries:,} test images it is {percent(_mean_share(test))}"
+        reached = _n_neighbours(test)
+        sentence += f"; {int(test['n_queries'].sum()):,} test images have {reached:,}"
+        if found < _COLLAPSED * reached:
+            sentence += ": the generator has collapsed onto few different images"
     facts = [f"{sentence}."]
     crowded = generated[generated["most"].notna()]
     if len(crowded):
@@ -148,14 +222,17 @@ def coverage_facts(table: pd.DataFrame) -> list[str]:
         )
         same = test[(test["class_name"] == name) & test["most"].notna()]
         if len(same):
-            sentence += f"; of its test images it is {percent(float(same['most'].iloc[0]))}"
+            usual = float(same["most"].iloc[0])
+            sentence += f"; of its test images it is {percent(usual)}"
+            if share >= max(_COLLAPSED, 2 * usual):
+                sentence += ": there the generator has collapsed"
         facts.append(f"{sentence}.")
     return facts
 
 
-def _mean_share(table: pd.DataFrame) -> float:
-    """Share of the training images of all classes."""
-    return float((table["share"] * table["n_train"]).sum() / table["n_train"].sum())
+def _n_neighbours(table: pd.DataFrame) -> int:
+    """Training images that are the nearest of some query, over all classes."""
+    return round(float((table["share"] * table["n_train"]).sum()))
 
 
 def discriminator_facts(table: pd.DataFrame) -> list[str]:
@@ -209,6 +286,36 @@ def _difference_of_shares(a: int, n_a: int, b: int, n_b: int) -> tuple[float, fl
     variance = share_a * (1 - share_a) / (n_a + 2) + share_b * (1 - share_b) / (n_b + 2)
     half = 1.959964 * variance**0.5
     return share_b - share_a - half, share_b - share_a + half
+
+
+def is_above_real(score: Any) -> bool:
+    """Whether a row of the scores is a label match above that of real images."""
+    # As written: what reads as equal is not above.
+    text = SCORES["label_match"].text
+    return bool(
+        score.score == "label_match"
+        and score.value > score.floor
+        and text(float(score.value)) != text(float(score.floor))
+    )
+
+
+def label_match_facts(scores: pd.DataFrame) -> list[str]:
+    """What a label match above that of real images means.
+
+    Args:
+        scores: as in `reports.page.render.PageContent`.
+
+    Returns:
+        A sentence for each pool in which it is so.
+    """
+    text = SCORES["label_match"].text
+    return [
+        f"Label match of unit {row.unit} ({row.pool}), {text(float(row.value))}, is above that of "
+        f"real images, {text(float(row.floor))}: its images are easy, not good; what is hard among "
+        "real images is missing."
+        for row in rows_of(scores)
+        if is_above_real(row)
+    ]
 
 
 def generator_notes(meta: Mapping[str, Any]) -> list[str]:

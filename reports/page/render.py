@@ -21,9 +21,17 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from reports.figures.style import GRID, INK, MUTED, PAPER
-from reports.page.answer import Answer, below_full_note, key_scores, percent, synthetic_only
+from reports.page.answer import (
+    CAS_TITLE,
+    Answer,
+    below_full_note,
+    key_scores,
+    percent,
+    synthetic_only,
+)
 from reports.page.captions import PUBLISHED_SECTION, SECTIONS, figure_texts, section_of
-from reports.page.tables import cell_tables, generator_tables, published_tables
+from reports.page.facts import is_above_real
+from reports.page.tables import cell_tables, generator_tables, published_tables, score_table
 from reports.scores.table import SCORES
 from reports.tables import rows_of
 from reports.verdict.crossed import CrossedInterval
@@ -71,7 +79,8 @@ class PageContent:
     """Whose generator the scores at the top are of."""
     figures: Sequence[PageFigure] = ()
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """Columns score, unit, pool, value, floor, n, split, n_reference."""
+    """Columns score, unit, pool, value, floor, floor_deviation, difference (value minus floor),
+    difference_deviation, n_splits, n, split, n_reference: see stage score."""
     gains: pd.DataFrame = field(default_factory=pd.DataFrame)
     """From `reports.verdict.statistics.gain_table`."""
     classes: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -169,7 +178,8 @@ def render_page(content: PageContent) -> str:
         sections.setdefault(figure.section, []).append(_figure(index, figure))
     tables = [
         *cell_tables(content.summary, content.gains, content.classes, content.n_test),
-        *generator_tables(content.scores, content.acceptance, content.checkpoints),
+        score_table(content.scores, content.summary, content.n_test),
+        *generator_tables(content.acceptance, content.checkpoints),
     ]
     page = environment.get_template("report.html.j2").render(
         content=content,
@@ -203,8 +213,8 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
     tiles = []
     only = synthetic_only(content.summary)
     if only is not None:
-        what = f"CAS: {int(only['n_synthetic']):,} generated"
-        tiles.append(("Generated images only", percent(only["test_mean"], content.n_test), what))
+        what = f"{int(only['n_synthetic']):,} generated images only"
+        tiles.append((CAS_TITLE, percent(only["test_mean"], content.n_test), what))
     if content.verdict is not None:
         primary, chosen = content.verdict.primary, content.verdict.chosen
         arms = (
@@ -219,10 +229,15 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
             tiles.append((label, percent(value, content.n_test), what + several))
     for row in rows_of(key_scores(content.scores, content.unit)):
         score = SCORES[str(row.score)]
-        word = "real images:" if score.better == "higher" else "floor (real):"
-        known = row.floor == row.floor
-        floor = f"{word} {score.text(float(row.floor))}" if known else "generated images"
-        tiles.append((score.title, score.text(float(row.value)), floor))
+        what = "generated images"
+        if row.floor == row.floor:
+            difference = float(row.difference), float(row.difference_deviation)
+            minus = f"; generated minus floor {score.difference_text(*difference)}"
+            what = f"floor (real images) {score.text(float(row.floor))}"
+            what += minus if row.difference == row.difference else ""
+        if is_above_real(row):
+            what += ": easy images, not good ones"
+        tiles.append((score.title, score.text(float(row.value)), what))
     return tiles
 
 

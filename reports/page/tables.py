@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.errors import ReportError
-from reports.page.answer import percent, points
-from reports.page.facts import COPY_NAMES
+from reports.page.answer import CAS_TITLE, percent, points, synthetic_only
+from reports.page.facts import COPY_NAMES, label_match_facts
 from reports.scores.table import SCORES
 from reports.tables import rows_of
 
@@ -30,9 +30,19 @@ _CHECKPOINTS = (
     "within this table only."
 )
 _SCORES = (
-    "Scores are by the examiner, a classifier that had no part in training or filtering. 'Real "
-    "against real' is the same score with real images in place of the generated ones: what a "
-    "perfect generator would reach at this n. FID and KID: lower is better; the others: higher."
+    "Scores are by the examiner, a classifier that had no part in training or filtering. The floor "
+    "is the score of as many real images in place of the generated ones: one random half of the "
+    "test images against the other, the mean over {splits} halvings, which a perfect generator "
+    "would reach. 'Generated minus floor' is the mean over the same halvings; deviations are those "
+    "of one halving. FID and KID: lower is better; the others: higher. KID grows with up to the "
+    "sixth power of the features' scale, so it compares with that of no other network. Precision: "
+    "how many generated images lie among real ones; recall: how many real images lie among "
+    "generated ones; density and coverage: the same, less moved by outliers."
+)
+_CAS = (
+    "CAS, the classification accuracy score (Ravuri and Vinyals, 2019), is the test accuracy of a "
+    "classifier that saw generated images only; what stands as its floor is the accuracy with real "
+    "images only."
 )
 
 _Columns = Mapping[str, Callable[[Any], str]]
@@ -120,13 +130,65 @@ def cell_tables(
     ]
 
 
-def generator_tables(
-    scores: pd.DataFrame, acceptance: pd.DataFrame, checkpoints: pd.DataFrame
-) -> list[Table]:
-    """Scores of the pools, acceptance by the filter, and scores of the checkpoints.
+def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Table:
+    """Scores of the pools, with floors; the classification accuracy score first.
 
     Args:
-        scores: as in `reports.page.render.PageContent`, as the other tables are.
+        scores: as in `reports.page.render.PageContent`.
+        summary: from `reports.verdict.statistics.summarise_cells`.
+        n_test: number of test images.
+    """
+    table = _table(
+        "Scores of the generated images",
+        scores,
+        {
+            "Score": lambda row: SCORES[str(row.score)].title,
+            "Images": lambda row: row.pool,
+            "Unit": lambda row: row.unit,
+            "Value": lambda row: SCORES[str(row.score)].text(float(row.value)),
+            "Floor (real images)": _floor,
+            "Generated minus floor": _minus_floor,
+            "n": lambda row: f"{int(row.n):,}",
+            "Split": lambda row: row.split,
+            "n reference": lambda row: f"{int(row.n_reference):,}",
+        },
+    )
+    notes = []
+    if len(scores):
+        splits = scores["n_splits"].max()
+        notes = [_SCORES.format(splits=_DASH if splits != splits else int(splits))]
+        notes += label_match_facts(scores)
+    cell = synthetic_only(summary)
+    if cell is not None:
+        largest = summary[summary["unit_real"] == summary["unit_real"].max()]
+        alone = largest[largest["strategy"] == "none"].sort_values("n_real")["test_mean"]
+        real = float(alone.iloc[-1]) if len(alone) else float("nan")
+        value = f"{percent(cell['test_mean'], n_test)} ({int(cell['n_units'])} units)"
+        row = [CAS_TITLE, f"{int(cell['n_synthetic']):,} ({cell['strategy']})", "the largest"]
+        row += [value, percent(real, n_test)]
+        row.append(_DASH if real != real else f"{points(cell['test_mean'] - real, 2)} points")
+        table.rows.insert(0, [*row, f"{n_test:,}", "test", _DASH])
+        notes.insert(0, _CAS)
+    return replace(table, note=" ".join(notes))
+
+
+def _floor(row: Any) -> str:
+    """The floor of a score, with its deviation over the halvings."""
+    score = SCORES[str(row.score)]
+    text, deviation = score.text(float(row.floor)), float(row.floor_deviation)
+    known = row.floor == row.floor and deviation == deviation
+    return f"{text} \N{PLUS-MINUS SIGN} {score.text(deviation)}" if known else text
+
+
+def _minus_floor(row: Any) -> str:
+    difference, deviation = float(row.difference), float(row.difference_deviation)
+    return SCORES[str(row.score)].difference_text(difference, deviation)
+
+
+def generator_tables(acceptance: pd.DataFrame, checkpoints: pd.DataFrame) -> list[Table]:
+    """Acceptance by the filter, and scores of the checkpoints.
+
+    Args:
         acceptance: of the generated images, by class.
         checkpoints: columns that were not scored are left out.
     """
@@ -139,21 +201,6 @@ def generator_tables(
         return lambda row: SCORES[name].text(float(getattr(row, name)))
 
     return [
-        _table(
-            "Scores of the generated images",
-            scores,
-            {
-                "Score": lambda row: SCORES[str(row.score)].title,
-                "Images": lambda row: row.pool,
-                "Unit": lambda row: row.unit,
-                "Value": lambda row: SCORES[str(row.score)].text(float(row.value)),
-                "Real against real": lambda row: SCORES[str(row.score)].text(float(row.floor)),
-                "n": lambda row: f"{int(row.n):,}",
-                "Split": lambda row: row.split,
-                "n reference": lambda row: f"{int(row.n_reference):,}",
-            },
-            _SCORES,
-        ),
         _table(
             "Acceptance by class and threshold",
             acceptance,

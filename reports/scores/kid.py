@@ -19,6 +19,12 @@ def kid(features_a: ArrayLike, features_b: ArrayLike) -> float:
     unbiased estimator over all pairs, not over random subsets: unlike FID its expectation does not
     depend on the number of images.
 
+    The features are taken as they are. The kernel is a cubic of their products, so the estimate
+    grows with up to the sixth power of their scale: twice as large features give up to 64 times as
+    much. InceptionV3's pool3 averages about 0.4 and KIDs of papers lie below 1; a classifier's own
+    features have any scale, and KIDs of hundreds are no fault. Compare KIDs of one network only,
+    beside their floor (real against real).
+
     Args:
         features_a: N_a x D, any real dtype, N_a >= 2.
         features_b: N_b x D, N_b >= 2. N_a and N_b may differ.
@@ -46,5 +52,7 @@ def _kernel_sum(a: FloatArray, b: FloatArray) -> float:
     total = 0.0
     for start in range(0, len(a), _ROWS):
         part = a[start : start + _ROWS]
-        total += float(((part @ b.T / a.shape[1] + 1) ** 3).sum())
+        kernel = part @ b.T / a.shape[1] + 1
+        # numpy's power of 3 takes ten times as long as two products.
+        total += float(np.einsum("ij,ij,ij->", kernel, kernel, kernel))
     return total

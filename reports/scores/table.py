@@ -7,18 +7,21 @@ InceptionV3. What a generator's training reads of the scores does not go through
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 
+from reports.scores.coverage import Closeness, closeness
 from reports.scores.frechet import fid
 from reports.scores.inception_score import inception_score
 from reports.scores.kid import kid
 from reports.scores.label_match import label_match
 
 
-@dataclass(frozen=True)
+# Two views are equal only if they are one: what is computed of them is looked up by that.
+@dataclass(frozen=True, eq=False)
 class Viewed:
     """A set of images as the networks that score see it; None is what there is not."""
 
@@ -27,6 +30,12 @@ class Viewed:
     labels: np.ndarray | None = None  # classes they were generated for, integers in [0, K)
     inception_features: np.ndarray | None = None  # pool3, float N x 2048
     inception_probabilities: np.ndarray | None = None  # float N x 1008
+
+    def rows(self, index: np.ndarray) -> Viewed:
+        """Return what is seen of some of the images, in the order of ``index``, integers."""
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {n: p if p is None else p[index] for n, p in parts.items()}
+        return Viewed(**chosen)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,28 @@ class Score:
         if value != value:
             return "\N{EN DASH}"
         return f"{100 * value:.1f}%" if self.is_share else f"{value:.{self.decimals}f}"
+
+    def difference_text(self, value: float, deviation: float) -> str:
+        """Return a difference of two values with its standard deviation; a dash for NaN.
+
+        Those of shares are in percentage points.
+        """
+        if value != value:
+            return "\N{EN DASH}"
+        scale, decimals, unit = (100, 1, " points") if self.is_share else (1, self.decimals, "")
+        text = f"{scale * value:+.{decimals}f}"
+        if float(text) == 0:
+            text = text[1:]
+        text = text.replace("-", "\N{MINUS SIGN}")
+        if deviation == deviation:
+            text += f" \N{PLUS-MINUS SIGN} {scale * deviation:.{decimals}f}"
+        return text + unit
+
+
+@lru_cache(maxsize=1)
+def _closeness(generated: Viewed, real: Viewed) -> Closeness:
+    """Return the four numbers that four scores take one of each: computed once."""
+    return closeness(generated.features, real.features)
 
 
 SCORES: Mapping[str, Score] = {
@@ -70,9 +101,32 @@ SCORES: Mapping[str, Score] = {
         is_headline=True,
     ),
     "kid_examiner": Score(
-        "KID (examiner's features)",
+        "KID (examiner's features, unscaled)",
         "lower",
         lambda generated, real: kid(generated.features, real.features),
+    ),
+    "precision_examiner": Score(
+        "Precision (examiner's features)",
+        "higher",
+        lambda generated, real: _closeness(generated, real).precision,
+        is_share=True,
+    ),
+    "recall_examiner": Score(
+        "Recall (examiner's features)",
+        "higher",
+        lambda generated, real: _closeness(generated, real).recall,
+        is_share=True,
+    ),
+    "density_examiner": Score(
+        "Density (examiner's features)",
+        "higher",
+        lambda generated, real: _closeness(generated, real).density,
+    ),
+    "coverage_examiner": Score(
+        "Coverage (examiner's features)",
+        "higher",
+        lambda generated, real: _closeness(generated, real).coverage,
+        is_share=True,
     ),
     "fid_inception": Score(
         "FID (InceptionV3 pool3)",

@@ -10,6 +10,8 @@ import pytest
 
 from augment.checkpoints import read_meta
 from augment.images.image_sets import open_image_set, write_image_set
+from pipeline import neighbours
+from reports.page.facts import copy_facts, coverage_facts
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,65 @@ def test_coverage_has_as_many_queries_of_both_kinds(study) -> None:
     assert (table["n_train"] == 36).all()
     assert table["share"].between(0, 1).all()
     assert table["most"].between(0, 1).all()
+
+
+def facts_of(root: Path) -> str:
+    folder = root / "results/inspection/all-0"
+    copied = json.loads((folder / "copies.json").read_text())
+    coverage = tables(root)["coverage"]
+    return " ".join([*copy_facts(copied), *coverage_facts(coverage)])
+
+
+def test_copies_are_looked_for_in_the_whole_pool(study) -> None:
+    copied = json.loads((study.root / "results/inspection/all-0/copies.json").read_text())
+    assert (copied["n_generated"], copied["n_pool"]) == (120, 120)
+    assert copied["n_test"] + copied["n_identical_test"] == 30
+    assert not copied["found"]
+    assert "copies" not in study.said["inspect"].out
+
+
+@pytest.mark.parametrize(
+    ("planted", "copies", "collapsed"),
+    [("copying", True, False), ("collapsed", False, True)],
+)
+def test_copying_and_collapse_are_called_what_they_are(
+    augment, study, tmp_path: Path, planted: str, copies: bool, collapsed: bool
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(study.root, root)
+    train = open_image_set(root / "data/real/train")
+    labels = np.repeat(np.arange(3), 40)
+    if planted == "copying":
+        # Moved by two pixels; the shapes do not reach to the edge.
+        rows = [np.resize(np.flatnonzero(train.labels == label), 40) for label in range(3)]
+        images = np.roll(train.images[np.concatenate(rows)], (2, -1), axis=(1, 2))
+    else:
+        noise = np.random.default_rng(0).integers(0, 256, train.images.shape[1:], dtype=np.uint8)
+        images = np.repeat(noise[None], 120, axis=0)
+    folder = root / "data/generated/all-0"
+    shutil.rmtree(folder)
+    write_image_set(folder, images, labels, train.class_names, source="x")
+    run = augment(root, "inspect")
+    assert run.code == 0, run.err
+    said = facts_of(root)
+    assert ("120 of 120 generated images (100.0%) are nearer" in said) == copies
+    assert ("moved by up to 2): copies." in said) == copies
+    assert ("120 of 120 generated images are nearer to a training image" in run.out) == copies
+    assert ("the generator has collapsed onto few different images" in said) == collapsed
+    assert ("there the generator has collapsed" in said) == collapsed
+    assert ("None of 120" in said) == (not copies)
+
+
+def test_of_many_images_a_random_part_is_looked_at(study, monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = ("generated/all-0", "real/train", "real/test")
+    pool, train, test = (open_image_set(study.root / "data" / name) for name in sets)
+    monkeypatch.setattr(neighbours, "_MOST_PRODUCTS", 1.0)
+    monkeypatch.setattr(neighbours, "_FEWEST_CHECKED", 15)
+    copied = neighbours.copy_counts(pool, train, test, seed=0)
+    assert (copied["n_generated"], copied["n_pool"]) == (15, 120)
+    assert copied["n_test"] + copied["n_identical_test"] == 15
+    assert copied == neighbours.copy_counts(pool, train, test, seed=0)
+    assert copied["threshold"] != neighbours.copy_counts(pool, train, test, seed=1)["threshold"]
 
 
 def test_activations_of_both_kinds_lie_in_one_plane(study) -> None:

@@ -23,6 +23,10 @@ from pipeline.stages import choose
 from pipeline.stages.report import run
 
 NAMES = ("NA", "circle", "square & co")
+COPIES = {
+    "n_generated": 50, "n_test": 60, "n_identical_test": 0, "threshold": 1.5, "rank": 1,
+    "n_near": 0, "n_identical": 0, "chance": 1.0, "found": False, "n_pool": 60, "shift": 2,
+}  # fmt: skip
 EPOCHS = 10
 CELL = ("unit", "unit_real", "strategy", "n_real", "n_synthetic")
 KEPT = 7
@@ -113,7 +117,8 @@ def make_project(
     names = ["fid_examiner", "inception_score", *["label_match"] * (label != "none")]
     scores = [
         {"score": name, "unit": unit, "pool": pool, "value": 0.5 + place, "floor": 0.25, "n": 10}
-        | {"split": "test", "n_reference": 10}
+        | {"floor_deviation": 0.125, "difference": 0.25 + place, "difference_deviation": 0.125}
+        | {"n_splits": 50, "split": "test", "n_reference": 10}
         for place, (unit, _) in enumerate(units)
         for name in names
         for pool in ("generated", "filtered")
@@ -134,6 +139,7 @@ def make_project(
         {"query": [5] * 4 + [7] * 4, "label": [2] * 4 + [1] * 4, "rank": [1, 2, 3, 4] * 2}
         | {"row": [40, 3, 59, 0, 3, 7, 8, 9], "distance": np.arange(8) / 8}
     ).to_csv(paths.inspection / "neighbours.csv", index=False)
+    write_json(paths.inspection / "copies.json", COPIES)
     pd.DataFrame(
         {"class_name": [*NAMES, *NAMES], "label": [0, 1, 2] * 2, "n_queries": 20, "n_train": 20}
         | {"share": 0.5, "most": 0.25, "group": ["generated"] * 3 + ["test"] * 3}
@@ -426,6 +432,27 @@ def test_a_generator_that_collapsed_is_said(bare: Path) -> None:
         "The generator collapsed: the images of every epoch are all alike; only 31 steps."
         in text_of(project)
     )
+
+
+def test_copies_and_collapse_are_said_first(bare: Path) -> None:
+    project = make_project(bare)
+    run(project)
+    assert (
+        "None of 50 generated images is nearer to a training image than any of 60 test images is "
+        "(distance of pixels, moved by up to 2): no copies. Looked at were 50 of 60 generated "
+        "images, at random."
+    ) in text_of(project)
+    folder = project.unit("all-0").inspection
+    write_json(folder / "copies.json", COPIES | {"n_near": 5, "found": True, "chance": 0.01})
+    coverage = pd.read_csv(folder / "coverage.csv", keep_default_na=False)
+    coverage.loc[coverage["group"] == "generated", "share"] = 0.05
+    coverage.to_csv(folder / "coverage.csv", index=False)
+    run(project)
+    first = text_of(project).split("To know first")[1].split("Figures")[0]
+    assert "5 of 50 generated images (10.0%) are nearer" in first
+    assert "moved by up to 2): copies." in first
+    assert "60 generated images have 3 different nearest training images; 60 test" in first
+    assert "the generator has collapsed onto few different images." in first
 
 
 def test_both_rooms_take_the_same_strategies_for_controls() -> None:

@@ -382,9 +382,10 @@ def test_cells_and_predictions_fit(study) -> None:
 def test_scores_have_a_floor_and_counts(study) -> None:
     scores = pd.DataFrame(json.loads((study.root / "results/scores.json").read_text()))
     names = {"fid_examiner", "inception_score", "label_match", "kid_examiner"}
+    names |= {f"{name}_examiner" for name in ("precision", "recall", "density", "coverage")}
     assert set(scores["score"]) == names
     assert set(scores["pool"]) == {"generated", "filtered"}
-    assert len(scores) == 8
+    assert len(scores) == 16
     # One half of the test images is the reference, the other the floor.
     assert (scores["n"] == 15).all()
     assert (scores["n_reference"] == 15).all()
@@ -393,6 +394,11 @@ def test_scores_have_a_floor_and_counts(study) -> None:
     match = scores[scores["score"] == "label_match"]
     assert match["value"].between(0.5, 1).all()
     assert match["floor"].between(0.9, 1).all()
+    assert (scores["n_splits"] == 50).all()
+    np.testing.assert_allclose(scores["difference"], scores["value"] - scores["floor"], atol=1e-9)
+    assert (fid["floor_deviation"] > 0).all()
+    # The label match of generated images does not depend on the half: all of it is the floor's.
+    np.testing.assert_allclose(match["difference_deviation"], match["floor_deviation"], atol=1e-9)
 
 
 def test_the_curves_are_there_for_dvc_plots(study) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.page.facts import checkpoint_facts, coverage_facts, discriminator_facts
+from reports.page.facts import checkpoint_facts, copy_facts, coverage_facts, discriminator_facts
 
 
 def table(fids, weights="plain", **columns):
@@ -128,13 +128,12 @@ def neighbours(generated, test=(), names="abc"):
     return pd.DataFrame(rows)
 
 
-def test_coverage_is_told_over_all_training_images_and_for_the_worst_class():
+def test_neighbours_are_counted_over_all_classes_and_told_for_the_worst():
     generated = [(0.02, 0.1, 100), (0.05, 0.4, 300), (0.0, np.nan, 0)]
     test = [(0.03, 0.05, 100), (0.06, 0.025, 300)]
-    share, most = coverage_facts(neighbours(generated, test))
-    assert share == (
-        "4.2% of the training images are the nearest neighbour of at least one of 150 generated "
-        "images; with 100 test images it is 5.2%."
+    variety, most = coverage_facts(neighbours(generated, test))
+    assert variety == (
+        "150 generated images have 17 different nearest training images; 100 test images have 21."
     )
     assert most == (
         "In the worst class (b), 40.0% of the generated images have the same nearest training "
@@ -142,12 +141,62 @@ def test_coverage_is_told_over_all_training_images_and_for_the_worst_class():
     )
 
 
+def test_collapse_is_called_so_over_all_classes_and_in_one():
+    test = [(0.3, 0.05, 100), (0.3, 0.05, 100)]
+    everywhere = coverage_facts(neighbours([(0.14, 0.2, 100), (0.15, 0.2, 100)], test))
+    assert everywhere[0].endswith("have 60: the generator has collapsed onto few different images.")
+    assert "collapsed" not in everywhere[1]
+    in_one = coverage_facts(neighbours([(0.3, 0.1, 100), (0.1, 0.5, 100)], test))
+    assert "collapsed" not in in_one[0]
+    assert in_one[1].startswith("In the worst class (b), 50.0%")
+    assert in_one[1].endswith("it is 5.0%: there the generator has collapsed.")
+    usual = [(0.3, 0.3, 100), (0.3, 0.3, 100)]
+    assert "collapsed" not in " ".join(coverage_facts(neighbours([(0.3, 0.55, 100)] * 2, usual)))
+
+
 def test_coverage_without_test_images_is_told_alone():
-    share, most = coverage_facts(neighbours([(0.02, 0.1, 100)]))
-    assert "test" not in share
+    variety, most = coverage_facts(neighbours([(0.02, 0.1, 100)]))
+    assert "test" not in variety
     assert "test" not in most
     (only,) = coverage_facts(neighbours([(0.02, np.nan, 100)], [(0.5, 0.1, 100)]))
-    assert "50.0%" in only
+    assert "50 test images have 50" in only
+
+
+COUNTS = {
+    "n_generated": 1000, "n_test": 500, "n_identical_test": 0, "rank": 1, "n_near": 0,
+    "n_identical": 0, "found": False, "n_pool": 1000, "shift": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        ({"n_generated": 0}, []),
+        ({"n_test": 0, "n_identical_test": 9}, [
+            "Whether generated images are copies cannot be told: every test image that they could "
+            "be compared with is identical to a training image.",
+        ]),
+        ({}, [
+            "None of 1,000 generated images is nearer to a training image than any of 500 test "
+            "images is (distance of pixels, moved by up to 2): no copies.",
+        ]),
+        ({"n_near": 1}, [
+            "1 of 1,000 generated images (0.1%) is nearer to a training image than any of 500 test "
+            "images is (distance of pixels, moved by up to 2): no more than chance gives without "
+            "copies.",
+        ]),
+        ({"n_near": 25, "n_identical": 20, "found": True, "rank": 2, "n_identical_test": 1,
+          "n_pool": 2500}, [
+            "25 of 1,000 generated images (2.5%) are nearer to a training image than all but 1 of "
+            "500 test images are (distance of pixels, moved by up to 2): copies.",
+            "20 of them are identical to one, moved or not.",
+            "1 more test image is identical to a training image and did not count.",
+            "Looked at were 1,000 of 2,500 generated images, at random.",
+        ]),
+    ],
+)  # fmt: skip
+def test_copies_are_told(changes, sentences):
+    assert copy_facts(COUNTS | changes) == sentences
 
 
 @pytest.mark.parametrize(

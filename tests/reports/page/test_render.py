@@ -115,7 +115,8 @@ def content(study):
     }
     scores = [
         {"score": name, "unit": "all-0", "pool": "generated", "value": value, "floor": floor,
-         "n": 1000, "split": "test", "n_reference": 900}
+         "floor_deviation": 0.25, "difference": value - floor, "difference_deviation": 0.5,
+         "n_splits": 50, "n": 1000, "split": "test", "n_reference": 900}
         for name, value, floor in (("fid_examiner", 4.25, 1.5), ("label_match", 0.975, np.nan))
     ]  # fmt: skip
     verdict = verdict_of(HELPS)
@@ -303,6 +304,34 @@ def test_an_undefined_label_match_breaks_nothing(content, how):
     assert "Label match" not in tiles
     assert "FID (examiner" in tiles
     assert "nan" not in Page(page).text.split()
+
+
+def test_scores_stand_beside_their_floor_and_cas_is_the_first(content):
+    (head, first, second, third) = Page(render_page(content)).tables[
+        "Scores of the generated images"
+    ]
+    assert head[3:6] == ["Value", "Floor (real images)", "Generated minus floor"]
+    assert first[0] == "CAS (classification accuracy score)"
+    assert first[5].endswith(" points")
+    assert second[:6] == [
+        "FID (examiner's features)", "generated", "all-0", "4.25",
+        "1.50 \N{PLUS-MINUS SIGN} 0.25", "+2.75 \N{PLUS-MINUS SIGN} 0.50",
+    ]  # fmt: skip
+    assert third[3:6] == ["97.5%", "\N{EN DASH}", "\N{EN DASH}"]
+    text = Page(render_page(content)).text
+    assert text.index("CAS (classification accuracy score)") < text.index("FID (examiner's")
+    assert "one random half of the test images against the other, the mean over 50" in text
+    assert "floor (real images) 1.50; generated minus floor +2.75" in text
+    without = replace(content, headline=content.headline | {"accuracy_synthetic_only": None})
+    assert "CAS" not in render_page(without)
+
+
+@pytest.mark.parametrize(("floor", "above"), [(0.95, True), (0.9749, False), (0.98, False)])
+def test_a_label_match_above_that_of_real_images_is_no_praise(content, floor, above):
+    scores = content.scores.assign(floor=floor)
+    page = Page(render_page(replace(content, scores=scores))).text
+    assert ("is above that of real images, 95.0%" in page) == above
+    assert ("easy images, not good ones" in page) == above
 
 
 def test_captions_say_whose_classes_they_are_where_the_generator_has_none():

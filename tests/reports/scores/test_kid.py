@@ -52,6 +52,11 @@ def test_it_is_unbiased_where_fid_is_not() -> None:
         assert min(values) < 0 < max(values)
 
 
+def test_it_grows_with_the_sixth_power_of_the_features_scale() -> None:
+    a, b = 1e3 * features(6, 30), 1e3 * features(7, 30, shift=1)
+    assert kid(2 * a, 2 * b) == pytest.approx(64 * kid(a, b), rel=1e-3)
+
+
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = features(4, 31), features(5, 17)
     whole = kid(a, b)

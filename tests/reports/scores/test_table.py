@@ -52,3 +52,35 @@ def test_scores_of_what_there_is_not_are_left_out(absent: str) -> None:
     part = score_images(replace(viewed(1), **{absent: None}), viewed(0))
     left_out = {name for name in SCORES if absent in SCORES[name].needs}
     assert part == {name: value for name, value in all_of_it.items() if name not in left_out}
+
+
+def test_rows_of_a_view_are_those_of_all_its_parts() -> None:
+    index = np.array([7, 3, 3])
+    whole = replace(viewed(0), inception_features=None)
+    part = whole.rows(index)
+    assert np.array_equal(part.features, whole.features[index])
+    assert np.array_equal(part.labels, whole.labels[index])  # type: ignore[index]
+    assert part.inception_features is None
+
+
+def test_scores_of_the_same_images_are_looked_up_by_the_images() -> None:
+    """Four scores share one computation; that of other images must not be theirs."""
+    pairs = [(viewed(1), viewed(0)), (viewed(2, 0.2), viewed(0)), (viewed(1), viewed(0))]
+    first, other, again = (score_images(*pair)["coverage_examiner"] for pair in pairs)
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "deviation", "text"),
+    [
+        ("fid_examiner", -1.234, 1.939, "\N{MINUS SIGN}1.23 \N{PLUS-MINUS SIGN} 1.94"),
+        ("fid_examiner", 0.001, 0.25, "0.00 \N{PLUS-MINUS SIGN} 0.25"),
+        ("label_match", 0.0125, 0.005, "+1.2 \N{PLUS-MINUS SIGN} 0.5 points"),
+        ("label_match", 0.0125, float("nan"), "+1.2 points"),
+        ("fid_examiner", float("nan"), float("nan"), "\N{EN DASH}"),
+    ],
+)
+def test_a_difference_has_a_sign_and_a_deviation(
+    name: str, value: float, deviation: float, text: str
+) -> None:
+    assert SCORES[name].difference_text(value, deviation) == text
