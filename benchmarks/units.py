@@ -7,6 +7,7 @@ python benchmarks/units.py. The rounds take turns, in a copy of the project's in
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -33,10 +34,10 @@ def train(project: Path, images: int, units: list[str], threads: int, processes:
         shutil.copytree(project / "data" / "real", root / "data" / "real")
         for unit in units:
             shutil.copytree(project / "models/judges/all-0", root / "models/judges" / unit)
-            (root / "data/subsets").mkdir(exist_ok=True)
-            shutil.copy(project / "data/subsets/all-0.npy", root / "data/subsets" / f"{unit}.npy")
+            shutil.copytree(project / "data/subsets/all-0", root / "data/subsets" / unit)
+        (root / "data/subsets/units.json").write_text(json.dumps(units))
         values = yaml.load(project / "params.yaml")
-        values["units"] = units
+        values["study"] |= {"protocol": "published", "repeats": len(units)}
         values["compute"] |= {"threads": threads, "processes": processes}
         values["train_gan"] |= {"images": images, "evaluate": 100, "checkpoints": 1, "keep": "last"}
         yaml.dump(values, root / "params.yaml")
