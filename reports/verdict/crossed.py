@@ -59,11 +59,16 @@ class CrossedInterval:
 def half_width(
     tail: float, of_units: tuple[float, int], of_images: tuple[float, int], v_residual: float
 ) -> float:
-    """Half-width of an interval over units and images, after Cochran (1964).
+    """Half-width of an interval over units and images.
 
-    The residual is in both parts. It is left with the units: what rests on few of them must not
-    count as if it rested on many images. The two quantiles of Student's t are weighted by the
-    variances. The interval is never narrower than that over images alone.
+    Student's half-widths of both are put together as the method of variance estimates recovery does
+    (Zou and Donner, 2008, Statistics in Medicine 27): their squares are added. The residual is in
+    both variances. It is left with the units: what rests on few of them must not count as if it
+    rested on many images. The interval is never narrower than that over images alone.
+
+    One quantile weighted by the variances (Cochran, 1964) is a little narrower and holds as well at
+    95 %, but not far out, where many contrasts are corrected: with three units that happen to agree
+    it takes that of the images.
 
     Args:
         tail: probability outside, on each side, in (0, 0.5).
@@ -74,11 +79,8 @@ def half_width(
     (v_units, n_units), (v_images, n_images) = of_units, of_images
     by_units, by_images = (-float(stdtrit(n - 1, tail)) for n in (n_units, n_images))
     choice = max(v_images - v_residual, 0.0)
-    least = float(by_images * v_images**0.5)
-    if v_units + choice == 0:
-        return least
-    half = (v_units * by_units + choice * by_images) / (v_units + choice) ** 0.5
-    return max(float(half), least)
+    half = math.hypot(by_units * v_units**0.5, by_images * choice**0.5)
+    return max(half, float(by_images * v_images**0.5))
 
 
 def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> CrossedInterval:

@@ -62,10 +62,10 @@ def test_the_half_width_by_hand():
     few, many = stats.t.ppf(0.975, 2), stats.t.ppf(0.975, 99)
     assert half_width(0.025, (4.0, 3), (0.0, 100), 0.0) == pytest.approx(2 * few)
     assert half_width(0.025, (0.0, 3), (4.0, 100), 0.0) == pytest.approx(2 * many)
-    # Weights 1 and 3, standard error 2.
-    assert half_width(0.025, (1.0, 3), (3.0, 100), 0.0) == pytest.approx((few + 3 * many) / 2)
-    # The residual is left with the units: weights 1 and 3 again.
-    assert half_width(0.025, (1.0, 3), (3.5, 100), 0.5) == pytest.approx((few + 3 * many) / 2)
+    both = np.hypot(few, 3**0.5 * many)
+    assert half_width(0.025, (1.0, 3), (3.0, 100), 0.0) == pytest.approx(both)
+    # The residual is left with the units.
+    assert half_width(0.025, (1.0, 3), (3.5, 100), 0.5) == pytest.approx(both)
     # Never narrower than over images alone, even where units happen to agree.
     assert half_width(0.025, (0.01, 3), (4.0, 100), 4.0) == pytest.approx(2 * many)
     assert half_width(0.025, (0.0, 3), (0.0, 100), 0.0) == 0
@@ -74,7 +74,15 @@ def test_the_half_width_by_hand():
 @pytest.mark.parametrize("n_units", [3, 5, 10])
 @pytest.mark.parametrize(
     ("units", "residual", "choice"),
-    [(1, 0, 0), (0.97, 0.03, 0), (0.9, 0.1, 0), (0.5, 0.5, 0), (0.4, 0.2, 0.4), (0, 0, 1)],
+    [
+        (1, 0, 0),
+        (0.97, 0.03, 0),
+        (0.9, 0.1, 0),
+        (0.5, 0.5, 0),
+        (0.97, 0, 0.03),
+        (0.4, 0.2, 0.4),
+        (0, 0, 1),
+    ],
 )
 @pytest.mark.parametrize("tail", [0.025, 0.00125])
 def test_normal_parts_are_covered(n_units, units, residual, choice, tail):
