@@ -240,7 +240,7 @@ def filter_(unit: Unit = None) -> None:
 
 @app.command()
 def inspect(unit: Unit = None) -> None:
-    """Set generated images beside real ones: neighbours, projections, discriminator's scores."""
+    """Set generated images beside real ones: copies, neighbours, projections, discriminator."""
     from pipeline.stages.inspect import run
 
     _stage("inspect", lambda project: run(project, unit))

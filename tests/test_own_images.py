@@ -527,7 +527,10 @@ def test_all_problems_of_a_grid_at_once_and_what_fits_fits(
 ) -> None:
     shutil.copy(ROOT / "params.yaml", own)
     monkeypatch.setattr("pipeline.commands.check._free_disk", lambda folder: 10**12)
-    parameters(own, {"data.source": "fashion-mnist"})
+    parameters(own, {
+        "data.source": "fashion-mnist",
+        "mix.strategies": ["mix", "filtered"],
+    })  # fmt: skip
     found = errors(augment(own, "check"))
     fits = {}
     for line in found:

@@ -20,15 +20,16 @@ def run(project: Project, unit: str | None = None) -> list[str]:
 
     The validation images of a unit are in proportion to its training images.
     """
+    p = project.parameters
     project.require(project.train)
     train = open_image_set(project.train)
-    write_json(project.unit_list, list(unit_names(project.parameters, lambda: len(train))))
+    write_json(project.unit_list, list(unit_names(p, lambda: len(train))))
     places = {name: project.unit(name) for name in (project.units if unit is None else [unit])}
     validation = open_image_set(project.validation) if project.validation.exists() else None
     lines = []
     for name, paths in places.items():
         n, repeat = parse_unit(name).n_real, parse_unit(name).repeat
-        seed = project.parameters.seed
+        seed = p.seed
         index = subset_indices(train.labels, train.n_classes, n, repeat, seed)
         _write(paths.subset, index)
         line = f"unit {name}: {len(index):,} of {len(train):,} training images"

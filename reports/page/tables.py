@@ -35,7 +35,8 @@ _SCORES = (
     "test images against the other, the mean over {splits} halvings, which a perfect generator "
     "would reach. 'Generated minus floor' is the mean over the same halvings; deviations are those "
     "of one halving. FID and KID: lower is better; the others: higher. KID grows with up to the "
-    "sixth power of the features' scale, so it compares with that of no other network. Precision: "
+    "sixth power of the features' scale, so it compares with that of no other network; its floor "
+    "is below 0 since both sides hold as many images of each class. Precision: "
     "how many generated images lie among real ones; recall: how many real images lie among "
     "generated ones; density and coverage: the same, less moved by outliers."
 )

@@ -19,11 +19,13 @@ def kid(features_a: ArrayLike, features_b: ArrayLike) -> float:
     unbiased estimator over all pairs, not over random subsets: unlike FID its expectation does not
     depend on the number of images.
 
-    The features are taken as they are. The kernel is a cubic of their products, so the estimate
-    grows with up to the sixth power of their scale: twice as large features give up to 64 times as
-    much. InceptionV3's pool3 averages about 0.4 and KIDs of papers lie below 1; a classifier's own
-    features have any scale, and KIDs of hundreds are no fault. Compare KIDs of one network only,
-    beside their floor (real against real).
+    The features are taken as they are, and the kernel is a cubic of their products: the estimate
+    grows with up to the sixth power of their scale, so that features twice as large give up to 64
+    times as much. Published KIDs are of InceptionV3's small features. A classifier's own features
+    have any scale: on LeNet's, two halves of 1,000 digits give -170 with a deviation of 37. So
+    compare KIDs of one network only, beside their floor (real against real). The floor lies below
+    0 where both sides have as many images of each class: pairs of one class are then rarer within
+    a side than between the sides. Generated minus floor has no such part.
 
     Args:
         features_a: N_a x D, any real dtype, N_a >= 2.

@@ -33,9 +33,11 @@ class Viewed:
 
     def rows(self, index: np.ndarray) -> Viewed:
         """Return what is seen of some of the images, in the order of ``index``, integers."""
-        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        chosen: dict[str, Any] = {n: p if p is None else p[index] for n, p in parts.items()}
-        return Viewed(**chosen)
+        parts: dict[str, Any] = {}
+        for field in fields(self):
+            part = getattr(self, field.name)
+            parts[field.name] = None if part is None else part[index]
+        return Viewed(**parts)
 
 
 @dataclass(frozen=True)

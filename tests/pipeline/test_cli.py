@@ -288,7 +288,8 @@ def test_a_finished_stage_logs_its_time(study) -> None:
     rows = [json.loads(line) for line in (study.root / "logs/stages.jsonl").open()]
     assert [row["stage"].split()[0] for row in rows] == [
         "fetch", "train-examiner", "subset", "train-judge", "train-gan", "score-checkpoints",
-        "generate", "filter", "inspect", "mix", "train-classifiers", "score", "report",
+        "generate", "filter", "inspect", "mix", "train-classifiers", "choose",
+        "confirm", "score", "report",
     ]  # fmt: skip
     assert all(row["seconds"] >= 0 for row in rows)
 

@@ -34,7 +34,7 @@ def _one_thread(one_thread: None) -> None:
 def project(study: Any, bare: Path, draw_shapes: Callable[..., Path], parameters: Any) -> Path:
     """The tiny study up to its judge, and drawn shapes in a folder of their own as the pool."""
     for place in ("pictures", "data/real", "data/subsets", "models/judges", "models/examiner"):
-        shutil.copytree(study.root / place, bare / place)
+        shutil.copytree(study.root / place, bare / place, dirs_exist_ok=True)
     draw_shapes(bare / "made elsewhere", per_class=44)
     parameters(bare, {"generate.source": "folder", "generate.path": "made elsewhere"})
     return bare

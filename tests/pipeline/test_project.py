@@ -94,7 +94,9 @@ def artefacts(project: Project) -> dict[Path, str]:
 def test_a_missing_artefact_names_its_stage(bare: Path, parent: str) -> None:
     root = bare / parent  # the project's own place is no artefact, whatever it is called
     root.mkdir(parents=True, exist_ok=True)
-    (root / "params.yaml").write_text((bare / "params.yaml").read_text())
+    for name in ("params.yaml", "data/subsets/units.json"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text((bare / name).read_text())
     project = Project(root)
     for path, stage in artefacts(project).items():
         with pytest.raises(PipelineError) as caught:

@@ -88,7 +88,7 @@ def test_every_published_system_is_in_one_preset() -> None:
 def test_every_form_is_a_study_that_can_be_run(name: str, system: str, quick: bool) -> None:
     p = parameters_of(load_study(ROOT, name), choice_of(name, system, quick), VALUES)
     assert p.train_gan.system == system
-    assert p.units == ("all-0",)
+    assert (p.study.protocol, p.study.repeats) == ("published", 1)
     assert (p.data.validation, p.train_gan.keep) == (0.0, "last")
     if name in FOLDER_NAMES:
         assert (p.data.source, p.data.image_size, p.data.channels) == ("folder", 64, 3)
@@ -380,7 +380,9 @@ def test_default_brings_back_a_section_that_was_left_out(tmp_path: Path, section
     start = TEXT.index(f"\n{section}:\n") + 1
     end = TEXT.index("\n\n", start)
     without = TEXT[:start] + f"{section}: null   # none" + TEXT[end:]
-    without = without.replace("strategies: [mix, filtered, classical]", "strategies: [mix]")
+    without = without.replace(
+        "strategies: [mix, mix-classical, classical, classical-half]", "strategies: [mix]"
+    )
     path = tmp_path / "params.yaml"
     path.write_text(without)
     edit = edit_parameters(path, load_study(ROOT, "default"), Choice())
@@ -400,14 +402,17 @@ def comments_of(text: str) -> list[str]:
 def test_comments_of_any_style_stay(tmp_path: Path) -> None:
     lists = TEXT.replace(
         "real: [0, 0.1, 0.4, 1.0]", "real:   # counts\n    - 0\n    - {a: 1}\n\n    - 1.0"
-    ).replace("strategies: [mix, filtered, classical]", "strategies:\n  - mix\n  - filtered")
+    ).replace(
+        "strategies: [mix, mix-classical, classical, classical-half]",
+        "strategies:\n  - mix\n  - filtered",
+    )
     text = lists.replace("  path: null", "  path:   # nowhere", 1).replace(
         "  width: null", "  width:"
     )
     text = text.replace("source: mnist5k", '"source":   "mnist5k"  # where').replace(
-        "seeds: [0, 1, 2]", "seeds: [0,\n    1,\n    2, 3]"
+        "seeds: [0]", "seeds: [0,\n    1,\n    2, 3]"
     )
-    result = edit_text(tmp_path, text, quick=True)
+    result = edit_text(tmp_path, text, form="quick")
     values = YAML(typ="safe", pure=True).load(result)
     assert values["mix"]["real"] == [0, 600]
     assert values["mix"]["strategies"] == ["mix"]
@@ -417,7 +422,7 @@ def test_comments_of_any_style_stay(tmp_path: Path) -> None:
     assert comments_of(result) == comments_of(TEXT)
     for above, key in (("sum above 0", "synthetic"), ("to\n  #   4294967295", "seeds")):
         assert f"{above}\n  {key}: " in result
-    assert edit_text(tmp_path, result, quick=True) == result
+    assert edit_text(tmp_path, result, form="quick") == result
 
 
 def test_comments_that_go_are_said(augment, project: Path) -> None:
@@ -484,7 +489,7 @@ def test_shared_values_are_refused(tmp_path: Path) -> None:
     shared = TEXT.replace("train_judge:\n", "train_judge: &fit\n")[: at + len(" &fit")]
     shared += "train_classifiers: *fit\n" + TEXT[TEXT.index("\n# The scores") :]
     with pytest.raises(PresetError, match="write out what anchors"):
-        edit_text(tmp_path, shared, "default", quick=True)
+        edit_text(tmp_path, shared, "default", form="quick")
 
 
 # The command
@@ -494,7 +499,8 @@ def test_the_command_shows_and_writes(augment, project: Path, files_of) -> None:
     run = augment(project, "preset", "imperial-mnist", "--dry-run")
     assert run.code == 0
     *lines, last = run.out.splitlines()
-    assert lines[0] == "data.source: mnist5k -> mnist"
+    assert lines[0] == "study.protocol: strict -> published"
+    assert "data.source: mnist5k -> mnist" in lines
     assert "train_gan.epochs: null -> 30" in lines
     assert "mix.real: [0, 0.1, 0.4, 1.0] -> [0, 600, 6000, 12000, 30000, 60000]" in lines
     assert last == f"imperial-mnist: {len(lines)} keys would change; nothing is written"

@@ -54,9 +54,8 @@ def _one_thread(one_thread: None) -> None:
 
 def copy_inputs(source: Path, root: Path, parameters: Parameters) -> Path:
     """Make a project that is ready for train-gan, with a training of 30 steps."""
-    unit = "data/subsets/all-0/train.npy"
-    (root / unit).parent.mkdir(parents=True)
-    shutil.copy(source / unit, root / unit)
+    unit = "data/subsets"
+    shutil.copytree(source / unit, root / unit)
     shutil.copy(source / "params.yaml", root)
     for part in ("data/real", "models/judges/all-0"):
         shutil.copytree(source / part, root / part)

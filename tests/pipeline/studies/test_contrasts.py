@@ -11,7 +11,7 @@ from pipeline.studies.contrasts import (
     pair_cells,
     roughness_contrast,
 )
-from reports.verdict.statistics import StatisticsError, gain_interval
+from reports.verdict.intervals import StatisticsError, gain_interval
 
 
 def grid(accuracies, n_test=100, seeds=(0, 1)):
