@@ -231,7 +231,7 @@ NAMES = [
 
 
 def test_a_reader_of_folders_finds_the_users_own_class_numbers(
-    study, tmp_path: Path, augment, parameters
+    study, tmp_path: Path, augment, parameters, units
 ) -> None:
     root = tmp_path / "project"
     rng = np.random.default_rng(0)
@@ -247,6 +247,7 @@ def test_a_reader_of_folders_finds_the_users_own_class_numbers(
     changes = {"architecture": architecture.to_dict(), "class_names": own.classes}
     save_checkpoint(root / "model", "generator", weights, meta | changes)
     parameters(root)
+    units(root, ["all-0"])
     run = augment(root, "generate", "--all-labels", "--n", "2", "--format", "png", "--out", "x",
                   "--model", "model")  # fmt: skip
     assert run.code == 0, run.err
@@ -493,7 +494,7 @@ def test_wrong_requests_are_one_line(generate, project: Path, files_of) -> None:
         (["--unit", "all-0", "--label", "1"], "it goes with no other option"),
         (["--unit", "all-0", "--n", 5], "it goes with no other option"),
         (["--unit", "all-0", "--force"], "it goes with no other option"),
-        (["--unit", "all-1"], "unit 'all-1' is not in params.yaml; allowed: all-0"),
+        (["--unit", "all-1"], "unit 'all-1' is not one of this study; allowed: all-0"),
     ):
         assert said in generate(*arguments).error
     assert files_of(project) == before

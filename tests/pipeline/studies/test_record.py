@@ -204,11 +204,16 @@ def test_a_grid_has_a_row_a_recipe(augment, trained: Path) -> None:
             assert same(row[name], expected[f"test_{name}"])
         mixed = row["strategy"] not in ("none", "classical", "duplicated")
         assert row["optimistic"] == (mixed and row["n_real"] == 30 and row["n_synthetic"] > 0)
-    small = [row["verdict"] for row in record["gains"] if row["n_real"] == 30]
-    assert small == ["no verdict"] * len(small)
+    small = [row["low"] for row in record["gains"] if row["n_real"] == 30]
+    assert small == [None] * len(small)  # one unit
     assert small
     assert same(record["gains"], gain_table(cells, predictions, labels).to_dict("records"))
-    assert record["verdict"]["word"] == "too few repeats"
+    assert record["verdict"] is None  # stage report has not run here
+    verdict = trained / "results/verdict.json"
+    verdict.write_text('{"word": "cannot tell"}')
+    assert augment(trained, "record", "tiny/grid", "--cells").code == 0
+    assert recorded(trained, "tiny/grid")["verdict"] == {"word": "cannot tell"}
+    verdict.unlink()
     assert record["contrasts"] == []
 
 

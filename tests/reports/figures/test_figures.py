@@ -506,7 +506,7 @@ def test_every_control_that_adds_nothing_has_a_line_of_its_own(transformed_study
         "Strategy: mix", "Strategy: mix-classical", "Strategy: mix-classical-half",
         "Control: duplicated",
     ]  # fmt: skip
-    text = parsed(figures.gain_chart(gain_table(*transformed_study, 3600)))
+    text = parsed(figures.gain_chart(gain_table(*transformed_study)))
     assert "control: classical-half" in text
     assert text.count("classical augmentation") == 1  # one label over the rows of both
 

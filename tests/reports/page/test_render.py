@@ -220,10 +220,18 @@ def test_the_tiles_are_the_verdicts_accuracies_and_the_scores(content):
         "test_mean"
     ]
     assert tiles_of(render_page(content)) == [
-        ("Generated images only", f"{100 * cell:.1f}%", "CAS: 7,200 generated"),
+        (
+            "CAS (classification accuracy score)",
+            f"{100 * cell:.1f}%",
+            "7,200 generated images only",
+        ),
         ("Best control", "80.0%", "none, 400 real"),
         ("Best mix", "85.2%", "mix, 400 real + 800"),
-        ("FID (examiner's features)", "4.25", "floor (real): 1.50"),
+        (
+            "FID (examiner's features)",
+            "4.25",
+            "floor (real images) 1.50; generated minus floor +2.75 \N{PLUS-MINUS SIGN} 0.50",
+        ),
         ("Label match", "97.5%", "generated images"),
     ]
     exact = tiles_of(render_page(replace(content, n_test=5000)))
@@ -322,7 +330,7 @@ def test_scores_stand_beside_their_floor_and_cas_is_the_first(content):
     assert text.index("CAS (classification accuracy score)") < text.index("FID (examiner's")
     assert "one random half of the test images against the other, the mean over 50" in text
     assert "floor (real images) 1.50; generated minus floor +2.75" in text
-    without = replace(content, headline=content.headline | {"accuracy_synthetic_only": None})
+    without = replace(content, summary=content.summary[content.summary["n_real"] > 0])
     assert "CAS" not in render_page(without)
 
 
@@ -379,7 +387,11 @@ def test_without_a_verdict_the_tiles_are_those_that_there_are(content):
     page = render_page(telling(content, None))
     assert "No comparison" in page
     labels = [label for label, *_ in tiles_of(page)]
-    assert labels == ["Generated images only", "FID (examiner's features)", "Label match"]
+    assert labels == [
+        "CAS (classification accuracy score)",
+        "FID (examiner's features)",
+        "Label match",
+    ]
     assert 'class="interval"' not in page
 
 
