@@ -264,7 +264,7 @@ def train_classifiers() -> None:
 
 @app.command()
 def choose() -> None:
-    """Choose the mix and the control of every unit, by the other units' validation images."""
+    """Choose the mix and the control of every unit, by other units' validation images."""
     from pipeline.stages.choose import run
 
     _stage("choose", run)

@@ -164,6 +164,28 @@ def _wrong_batch(gan: GanParameters, n_train: int) -> Iterator[str]:
         )
 
 
+def _units_per_class(parameters: Parameters, real: np.ndarray) -> list[np.ndarray]:
+    """Return the training images of each class of every unit."""
+    from augment.images.subsets import subset_counts
+
+    n_train = int(real.sum())
+    units = [parse_unit(name) for name in unit_names(parameters, lambda: n_train)]
+    return [
+        subset_counts(real, min(unit.n_real or n_train, n_train), unit.repeat) for unit in units
+    ]
+
+
+def _most_asked(
+    entry: Count, units: Sequence[np.ndarray], class_names: Sequence[str]
+) -> np.ndarray:
+    """Return the images of each class that an entry of mix.synthetic asks of a unit at the most."""
+    import numpy as np
+
+    counts = [counts_per_class(entry, unit, class_names) for unit in units]
+    most: np.ndarray = np.maximum.reduce(counts)
+    return most
+
+
 def _small_pools(
     parameters: Parameters, real: np.ndarray, test: np.ndarray | None, class_names: Sequence[str]
 ) -> Iterator[str]:
@@ -171,12 +193,13 @@ def _small_pools(
     from augment.images.splits import scored_per_class
     from augment.mixing.strategies import STRATEGIES
 
+    units = _units_per_class(parameters, real)
     used = {STRATEGIES[name].pool for name in parameters.mix.strategies}
     sizes = {"generated": ("generate.per_class", parameters.generate.per_class)}
     if parameters.filter is not None:
         sizes["filtered"] = ("filter.per_class", parameters.filter.per_class)
     demands: Mapping[str, np.ndarray] = {
-        f"mix.synthetic[{index}] is {shown(entry)}": counts_per_class(entry, real, class_names)
+        f"mix.synthetic[{index}] is {shown(entry)}": _most_asked(entry, units, class_names)
         for index, entry in enumerate(parameters.mix.synthetic)
         if not unknown_classes(entry, class_names)
     }

@@ -28,7 +28,7 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "learning_curve": (
         "Accuracy over real images, by arm",
-        "Exploratory: in each unit the cell of each arm that the other units' validation images "
+        "Exploratory: in each unit the cell of each arm that other units' validation images "
         "chose, or that was fixed beforehand. Bars: 95 % intervals over units and test images; "
         "arms stand a little aside so that bars can be told apart.",
         "Lines of test accuracy over the number of real images: real images alone, classical "

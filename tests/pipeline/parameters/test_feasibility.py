@@ -234,3 +234,21 @@ def test_all_problems_at_once_and_each_value_that_fits_fits() -> None:
     for key in fits:
         less = fits | {key: 10_799}
         assert len(problems(changed(data__source="fashion-mnist", **less), **images)) == 1
+
+
+def test_a_share_of_generated_images_is_one_of_the_units_images() -> None:
+    def study(per_class: int) -> Parameters:
+        return changed(
+            study=DEFAULTS["study"] | {"protocol": "strict", "repeats": 2, "repeats_below": 1},
+            mix__real=[0, 50],
+            mix__synthetic=[0, 10.0],
+            score__n=100,
+            generate__per_class=per_class,
+            filter__per_class=per_class,
+            train_gan__options__batch_size=10,
+        )
+
+    assert problems(study(50)) == []  # ten times 5 images of each class
+    few, _ = problems(study(49))
+    assert "takes 50 images of class '0'" in few
+    assert "generate.per_class of at least 50" in few
