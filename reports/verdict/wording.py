@@ -22,7 +22,7 @@ _NAMES = {
 }
 
 _CHOSEN_BY: dict[str, str] = {
-    BY_VALIDATION: "For each repeat both were chosen on the validation images of the other "
+    BY_VALIDATION: "For each repeat both were chosen on the validation images of other "
     "repeats; the repeat itself only confirmed, with classifiers of fresh seeds.",
     BEFOREHAND: "Both were fixed beforehand: there was too little validation to choose on.",
 }

@@ -125,7 +125,7 @@ def test_yaml_numbers(tmp_path: Path) -> None:
     ("line", "instead", "said"),
     [
         (
-            "images: 40000",
+            "images: 36000",
             "images: 1e5",
             "train_gan.images is 1e5; allowed: a whole number from 1 to 10000000000 or null "
             "(written 100000)",
