@@ -50,6 +50,8 @@ _BROKEN = (("d", "--"), ("p", ":"), ("h", "-."))
 
 # Labels of a contour's cells: with more columns than this there is no room for "%".
 _WIDE_GRID = 5
+# With more rows than this the labels of neighbouring dots may touch.
+_FEW_ROWS = 4
 
 
 @house_style
@@ -299,9 +301,12 @@ def _draw_contour(
         x, y, c=z, norm=norm, cmap=colours, s=46, edgecolors="#ffffff", linewidths=1.2, zorder=4,
         clip_on=False,
     )  # fmt: skip
+    last = len(y_counts) - 1
+    # Where the two highest counts share a column, there is no room between their dots.
+    crowded = bool(set(x[y == last]) & set(x[y == last - 1])) and last > _FEW_ROWS
     for column, row, value in zip(x, y, accuracy, strict=True):
         # Above the dot, on the top edge below it; black on white reads on every colour.
-        top = len(y_counts) > 1 and row == len(y_counts) - 1
+        top = last > 0 and row == last and not crowded
         side = {0: "left", len(x_counts) - 1: "right"}.get(int(column), "center")
         if len(x_counts) == 1:
             side = "center"
@@ -327,7 +332,7 @@ def _draw_contour(
     axes.set_yticks(range(len(y_counts)), [count(n) for n in y_counts], fontsize=small)
     axes.grid(visible=False)
     axes.set_xlim(-0.18, max(len(x_counts) - 1, 0.2) + 0.18)
-    axes.set_ylim(-0.18, max(len(y_counts) - 1, 0.2) + 0.18)
+    axes.set_ylim(-0.18, max(last, 0.2) + (0.55 if crowded else 0.18))
 
 
 def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Figure:
