@@ -200,6 +200,8 @@ def metrics(
         found |= {f"accuracy_{arms.against}": arms.accuracy_against}
         found |= {f"accuracy_{arms.arm}": arms.accuracy, "gain": arms.interval.gain}
         found |= {"gain_low": arms.interval.low, "gain_high": arms.interval.high}
+    else:
+        found |= _real_alone(summary)
     only = synthetic_only(summary)
     if only is not None:
         # Classification accuracy score (Ravuri and Vinyals, 2019).
@@ -208,3 +210,9 @@ def metrics(
     if len(rows):
         found |= dict(zip(rows["score"], rows["value"], strict=True))
     return {name: round(float(value), 6) for name, value in found.items() if value == value}
+
+
+def _real_alone(summary: pd.DataFrame) -> dict[str, float]:
+    """Accuracy with the most real images alone; nothing where none were trained."""
+    rows = summary[summary["strategy"] == "none"].sort_values("n_real")
+    return {"accuracy_real": float(rows["test_mean"].iloc[-1])} if len(rows) else {}

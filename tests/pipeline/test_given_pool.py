@@ -19,6 +19,8 @@ AFTER_FETCH = (
     "inspect",
     "mix",
     "train-classifiers",
+    "choose",
+    "confirm",
     "score",
     "report",
 )

@@ -240,7 +240,7 @@ def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
     assert "recipes are left out (" in mixed.out
     recipes = pd.read_parquet(copy / "data/recipes.parquet")
     assert set(recipes["strategy"]) == {"none", "classical", "duplicated"}
-    for stage in ("inspect", "train-classifiers", "score", "report"):
+    for stage in ("inspect", "train-classifiers", "choose", "confirm", "score", "report"):
         assert augment(copy, stage).code == 0, stage
     page = (copy / "results/report.html").read_text()
     assert "No comparison" in page
