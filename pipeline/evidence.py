@@ -98,6 +98,7 @@ def read_evidence(
     confidence = project.read(paths.filtering / "confidence.csv", pd.read_csv)
     filtering = project.parameters.filter
     first, second = project.read(paths.inspection / "explained.json", read_json)
+    choices = project.read(project.results / "choices.json", read_json)
 
     def inspected(name: str) -> pd.DataFrame:
         return project.read(paths.inspection / f"{name}.csv", _read_named)
@@ -110,9 +111,8 @@ def read_evidence(
         near_duplicates=_near_duplicates(project, about),
         cells=cells,
         predictions=project.read(project.results / "predictions.npy", read_array),
-        choices=pd.DataFrame(
-            project.read(project.results / "choices.json", read_json)["choices"], columns=_CHOICES
-        ),
+        choices=pd.DataFrame(choices["choices"], columns=_CHOICES),
+        margin=choices["margin"],
         confirmed=project.read(project.results / "confirmed.parquet", pd.read_parquet),
         confirmed_predictions=project.read(project.results / "confirmed.npy", read_array),
         training=None
@@ -205,9 +205,9 @@ def read_verdict(project: Project, evidence: Evidence) -> Verdict | None:
         confirmed,
         evidence.confirmed_predictions,
         evidence.test[1],
-        project.read(project.results / "choices.json", read_json)["margin"],
+        evidence.margin,
         shared=shared_part(subsets),
-        chosen_by=str(by.iloc[0]),
+        chosen_by=next(iter(by), None),
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from augment.mixing.counts import resolve_counts
 from pipeline.parameters.models import Parameters
 
 
-def unit_names(parameters: Parameters, n_train: Callable[[], int]) -> tuple[str, ...]:
+def unit_names(parameters: Parameters, n_train: int) -> tuple[str, ...]:
     """Return the names of a study's units: those of the largest real count first.
 
     In the strict protocol every real count has units of its own. In the published one all units
@@ -16,15 +14,15 @@ def unit_names(parameters: Parameters, n_train: Callable[[], int]) -> tuple[str,
 
     Args:
         parameters: the whole of params.yaml.
-        n_train: returns the number of training images; asked only in the strict protocol.
+        n_train: training images.
     """
     study = parameters.study
     if study.protocol == "published":
         return tuple(f"all-{repeat}" for repeat in range(study.repeats))
-    n = n_train()
-    sizes = sorted({*resolve_counts(parameters.mix.real, n)} - {0}, reverse=True) or [n]
+    counts = {*resolve_counts(parameters.mix.real, n_train)} - {0}
+    sizes = sorted(counts, reverse=True) or [n_train]
     return tuple(
-        f"{'all' if size >= n else size}-{repeat}"
+        f"{'all' if size >= n_train else size}-{repeat}"
         for size in sizes
         for repeat in range(study.repeats if size == sizes[0] else study.repeats_below)
     )

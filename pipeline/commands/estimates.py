@@ -94,7 +94,7 @@ def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
 
 def unit_sizes(parameters: Parameters, n_train: int) -> list[int]:
     """Return the training images of every unit."""
-    return [parse_unit(unit).n_real or n_train for unit in unit_names(parameters, lambda: n_train)]
+    return [parse_unit(unit).n_real or n_train for unit in unit_names(parameters, n_train)]
 
 
 def _images_shown(fit: FitParameters, batch_size: int, n: int) -> int:

@@ -124,7 +124,7 @@ def _wrong_units(
     n_train = int(real.sum())
     entries = parameters.mix.real
     index_of = {count: i for i, count in enumerate(resolve_counts(entries, n_train))}
-    for name in unit_names(parameters, lambda: n_train):
+    for name in unit_names(parameters, n_train):
         unit = parse_unit(name)
         if unit.n_real is None or unit.n_real not in index_of:
             continue
@@ -141,7 +141,7 @@ def _wrong_batches(parameters: Parameters, n_train: int) -> Iterator[str]:
     """Yield why a unit's images cannot fill a batch; a folder's images need no generator."""
     if parameters.generate.source == "folder":
         return
-    sizes = {parse_unit(unit).n_real or n_train for unit in unit_names(parameters, lambda: n_train)}
+    sizes = {parse_unit(unit).n_real or n_train for unit in unit_names(parameters, n_train)}
     yield from _wrong_batch(parameters.train_gan, min(sizes))
 
 
@@ -169,7 +169,7 @@ def _units_per_class(parameters: Parameters, real: np.ndarray) -> list[np.ndarra
     from augment.images.subsets import subset_counts
 
     n_train = int(real.sum())
-    units = [parse_unit(name) for name in unit_names(parameters, lambda: n_train)]
+    units = [parse_unit(name) for name in unit_names(parameters, n_train)]
     return [
         subset_counts(real, min(unit.n_real or n_train, n_train), unit.repeat) for unit in units
     ]

@@ -12,6 +12,7 @@ from augment.mixing.recipes import Cell, cells_from_table
 from classifiers.grid import CellResult, accuracies
 from pipeline.cell_results import validation_accuracy, write_predictions
 from pipeline.cell_tasks import CellTasks, train_tasks
+from pipeline.errors import PipelineError
 from pipeline.project import Project
 
 _STREAM = "confirm"
@@ -31,28 +32,27 @@ def run(project: Project) -> list[str]:
     tasks = CellTasks(project)
     chosen = _chosen(project)
     seeds = range(project.parameters.study.confirm_seeds)
-    cells = [replace(cell, seed=seed) for cell in chosen for seed in seeds]
+    runs = [(cell, replace(cell, seed=seed)) for cell in chosen for seed in seeds]
     by_half = [cell for cell in chosen if "validation" in tasks.evaluations(cell.unit)]
     results = train_tasks(
         project,
         "confirm",
-        [tasks.task(cell, _STREAM) for cell in cells]
+        [tasks.task(fresh, _STREAM) for _, fresh in runs]
         + [tasks.task(cell, f"{_STREAM} half", half=True) for cell in by_half],
     )
+    whole, half = results[: len(runs)], results[len(runs) :]
     of_half = {
         cell: validation_accuracy(cell, result, tasks)[0]
-        for cell, result in zip(by_half, results[len(cells) :], strict=True)
+        for cell, result in zip(by_half, half, strict=True)
     }
     rows = [
-        _row(cell, result, tasks)
-        | {"arms": chosen[key], "half_validation_accuracy": of_half.get(key, math.nan)}
-        for cell, result, key in zip(
-            cells, results, (cell for cell in chosen for _ in seeds), strict=False
-        )
+        _row(fresh, result, tasks)
+        | {"arms": chosen[cell], "half_validation_accuracy": of_half.get(cell, math.nan)}
+        for (cell, fresh), result in zip(runs, whole, strict=True)
     ]
     with atomic_file(project.results / "confirmed.parquet") as file:
         pd.DataFrame(rows, columns=_COLUMNS).to_parquet(file, index=False)
-    write_predictions(project.results / "confirmed.npy", results[: len(cells)], len(tasks.test))
+    write_predictions(project.results / "confirmed.npy", whole, len(tasks.test))
     cached = sum(result.cached for result in results)
     return [f"{len(results)} classifiers: {len(results) - cached} trained, {cached} from the cache"]
 
@@ -68,6 +68,11 @@ def _chosen(project: Project) -> dict[Cell, list[str]]:
         if choice["unit_real"] < largest:
             continue
         key = choice["unit"], choice["strategy"], choice["n_real"], choice["n_synthetic"]
+        if key not in by_name:
+            raise PipelineError(
+                f"results/choices.json has the cell {key}, which data/recipes.parquet has not; "
+                "`dvc repro choose` makes it again"
+            )
         chosen.setdefault(by_name[key], []).append(choice["arm"])
     return chosen
 

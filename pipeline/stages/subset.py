@@ -23,12 +23,13 @@ def run(project: Project, unit: str | None = None) -> list[str]:
     p = project.parameters
     project.require(project.train)
     train = open_image_set(project.train)
-    write_json(project.unit_list, list(unit_names(p, lambda: len(train))))
+    write_json(project.unit_list, list(unit_names(p, len(train))))
     places = {name: project.unit(name) for name in (project.units if unit is None else [unit])}
     validation = open_image_set(project.validation) if project.validation.exists() else None
     lines = []
     for name, paths in places.items():
-        n, repeat = parse_unit(name).n_real, parse_unit(name).repeat
+        subset = parse_unit(name)
+        n, repeat = subset.n_real, subset.repeat
         seed = p.seed
         index = subset_indices(train.labels, train.n_classes, n, repeat, seed)
         _write(paths.subset, index)

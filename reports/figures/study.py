@@ -51,6 +51,8 @@ class Evidence:
     predictions: NDArray[np.integer[Any]]
     choices: pd.DataFrame
     """What was chosen for each unit and arm; see `reports.verdict.choice`."""
+    margin: float | None
+    """Smallest relevant difference, a fraction; see `reports.verdict.verdict`."""
     confirmed: pd.DataFrame
     """The verdict's classifiers; see `reports.verdict.verdict`."""
     confirmed_predictions: NDArray[np.integer[Any]]

@@ -19,15 +19,15 @@ from scipy.special import bdtr, stdtrit
 from reports.verdict.intervals import (
     CONFIDENCE,
     FEW_DIFFERENCES,
+    ROUNDING,
     StatisticsError,
+    as_differences,
+    check_confidence,
     exact_difference,
 )
 
 SMALLEST_P = 1e-12
 """Smaller p-values are given as this one: the tails say nothing so far out."""
-
-# Means of differences that are 0 but for rounding.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -107,15 +107,8 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     Raises:
         StatisticsError: no units, fewer than two images, or numbers out of range.
     """
-    d = np.asarray(difference, dtype=np.float64)
-    # False for NaN too.
-    if d.ndim != 2 or d.shape[0] < 1 or d.shape[1] < 2 or not (np.abs(d) <= 1 + _ROUNDING).all():
-        raise StatisticsError(
-            f"gain: differences of shape {d.shape}; "
-            "allowed: numbers from -1 to 1, one unit or more x two images or more"
-        )
-    if not 0 < confidence < 1:
-        raise StatisticsError(f"confidence is {confidence}; allowed: above 0 and below 1")
+    d = as_differences(difference, "unit")
+    check_confidence(confidence)
     n_units, n_images = d.shape
     by_unit, by_image = d.mean(axis=1), d.mean(axis=0)
     gain = float(by_unit.mean())
@@ -132,7 +125,7 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     low, high = gain - half, gain + half
     p = _p_value(abs(gain), *parts)
     widened = False
-    if np.count_nonzero(np.abs(by_image) > _ROUNDING) < FEW_DIFFERENCES:
+    if np.count_nonzero(np.abs(by_image) > ROUNDING) < FEW_DIFFERENCES:
         exact = exact_difference(by_image, confidence)
         widened = exact[0] < low or exact[1] > high
         low, high = min(low, exact[0]), max(high, exact[1])
@@ -145,7 +138,7 @@ def _p_value(
     distance: float, of_units: tuple[float, int], of_images: tuple[float, int], v_residual: float
 ) -> float:
     """The level whose half-width is ``distance``."""
-    if distance <= _ROUNDING:
+    if distance <= ROUNDING:
         return 1.0
 
     def beyond(log_p: float) -> float:
@@ -159,7 +152,7 @@ def _p_value(
 
 def _sign_p_value(by_image: NDArray[np.float64], gain: float) -> float:
     """The level at which `exact_difference` just reaches 0: that of the sign test."""
-    better, worse = int((by_image > _ROUNDING).sum()), int((by_image < -_ROUNDING).sum())
+    better, worse = int((by_image > ROUNDING).sum()), int((by_image < -ROUNDING).sum())
     # More images for the worse, yet better on average: at no level do both intervals exclude 0.
     if (better - worse) * gain <= 0:
         return 1.0

@@ -18,7 +18,7 @@ FEW_DIFFERENCES = 30
 """With fewer test images whose answers differ an interval is widened to an exact one."""
 
 # Means of differences that are 0 but for rounding, and numbers of right answers.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 class StatisticsError(ReportError):
@@ -65,7 +65,7 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> MeanInte
         raise StatisticsError(
             f"mean: {array.size} values of shape {array.shape}; allowed: one or more finite numbers"
         )
-    _check_confidence(confidence)
+    check_confidence(confidence)
     mean, n = float(array.mean()), int(array.size)
     if np.ptp(array) == 0:
         return MeanInterval(mean, float("nan"), float("nan"), n)
@@ -184,14 +184,8 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
     Raises:
         StatisticsError: no seeds, fewer than two images, or numbers out of range.
     """
-    d = np.asarray(difference, dtype=np.float64)
-    # False for NaN too.
-    if d.ndim != 2 or d.shape[0] < 1 or d.shape[1] < 2 or not (np.abs(d) <= 1 + _ROUNDING).all():
-        raise StatisticsError(
-            f"gain: differences of shape {d.shape}; "
-            "allowed: numbers from -1 to 1, one seed or more x two images or more"
-        )
-    _check_confidence(confidence)
+    d = as_differences(difference, "seed")
+    check_confidence(confidence)
     n_seeds, n_images = d.shape
     by_seed, by_image = d.mean(axis=1), d.mean(axis=0)
     gain = float(by_seed.mean())
@@ -204,17 +198,37 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
     error = (v_seeds + v_images) ** 0.5
     half = _t_quantile(confidence, freedom) * error
     low, high = gain - half, gain + half
-    if np.count_nonzero(np.abs(by_image) > _ROUNDING) < FEW_DIFFERENCES:
+    if np.count_nonzero(np.abs(by_image) > ROUNDING) < FEW_DIFFERENCES:
         exact = exact_difference(by_image, confidence)
         low, high = min(low, exact[0]), max(high, exact[1])
     return GainInterval(gain, low, high, n_seeds, n_images, error, freedom)
 
 
+def as_differences(difference: ArrayLike, replicate: str) -> NDArray[np.float64]:
+    """Differences as an array, checked.
+
+    Args:
+        difference: numbers in [-1, 1], replicates x test images.
+        replicate: what a row is, for the error.
+
+    Raises:
+        StatisticsError: no rows, fewer than two images, or numbers out of range.
+    """
+    d = np.asarray(difference, dtype=np.float64)
+    # False for NaN too.
+    if d.ndim != 2 or d.shape[0] < 1 or d.shape[1] < 2 or not (np.abs(d) <= 1 + ROUNDING).all():
+        raise StatisticsError(
+            f"gain: differences of shape {d.shape}; "
+            f"allowed: numbers from -1 to 1, one {replicate} or more x two images or more"
+        )
+    return d
+
+
 def exact_difference(by_image: NDArray[np.float64], confidence: float) -> tuple[float, float]:
     """Bounds of a mean difference from the signs of those that are not 0."""
     size = np.abs(by_image)
-    differs = size > _ROUNDING
-    n, m, k = len(by_image), int(differs.sum()), int((by_image > _ROUNDING).sum())
+    differs = size > ROUNDING
+    n, m, k = len(by_image), int(differs.sum()), int((by_image > ROUNDING).sum())
     least, most = _share_interval(m, n, confidence)
     worst, best = (2 * share - 1 for share in _share_interval(k, m, confidence))
     # One image more that differs in full: of few, or none, the sizes say little.
@@ -236,7 +250,8 @@ def _share_interval(k: float, n: int, confidence: float) -> tuple[float, float]:
     return low, high
 
 
-def _check_confidence(confidence: float) -> None:
+def check_confidence(confidence: float) -> None:
+    """Refuse a coverage that is not in (0, 1), with `StatisticsError`."""
     if not 0 < confidence < 1:
         raise StatisticsError(f"confidence is {confidence}; allowed: above 0 and below 1")
 

@@ -126,20 +126,18 @@ def summarise_cells(cells: pd.DataFrame, unit_real: int, n_test: int) -> pd.Data
         )
     rows: list[dict[str, Any]] = []
     for name, group in ordered.groupby(CELL_KEYS, sort=True):
-        by_unit = group.groupby("unit")["test_accuracy"].mean()
-        values = by_unit if len(by_unit) > 1 else group["test_accuracy"]
-        test = accuracy_interval(values.to_numpy(np.float64), n_test)
+        n_units, mean, low, high = _accuracy(group, n_test)
         strategy, n_real, n_synthetic = map(str, name)
         key = strategy, int(n_real), int(n_synthetic)
         rows.append(
             {
                 "unit_real": unit_real,
                 **dict(zip(CELL_KEYS, key, strict=True)),
-                "n_units": len(by_unit),
+                "n_units": n_units,
                 "n_seeds": group["seed"].nunique(),
-                "test_mean": float(by_unit.mean()),
-                "test_low": test.low,
-                "test_high": test.high,
+                "test_mean": mean,
+                "test_low": low,
+                "test_high": high,
                 "validation_mean": float(group["validation_accuracy"].to_numpy(np.float64).mean()),
                 "optimistic": optimistic(*key, unit_real),
             }
@@ -188,11 +186,7 @@ def learning_curve(cells: pd.DataFrame, choices: pd.DataFrame, n_test: int) -> p
     rows = []
     for arm in CURVE_ARMS:
         for n_real, group in found[found["arm"] == arm].groupby("n_real"):
-            by_unit = group.groupby("unit")["test_accuracy"].mean()
-            values = by_unit if len(by_unit) > 1 else group["test_accuracy"]
-            test = accuracy_interval(values.to_numpy(np.float64), n_test)
-            row = [arm, int(str(n_real)), len(by_unit), float(by_unit.mean()), test.low, test.high]
-            rows.append(row)
+            rows.append([arm, int(str(n_real)), *_accuracy(group, n_test)])
     return pd.DataFrame(rows, columns=["arm", "n_real", "n_units", "mean", "low", "high"])
 
 
@@ -285,6 +279,17 @@ def study_findings(
         gain_table(cells, predictions, labels),
         learning_curve(cells, choices, n_test),
     )
+
+
+def _accuracy(group: pd.DataFrame, n_test: int) -> tuple[int, float, float, float]:
+    """Units, mean test accuracy and bounds of one cell's classifiers.
+
+    Over units, in which seeds are averaged first; with one unit over its seeds.
+    """
+    by_unit = group.groupby("unit")["test_accuracy"].mean()
+    values = by_unit if len(by_unit) > 1 else group["test_accuracy"]
+    test = accuracy_interval(values.to_numpy(np.float64), n_test)
+    return len(by_unit), float(by_unit.mean()), test.low, test.high
 
 
 def _by_unit(

@@ -484,3 +484,11 @@ def test_nothing_temporary_is_left(study) -> None:
     assert hidden == []
     unfinished = [path for path in (study.cache / "training").rglob("*") if path.is_file()]
     assert {path.suffix for path in unfinished} <= {".lock"}
+
+
+def test_a_choice_that_the_recipes_do_not_have_is_one_line(augment, copy: Path, parameters) -> None:
+    parameters(copy, {"mix.strategies": ["filtered"]})
+    assert augment(copy, "mix").code == 0
+    error = augment(copy, "confirm").error
+    assert "results/choices.json has the cell ('all-0', " in error
+    assert error.endswith("which data/recipes.parquet has not; `dvc repro choose` makes it again")
