@@ -75,6 +75,12 @@ class UnitPaths:
     filtering: Path  # tables of acceptance and confidence
     inspection: Path  # tables of neighbours, projections and the discriminator's scores
 
+    @property
+    def trained(self) -> dict[str, Path]:
+        """What the training of the generator leaves."""
+        names = ("generator", "checkpoints", "training", "grids")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Project:

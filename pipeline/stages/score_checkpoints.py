@@ -11,9 +11,9 @@ from augment.images.image_sets import open_image_set
 from augment.images.splits import apportion, spread_rows
 from augment.streams import derive_seed
 from pipeline.compute.executor import Watcher, map_units
-from pipeline.examined import Networks
-from pipeline.generator_outputs import generator_checkpoints, over_units
+from pipeline.generators.outputs import generator_checkpoints, over_units
 from pipeline.project import Project
+from pipeline.scoring.networks import Networks
 from reports.scores.table import score_images
 
 N_IMAGES = 2000

@@ -151,8 +151,7 @@ def collapse_line(trained: TrainedGenerator, settings: GanParameters) -> str | N
 def write_no_generator(project: Project) -> None:
     """Leave empty folders where generators, checkpoints, curves and grids would stand."""
     for unit in project.units:
-        paths = project.unit(unit)
-        for folder in (paths.generator, paths.checkpoints, paths.training, paths.grids):
+        for folder in project.unit(unit).trained.values():
             folder.mkdir(parents=True, exist_ok=True)
     write_summary(project)
 
