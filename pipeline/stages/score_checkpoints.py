@@ -27,7 +27,7 @@ def run(project: Project, unit: str | None = None) -> list[str]:
     tables = pd.concat(pd.read_csv(path) for path in paths if path.exists())
     scores = [str(name) for name in tables if name not in ("epoch", "weights")]
     summary = over_units(tables.groupby(["epoch", "weights"]), scores).reset_index()
-    write_csv(project.checkpoint_summary, summary, float_format=None)
+    write_csv(project.results / "checkpoints" / "summary.csv", summary, float_format=None)
     return lines
 
 
