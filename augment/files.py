@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writing, digests, JSON, CSV."""
+"""Files that are whole or absent: atomic writing, digests, arrays, JSON, CSV."""
 
 from __future__ import annotations
 
@@ -119,6 +119,12 @@ def write_csv(path: Path, table: DataFrame, float_format: str | None = "%.6g") -
     with atomic_file(path) as file:
         text = table.to_csv(index=False, float_format=float_format, lineterminator="\n")
         file.write(text.encode())
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array to ``path`` as a .npy file, by `atomic_file`; never an object array."""
+    with atomic_file(path) as file:
+        np.save(file, array, allow_pickle=False)
 
 
 def write_json(path: Path, value: Any) -> None:

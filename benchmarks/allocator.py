@@ -22,7 +22,7 @@ from lenet_step import BATCH, make_step
 from augment.generators.gan.systems import SYSTEMS
 from classifiers.models.contract import Architecture
 from classifiers.models.lenet import LeNet
-from pipeline.cli import ALLOCATOR
+from pipeline.process import ALLOCATOR
 
 STEPS = 200
 ROUNDS = 5

@@ -19,7 +19,7 @@ import pandas as pd
 from augment.files import read_json, write_json
 from augment.mixing.recipes import cells_from_table
 from classifiers.grid import CellTask
-from pipeline.cell_tasks import CellTasks, train_tasks
+from pipeline.cells.tasks import CellTasks, train_tasks
 from pipeline.project import Project
 
 SHARES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)

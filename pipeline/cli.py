@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
+import importlib
 import importlib.metadata
-import io
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.exceptions import TyperException
 
 # Slow imports (torch, pandas, matplotlib) stay inside the commands: --help is instant.
-from augment.errors import AugmentError
-from classifiers.errors import ClassifierError
-from pipeline.errors import Interrupted, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.paths import user_path
+from pipeline.process import keep_freed_memory, run_and_exit, run_the_checkouts_own_code
 from pipeline.project import Project
-from reports.errors import ReportError
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -40,15 +35,8 @@ Unit = Annotated[
     str | None,
     typer.Option(help="Only this unit of params.yaml.  [default: all of them, side by side]"),
 ]
-_CTRL_C = 130
 _WIDEST = 100
 """Columns of a table on a terminal."""
-# mallopt's numbers of two parameters of glibc, the environment's names for them, and values: memory
-# below 1 GiB that was freed is kept, blocks up to 32 MiB (the most that is allowed) come from it.
-ALLOCATOR = (
-    (-1, "MALLOC_TRIM_THRESHOLD_", 2**30),
-    (-3, "MALLOC_MMAP_THRESHOLD_", 2**25),
-)
 
 
 class Format(StrEnum):
@@ -91,11 +79,17 @@ def _options(
     pass
 
 
-def _stage(name: str, run: Callable[[Project], Iterable[str]]) -> None:
-    """Run a stage, print its lines, and log its time outside the tracked artefacts."""
+def _stage(name: str, *unit: str | None) -> None:
+    """Run a stage, print its lines, and log its time outside the tracked artefacts.
+
+    Args:
+        name: of the command; its file in pipeline/stages is called so.
+        unit: of a stage over units: the only one to do, or None for all of them.
+    """
+    stage = importlib.import_module(f"pipeline.stages.{name.replace('-', '_')}")
     project = Project.find()
     began = time.time()
-    for line in run(project):
+    for line in stage.run(project, *unit):
         print(line)
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return  # the first of several training processes speaks for all
@@ -108,49 +102,37 @@ def _stage(name: str, run: Callable[[Project], Iterable[str]]) -> None:
 @app.command()
 def fetch() -> None:
     """Bring the real images in and split them into train, validation and test."""
-    from pipeline.stages.fetch import run
-
-    _stage("fetch", run)
+    _stage("fetch")
 
 
 @app.command()
 def train_examiner() -> None:
     """Train the classifier that only reports (FID features, IS, label match)."""
-    from pipeline.stages.train_examiner import run
-
-    _stage("train-examiner", run)
+    _stage("train-examiner")
 
 
 @app.command()
 def subset(unit: Unit = None) -> None:
     """Choose the training images that a unit may see."""
-    from pipeline.stages.subset import run
-
-    _stage("subset", lambda project: run(project, unit))
+    _stage("subset", unit)
 
 
 @app.command()
 def train_judge(unit: Unit = None) -> None:
     """Train the unit's judge, which selects and filters generated images."""
-    from pipeline.stages.train_judge import run
-
-    _stage("train-judge", lambda project: run(project, unit))
+    _stage("train-judge", unit)
 
 
 @app.command()
 def train_gan(unit: Unit = None) -> None:
     """Train the unit's generator; stopped and run again, it goes on where it was."""
-    from pipeline.stages.train_gan import run
-
-    _stage("train-gan", lambda project: run(project, unit))
+    _stage("train-gan", unit)
 
 
 @app.command()
 def score_checkpoints(unit: Unit = None) -> None:
     """Score the generators of the epochs that training kept, by the examiner."""
-    from pipeline.stages.score_checkpoints import run
-
-    _stage("score-checkpoints", lambda project: run(project, unit))
+    _stage("score-checkpoints", unit)
 
 
 @app.command()
@@ -199,7 +181,6 @@ def generate(
 ) -> None:
     """Draw images from the trained generator: augment generate --label 7 --n 6000."""
     from pipeline.commands import draw
-    from pipeline.stages import generate as stage
 
     given = {
         name
@@ -207,7 +188,7 @@ def generate(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     }
     if given <= {"unit"}:
-        _stage("generate", lambda project: stage.run(project, unit))
+        _stage("generate", unit)
         return
     if unit is not None:
         raise PipelineError("--unit writes the study's pool; it goes with no other option")
@@ -233,65 +214,49 @@ def generate(
 @app.command("filter")
 def filter_(unit: Unit = None) -> None:
     """Keep the generated images that the judge reads as asked, topped up to a fixed number."""
-    from pipeline.stages.filter import run
-
-    _stage("filter", lambda project: run(project, unit))
+    _stage("filter", unit)
 
 
 @app.command()
 def inspect(unit: Unit = None) -> None:
     """Set generated images beside real ones: copies, neighbours, projections, discriminator."""
-    from pipeline.stages.inspect import run
-
-    _stage("inspect", lambda project: run(project, unit))
+    _stage("inspect", unit)
 
 
 @app.command()
 def mix() -> None:
     """Write the recipe of every cell: real x synthetic counts x strategies x seeds."""
-    from pipeline.stages.mix import run
-
-    _stage("mix", run)
+    _stage("mix")
 
 
 @app.command()
 def train_classifiers() -> None:
     """Train one classifier a cell, in parallel; finished cells are kept and not trained again."""
-    from pipeline.stages.train_classifiers import run
-
-    _stage("train-classifiers", run)
+    _stage("train-classifiers")
 
 
 @app.command()
 def choose() -> None:
     """Choose the mix and the control of every unit, by other units' validation images."""
-    from pipeline.stages.choose import run
-
-    _stage("choose", run)
+    _stage("choose")
 
 
 @app.command()
 def confirm() -> None:
     """Train the chosen cells again with fresh seeds: they alone make the verdict."""
-    from pipeline.stages.confirm import run
-
-    _stage("confirm", run)
+    _stage("confirm")
 
 
 @app.command()
 def score() -> None:
     """Score the generated images against real test images: FID, Inception Score, label match."""
-    from pipeline.stages.score import run
-
-    _stage("score", run)
+    _stage("score")
 
 
 @app.command()
 def report() -> None:
     """Write results/report.html, the figures and results/metrics.json."""
-    from pipeline.stages.report import run
-
-    _stage("report", run)
+    _stage("report")
 
 
 @app.command()
@@ -455,85 +420,13 @@ def preset(
         print(f"{name}: {len(edit.changes)} keys of params.yaml changed; next: augment check")
 
 
-def _run_the_checkouts_own_code() -> None:
-    """Start again with the code of the checkout that the command was called in, if another.
-
-    DVC runs queued experiments in copies of the project; each must run the code that it records,
-    not that of the checkout which was installed. Modules beside params.yaml can be imported then.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "params.yaml").is_file():
-            own = folder / "pipeline" / "cli.py"
-            if (folder / ".dvc").is_dir() and own.is_file() and not own.samefile(__file__):
-                paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-                os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-                command = [sys.executable, "-m", "pipeline.cli", *sys.argv[1:]]
-                os.execv(sys.executable, command)
-            # A classifier of the user's own is a module beside params.yaml.
-            if str(folder) not in sys.path:
-                sys.path.append(str(folder))
-            return
-
-
-def _keep_freed_memory() -> None:
-    """Keep the memory of a training step for the next one.
-
-    glibc gives large blocks back as they are freed and takes them anew, page by page, at every
-    step, which costs a small network a tenth to a fifth of its time (benchmarks/allocator.py).
-    What the user's environment says of it is left as it is; other C libraries have no mallopt.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    for parameter, name, value in ALLOCATOR:
-        if name not in os.environ:
-            os.environ[name] = str(value)  # for the processes that train side by side
-            if mallopt is not None:
-                mallopt(parameter, value)
-
-
-def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
-
-
 def main() -> NoReturn:
-    """Run the command line: a problem that the user can act on is one line and exit code 2."""
-    _run_the_checkouts_own_code()
-    _keep_freed_memory()
-    for stream in (sys.stdout, sys.stderr):
-        # A class name or path that the terminal cannot show is no reason to fail.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        # Named, for another checkout's own code is started as a module.
-        code = app(sys.argv[1:] or ["--help"], prog_name="augment", standalone_mode=False)
-    except Interrupted as stop:
-        print(stop, file=sys.stderr)
-        sys.exit(stop.exit_code)
-    except (AugmentError, ClassifierError, PipelineError, ReportError) as error:
-        _fail(str(error))
-    except TyperException as error:
-        format_message = getattr(error, "format_message", None)
-        _fail(format_message() if format_message else str(error))
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        _fail(f"{error.strerror or error}{where}")
-    except MemoryError:
-        _fail("memory is full; lower compute.processes or the sizes in params.yaml")
-    except RuntimeError as error:
-        # What torch and joblib raise when memory is full has no common class.
-        full = type(error).__name__ in {"OutOfMemoryError", "TerminatedWorkerError"}
-        if not full and "can't allocate memory" not in str(error):
-            raise
-        _fail(
-            "a process ended, most likely because memory was full; lower "
-            "compute.processes or train_gan.options.batch_size"
-        )
-    except (KeyboardInterrupt, typer.Abort):
-        code = _CTRL_C
-    if code == _CTRL_C:  # Typer turns Ctrl-C into this code without a word.
-        print("stopped; run the same command again to go on", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    """Run the command line and exit."""
+    run_the_checkouts_own_code()
+    keep_freed_memory()
+    arguments = sys.argv[1:] or ["--help"]
+    # Named, for another checkout's own code is started as a module.
+    run_and_exit(lambda: app(arguments, prog_name="augment", standalone_mode=False))
 
 
 if __name__ == "__main__":

@@ -75,6 +75,12 @@ class UnitPaths:
     filtering: Path  # tables of acceptance and confidence
     inspection: Path  # tables of neighbours, projections and the discriminator's scores
 
+    @property
+    def trained(self) -> dict[str, Path]:
+        """What the training of the generator leaves."""
+        names = ("generator", "checkpoints", "training", "grids")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Project:
@@ -131,14 +137,6 @@ class Project:
         value = os.environ.get("AUGMENT_DATA_DIR")
         return data_dir_of(value, self.root, self.parameters.data.source)
 
-    def given_path(self, text: str, name: str = "data.path") -> Path:
-        """Return a path as the user wrote it in params.yaml: ``~`` or relative to the project.
-
-        Raises:
-            PipelineError: it cannot be a path; ``name`` is the key that holds it.
-        """
-        return user_path(text, self.root, name)
-
     @property
     def inception_weights(self) -> Path | None:
         """The file that score.inception_weights names.
@@ -149,7 +147,7 @@ class Project:
         name, text = "score.inception_weights", self.parameters.score.inception_weights
         if text is None:
             return None
-        path = self.given_path(text, name)
+        path = user_path(text, self.root, name)
         refuse_outputs(path, self.root, name, above=False)
         return path
 
@@ -206,21 +204,6 @@ class Project:
     def results(self) -> Path:
         """Tables, scores, figures and the report."""
         return self.root / "results"
-
-    @property
-    def training_summary(self) -> Path:
-        """The curves of all units: mean, least and largest."""
-        return self.results / "training" / "summary.csv"
-
-    @property
-    def training_metrics(self) -> Path:
-        """The last epochs' numbers, averaged over the units."""
-        return self.results / "training" / "metrics.json"
-
-    @property
-    def checkpoint_summary(self) -> Path:
-        """The scores of the kept generators of all units: mean, least and largest."""
-        return self.results / "checkpoints" / "summary.csv"
 
     @property
     def log(self) -> Path:

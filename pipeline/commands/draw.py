@@ -27,7 +27,7 @@ from pipeline.compute.progress import Progress
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
 from pipeline.paths import refuse_outputs
-from pipeline.pools import class_names_of, draw_by_answer
+from pipeline.pools.pool import class_names_of, draw_by_answer
 from pipeline.project import Project
 
 _PREVIEW = "preview.png"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from augment.images.image_sets import ImageSet, ImageSetWriter, one_line
+from augment.images.image_sets import one_line
+from augment.sources import FetchedData, fetch_source
 from augment.sources.grouping import (
     groups_by_pattern,
     look_up,
@@ -18,12 +19,13 @@ from augment.sources.grouping import (
     read_group_table,
 )
 from augment.sources.partition import Given, Partition, partition
+from pipeline.compute.progress import Progress
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import DataParameters, Parameters
 from pipeline.paths import refuse_outputs, user_path
+from pipeline.project import Project
 
 PARTS = ("train", "validation", "test")
-_BLOCK = 1024
 Part = TypeVar("Part")
 
 FileNames = tuple[str, str]
@@ -41,6 +43,36 @@ def source_path(data: DataParameters, root: Path) -> Path | None:
     path = user_path(data.path, root, "data.path")
     refuse_outputs(path, root, "data.path")
     return path
+
+
+def fetch_images(project: Project, path: Path | None, work: Path) -> FetchedData:
+    """Read the source's images at the study's size.
+
+    Args:
+        project: whose section data says which.
+        path: from `source_path`.
+        work: a folder to write in.
+
+    Raises:
+        PipelineError: a link in the folder leads into what a stage writes.
+        AugmentError: the source cannot be read.
+    """
+    data = project.parameters.data
+    with Progress("fetch", "images") as progress:
+        fetched = fetch_source(
+            data.source,
+            path=path,
+            data_dir=project.data_dir if path is None else None,
+            image_size=data.image_size,
+            channels=data.channels,
+            workdir=work,
+            nested=data.nested,
+            follow_links=data.follow_links,
+            on_progress=progress.update,
+        )
+    for link in fetched.links:
+        refuse_outputs(link, project.root, "a link in data.path")
+    return fetched
 
 
 def usable_parts(
@@ -140,32 +172,6 @@ def part_counts(
 ) -> dict[str, np.ndarray]:
     """Return the images of each class in every part: int64, n_classes."""
     return {
-        name: np.bincount(given[rows.source].labels[rows.index], minlength=n_classes).astype(
-            np.int64
-        )
+        name: np.bincount(given[rows.source].labels[rows.index], minlength=n_classes)
         for name, rows in divided.parts.items()
     }
-
-
-def copy_part(
-    image_set: ImageSet, index: np.ndarray, folder: Path, on_progress: Callable[..., None]
-) -> None:
-    """Copy some images to a set of their own, block by block.
-
-    Args:
-        image_set: where they come from.
-        index: which, int64.
-        folder: of the new set, named as its part.
-        on_progress: called with the images copied, those of the part, and its name.
-    """
-    with ImageSetWriter(
-        folder,
-        (len(index), *image_set.images.shape[1:]),
-        image_set.class_names,
-        source=str(image_set.meta.get("source", "unknown")),
-        made_by=image_set.meta.get("made_by", {}) | {"part": folder.name},
-    ) as writer:
-        for start in range(0, len(index), _BLOCK):
-            rows = index[start : start + _BLOCK]
-            writer.append(image_set.images[rows], image_set.labels[rows])
-            on_progress(start + len(rows), len(index), folder.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from augment.mixing.counts import (
@@ -13,7 +13,7 @@ from augment.mixing.counts import (
     unknown_classes,
 )
 from pipeline.parameters.errors import ParameterError
-from pipeline.parameters.models import GanParameters, Parameters
+from pipeline.parameters.models import Parameters
 from pipeline.parameters.text import nearest, shown
 from pipeline.parameters.units import parse_unit
 from pipeline.units import unit_names
@@ -138,23 +138,20 @@ def _wrong_units(
 
 
 def _wrong_batches(parameters: Parameters, n_train: int) -> Iterator[str]:
-    """Yield why a unit's images cannot fill a batch; a folder's images need no generator."""
+    """Yield why a batch cannot be filled by a unit's images, or shared by the processes."""
+    gan = parameters.train_gan
     if parameters.generate.source == "folder":
-        return
-    sizes = {parse_unit(unit).n_real or n_train for unit in unit_names(parameters, n_train)}
-    yield from _wrong_batch(parameters.train_gan, min(sizes))
-
-
-def _wrong_batch(gan: GanParameters, n_train: int) -> Iterator[str]:
-    """Yield why a batch cannot be filled by the training set, or shared by the processes."""
+        return  # needs no generator
     from augment.generators.family import system_of
 
+    units = [parse_unit(name) for name in unit_names(parameters, n_train)]
+    smallest = min(unit.n_real or n_train for unit in units)
     system = system_of(gan.system, gan.options)
     batch = system.batch_size
     own = "" if "batch_size" in gan.options else f" ({gan.system}'s own)"
     key = f"train_gan.options.batch_size is {batch}{own}"
-    if batch > n_train:
-        yield f"{key}; allowed: at most the {n_train} training images"
+    if batch > smallest:
+        yield f"{key}; allowed: at most the {smallest} training images"
     if batch % gan.processes:
         yield f"{key}; allowed: a multiple of train_gan.processes, {gan.processes}"
     if batch == gan.processes and system.batch_norm:
@@ -164,26 +161,26 @@ def _wrong_batch(gan: GanParameters, n_train: int) -> Iterator[str]:
         )
 
 
-def _units_per_class(parameters: Parameters, real: np.ndarray) -> list[np.ndarray]:
-    """Return the training images of each class of every unit."""
+def _most_asked(
+    parameters: Parameters, real: np.ndarray, class_names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Return the images of each class that each entry of mix.synthetic asks of a unit at most."""
+    import numpy as np
+
     from augment.images.subsets import subset_counts
 
     n_train = int(real.sum())
-    units = [parse_unit(name) for name in unit_names(parameters, n_train)]
-    return [
-        subset_counts(real, min(unit.n_real or n_train, n_train), unit.repeat) for unit in units
+    units = [
+        subset_counts(real, min(unit.n_real or n_train, n_train), unit.repeat)
+        for unit in map(parse_unit, unit_names(parameters, n_train))
     ]
-
-
-def _most_asked(
-    entry: Count, units: Sequence[np.ndarray], class_names: Sequence[str]
-) -> np.ndarray:
-    """Return the images of each class that an entry of mix.synthetic asks of a unit at the most."""
-    import numpy as np
-
-    counts = [counts_per_class(entry, unit, class_names) for unit in units]
-    most: np.ndarray = np.maximum.reduce(counts)
-    return most
+    return {
+        f"mix.synthetic[{index}] is {shown(entry)}": np.max(
+            [counts_per_class(entry, unit, class_names) for unit in units], axis=0
+        )
+        for index, entry in enumerate(parameters.mix.synthetic)
+        if not unknown_classes(entry, class_names)
+    }
 
 
 def _small_pools(
@@ -193,16 +190,11 @@ def _small_pools(
     from augment.images.splits import scored_per_class
     from augment.mixing.strategies import STRATEGIES
 
-    units = _units_per_class(parameters, real)
     used = {STRATEGIES[name].pool for name in parameters.mix.strategies}
     sizes = {"generated": ("generate.per_class", parameters.generate.per_class)}
     if parameters.filter is not None:
         sizes["filtered"] = ("filter.per_class", parameters.filter.per_class)
-    demands: Mapping[str, np.ndarray] = {
-        f"mix.synthetic[{index}] is {shown(entry)}": _most_asked(entry, units, class_names)
-        for index, entry in enumerate(parameters.mix.synthetic)
-        if not unknown_classes(entry, class_names)
-    }
+    demands = _most_asked(parameters, real, class_names)
     for pool, (key, size) in sizes.items():
         wanted = dict(demands) if pool in used else {}
         if test is not None and (pool == "generated" or pool in used):

@@ -55,10 +55,7 @@ def parse_parameters(values: object, name: str = "params.yaml") -> Parameters:
         ParameterError: all problems, a line each.
     """
     parameters: Parameters | None = None
-    values, renamed = _without_old_section(values)
-    values, found = _without_old_options(values)
-    values, units = _without_old_units(values)
-    found = [*renamed, *units, *found]
+    values, found = _as_today(values)
     try:
         parameters = Parameters.model_validate(values)
     except ValidationError as error:
@@ -72,57 +69,50 @@ def parse_parameters(values: object, name: str = "params.yaml") -> Parameters:
     return parameters
 
 
-def _without_old_section(values: object) -> tuple[object, list[str]]:
-    """Return values with the section lenet under its name of today, and a line that says so."""
-    if not isinstance(values, dict) or "lenet" not in values or "classifier" in values:
-        return values, []
-    section = values["lenet"]
-    old = section if isinstance(section, dict) else {}
-    new = {"model": "lenet", "pretrained": False} | old
-    line = (
-        "lenet is called classifier now, and says which model it is; write the section as "
-        f"classifier: {{{', '.join(f'{key}: {shown(value)}' for key, value in new.items())}}}"
-    )
-    rest = {key: value for key, value in values.items() if key != "lenet"}
-    return rest | {"classifier": new}, [line]
-
-
-def _without_old_units(values: object) -> tuple[object, list[str]]:
-    """Return values without a list of units, and a line that says what stands for it now."""
-    if not isinstance(values, dict) or "units" not in values or "study" in values:
-        return values, []
-    study = {"protocol": "published", "repeats": 1, "repeats_below": 1}
-    study |= {"confirm_seeds": 2, "margin": None}
-    line = (
-        "units follow from the section study and mix.real now; write instead of units "
-        f"study: {{{', '.join(f'{key}: {shown(value)}' for key, value in study.items())}}}, "
-        "or protocol: strict, which gives every real count units of its own"
-    )
-    rest = {key: value for key, value in values.items() if key != "units"}
-    return rest | {"study": study}, [line]
-
-
-def _without_old_options(values: object) -> tuple[object, list[str]]:
-    """Return values without a generator's options as keys of train_gan, and a line that says so."""
+def _as_today(values: object) -> tuple[object, list[str]]:
+    """Return values with what was called otherwise under today's names, and lines that say so."""
     if not isinstance(values, dict):
         return values, []
+    values, lines = dict(values), []
+    if "lenet" in values and "classifier" not in values:
+        section = values.pop("lenet")
+        old = section if isinstance(section, dict) else {}
+        values["classifier"] = {"model": "lenet", "pretrained": False} | old
+        lines.append(
+            "lenet is called classifier now, and says which model it is; write the section as "
+            f"classifier: {_flow(values['classifier'])}"
+        )
+    if "units" in values and "study" not in values:
+        del values["units"]
+        values["study"] = {"protocol": "published", "repeats": 1, "repeats_below": 1}
+        values["study"] |= {"confirm_seeds": 2, "margin": None}
+        lines.append(
+            "units follow from the section study and mix.real now; write instead of units "
+            f"study: {_flow(values['study'])}, "
+            "or protocol: strict, which gives every real count units of its own"
+        )
     section = values.get("train_gan")
-    if not isinstance(section, dict) or not section.keys() - GanParameters.model_fields.keys():
-        return values, []
-    from augment.generators.family import systems
+    if isinstance(section, dict) and section.keys() - GanParameters.model_fields.keys():
+        from augment.generators.family import systems
 
-    known = {key for system in systems().values() for key in system.Options.model_fields}
-    old = [key for key in section if key in known]
-    if not old:
-        return values, []
-    given = ", ".join(f"{key}: {shown(section[key])}" for key in old if section[key] is not None)
-    left = {key: value for key, value in section.items() if key not in old}
-    also = f" (and {len(old) - 1} more)" if len(old) > 1 else ""
-    line = (
-        f"train_gan.{old[0]}{also} is an option now, and only what differs from the system is "
-        f"written; replace what stands there by options: {{{given}}}"
-    )
-    return values | {"train_gan": {"options": {}} | left}, [line]
+        known = {key for system in systems().values() for key in system.Options.model_fields}
+        old = {key: section[key] for key in section if key in known}
+        if old:
+            values["train_gan"] = {"options": {}} | {
+                key: value for key, value in section.items() if key not in old
+            }
+            also = f" (and {len(old) - 1} more)" if len(old) > 1 else ""
+            given = {key: value for key, value in old.items() if value is not None}
+            lines.append(
+                f"train_gan.{next(iter(old))}{also} is an option now, and only what differs from "
+                "the system is written; replace what stands there by options: " + _flow(given)
+            )
+    return values, lines
+
+
+def _flow(values: Mapping[str, object]) -> str:
+    """Return a mapping as YAML writes it in one line."""
+    return f"{{{', '.join(f'{key}: {shown(value)}' for key, value in values.items())}}}"
 
 
 def parse_data(values: object) -> DataParameters | None:

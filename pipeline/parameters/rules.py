@@ -11,7 +11,7 @@ from functools import partial
 from pydantic import ValidationError
 
 from pipeline.parameters.models import Parameters
-from pipeline.parameters.text import allowed_names, nearest, problems, shown
+from pipeline.parameters.text import allowed_names, did_you_mean, problems, shown
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
@@ -105,11 +105,10 @@ def _wrong_model(p: Parameters) -> Iterator[str]:
 
         names = [*BUILT_IN, *model_names()]
         if name not in names:
-            close = nearest(name, names)
-            meant = f"did you mean {close}? " if close else ""
             yield (
-                f"{given}; {meant}allowed: {', '.join(BUILT_IN)}, a classification model of "
-                "torchvision that ends with a linear layer, or package.module:function"
+                f"{given}; {did_you_mean(name, names)}allowed: {', '.join(BUILT_IN)}, a "
+                "classification model of torchvision that ends with a linear layer, or "
+                "package.module:function"
             )
     elif not _FACTORY.fullmatch(name):
         yield f"{given}; allowed: package.module:function, each a name of Python"

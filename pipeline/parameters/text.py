@@ -62,9 +62,13 @@ def nearest(given: str, names: Iterable[str]) -> str | None:
 def allowed_names(given: str, names: Iterable[str]) -> str:
     """Return which names there are, behind the one that an unknown one most likely means."""
     names = list(names)
+    return f"{did_you_mean(given, names)}allowed: {', '.join(names)}"
+
+
+def did_you_mean(given: str, names: Iterable[str]) -> str:
+    """Return the question whether the nearest name is meant, with a space; or nothing."""
     close = nearest(given, names)
-    meant = f"did you mean {close}? " if close else ""
-    return f"{meant}allowed: {', '.join(names)}"
+    return f"did you mean {close}? " if close else ""
 
 
 def dotted(location: Sequence[int | str]) -> str:
@@ -160,26 +164,24 @@ def _find(model: type[BaseModel], location: Sequence[int | str]) -> tuple[FieldI
     return field, False
 
 
-def _nearest(model: type[BaseModel], location: Sequence[int | str]) -> str | None:
-    """Return the known key that an unknown one most likely means, dotted, or None."""
-    *parents, name = (str(part) for part in location)
-    here: type[BaseModel] | None = model
+def _unknown_key(model: type[BaseModel], location: Sequence[int | str]) -> tuple[str, str | None]:
+    """Return the line on an unknown key, and the known key that it most likely means."""
+    *parents, name = map(str, location)
+    here = model
     for parent in parents:
-        here = section_of(here.model_fields[parent]) if here is not None else None
-    if here is not None:
-        close = nearest(name, here.model_fields)
-        if close:
-            return ".".join([*parents, close])
-    # Right key, wrong section: an exact name elsewhere beats nothing.
-    keys = [known.key for known in describe(model)]
-    same = [key for key in keys if key.rpartition(".")[2] == name]
-    return same[0] if len(same) == 1 else None
-
-
-def _known_here(model: type[BaseModel], location: Sequence[int | str]) -> str:
-    field, _ = _find(model, location[:-1])
-    section = section_of(field) if field is not None else model
-    return ", ".join(section.model_fields) if section is not None else ""
+        here = section_of(here.model_fields[parent]) or here
+    meant = None
+    if close := nearest(name, here.model_fields):
+        meant = ".".join([*parents, close])
+    else:
+        # Right key, wrong section: an exact name elsewhere beats nothing.
+        keys = [known.key for known in describe(model)]
+        same = [key for key in keys if key.rpartition(".")[2] == name]
+        meant = same[0] if len(same) == 1 else None
+    # A key may be any text or number of the YAML file: keep it to one short line.
+    key = dotted([*location[:-1], shown(name)[1:-1]])
+    hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(here.model_fields)}"
+    return f"{key} is not a known key; {hint}", meant
 
 
 def problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -189,39 +191,29 @@ def problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """
     unknown: list[str] = []
     others: list[str] = []
-    meant: set[str] = set()
+    meant: set[str | None] = set()
     details = error.errors(include_url=False)
     for detail in details:
         if detail["type"] in _UNKNOWN_KEY:
-            # A key may be any text or number of the YAML file: keep it to one short line.
-            location = detail["loc"]
-            name = shown(str(location[-1]))[1:-1]
-            key = dotted([*location[:-1], name])
-            nearest = _nearest(model, location)
-            if nearest:
-                meant.add(nearest)
-                unknown.append(f"{key} is not a known key; did you mean {nearest}?")
-            else:
-                known = _known_here(model, location)
-                unknown.append(f"{key} is not a known key; allowed: {known}")
+            line, close = _unknown_key(model, detail["loc"])
+            unknown.append(line)
+            meant.add(close)
     for detail in details:
-        location, kind = detail["loc"], detail["type"]
-        key = dotted(location)
+        kind, value, key = detail["type"], detail["input"], dotted(detail["loc"])
         if kind in _UNKNOWN_KEY or (kind == "missing" and key in meant):
             continue
         if kind == "repeated":
             index = detail["ctx"]["index"]
-            value = shown(detail["input"][index])
-            others.append(f"{key}[{index}] is {value} again; allowed: every entry once")
+            repeated = shown(value[index])
+            others.append(f"{key}[{index}] is {repeated} again; allowed: every entry once")
             continue
-        field, entry = _find(model, location)
+        field, entry = _find(model, detail["loc"])
         if field is None:
-            others.append(f"the content is {shown(detail['input'])}; allowed: sections of keys")
+            others.append(f"the content is {shown(value)}; allowed: sections of keys")
             continue
-        value = detail["input"]
         allowed = allowed_text(field, entry=entry)
         if isinstance(value, float) and value.is_integer() and "whole number" in allowed:
             allowed += f" (written {int(value)})"  # 1e5 and 100000.0 are fractions to YAML
-        state = "missing" if kind == "missing" else shown(detail["input"])
+        state = "missing" if kind == "missing" else shown(value)
         others.append(f"{key} is {state}; allowed: {allowed}")
     return unknown + others

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.text import shown
 
-UNIT_NAMES = "all-<repeat> or <images>-<repeat>, such as all-0 or 600-2"
-"""What a unit may be called, for the user."""
-
 _UNIT = re.compile(r"(all|[1-9][0-9]{0,9})-(0|[1-9][0-9]{0,9})")
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(NamedTuple):
     """A training subset, its ``repeat``-th draw of ``n_real`` images; None means all of them."""
 
     n_real: int | None
@@ -30,5 +26,8 @@ def parse_unit(name: str) -> Unit:
     """
     match = _UNIT.fullmatch(name)
     if match is None:
-        raise ParameterError(f"unit {shown(name)} is not known; allowed: {UNIT_NAMES}")
+        raise ParameterError(
+            f"unit {shown(name)} is not known; allowed: all-<repeat> or <images>-<repeat>, such as "
+            "all-0 or 600-2"
+        )
     return Unit(None if match[1] == "all" else int(match[1]), int(match[2]))

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 import pandas as pd
 
-from augment.files import atomic_file, read_json
+from augment.files import read_json
 from augment.mixing.recipes import Cell, cells_from_table
-from classifiers.grid import CellResult, accuracies
-from pipeline.cell_results import validation_accuracy, write_predictions
-from pipeline.cell_tasks import CellTasks, train_tasks
+from pipeline.cells.results import (
+    result_row,
+    validation_accuracy,
+    write_predictions,
+    write_results,
+)
+from pipeline.cells.tasks import CellTasks, train_tasks
 from pipeline.errors import PipelineError
 from pipeline.project import Project
 
@@ -46,12 +50,11 @@ def run(project: Project) -> list[str]:
         for cell, result in zip(by_half, half, strict=True)
     }
     rows = [
-        _row(fresh, result, tasks)
+        result_row(fresh, result, tasks)
         | {"arms": chosen[cell], "half_validation_accuracy": of_half.get(cell, math.nan)}
         for (cell, fresh), result in zip(runs, whole, strict=True)
     ]
-    with atomic_file(project.results / "confirmed.parquet") as file:
-        pd.DataFrame(rows, columns=_COLUMNS).to_parquet(file, index=False)
+    write_results(project.results / "confirmed.parquet", rows, _COLUMNS)
     write_predictions(project.results / "confirmed.npy", whole, len(tasks.test))
     cached = sum(result.cached for result in results)
     return [f"{len(results)} classifiers: {len(results) - cached} trained, {cached} from the cache"]
@@ -60,7 +63,7 @@ def run(project: Project) -> list[str]:
 def _chosen(project: Project) -> dict[Cell, list[str]]:
     """Return the chosen cells, each with the arms that it serves in its unit."""
     recipes = project.read(project.recipes, lambda path: cells_from_table(pd.read_parquet(path)))
-    by_name = {_name(cell): cell for cell in recipes}
+    by_name = {(c.unit, c.strategy, c.n_real, c.n_synthetic): c for c in recipes}
     choices = project.read(project.results / "choices.json", read_json)["choices"]
     largest = max((choice["unit_real"] for choice in choices), default=0)
     chosen: dict[Cell, list[str]] = {}
@@ -75,24 +78,3 @@ def _chosen(project: Project) -> dict[Cell, list[str]]:
             )
         chosen.setdefault(by_name[key], []).append(choice["arm"])
     return chosen
-
-
-def _name(cell: Cell) -> tuple[str, str, int, int]:
-    return cell.unit, cell.strategy, cell.n_real, cell.n_synthetic
-
-
-def _row(cell: Cell, result: CellResult, tasks: CellTasks) -> dict[str, object]:
-    accuracy, _, _ = accuracies(result.predictions[0], tasks.test.labels, tasks.test.n_classes)
-    on_validation, n_validation = validation_accuracy(cell, result, tasks)
-    return {
-        "unit": cell.unit,
-        "unit_real": cell.unit_real,
-        "strategy": cell.strategy,
-        "n_real": cell.n_real,
-        "n_synthetic": cell.n_synthetic,
-        "seed": cell.seed,
-        "steps": result.steps,
-        "n_validation": n_validation,
-        "validation_accuracy": on_validation,
-        "test_accuracy": accuracy,
-    }

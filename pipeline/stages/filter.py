@@ -14,9 +14,9 @@ from augment.images.image_sets import open_image_set
 from classifiers.checkpoints import load_classifier
 from classifiers.prediction import predict
 from pipeline.compute.executor import Watcher, map_units
-from pipeline.confidence import confidence_tables
-from pipeline.filtered_pool import write_filtered
-from pipeline.pools import open_pool, short_classes
+from pipeline.pools.confidence import confidence_tables
+from pipeline.pools.filtered import write_filtered
+from pipeline.pools.pool import open_pool, short_classes
 from pipeline.project import Project
 from pipeline.unit_images import unit_validation
 

@@ -11,8 +11,8 @@ from augment.generators.sampling import load_sampler
 from augment.images.image_sets import ImageSetWriter, open_image_set
 from classifiers.checkpoints import load_classifier
 from pipeline.compute.executor import Watcher, map_units
-from pipeline.given_pool import copy_pool
-from pipeline.pools import Batch, class_names_of, draw_by_answer, pool_seed, short_classes
+from pipeline.pools.given_pool import copy_pool
+from pipeline.pools.pool import Batch, class_names_of, draw_by_answer, pool_seed, short_classes
 from pipeline.project import Project
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from augment.files import atomic_folder, write_csv, write_json
 from augment.generators.gan.discrimination import checkpoint_scores
-from augment.images.image_sets import ImageSet, open_image_set
-from augment.streams import derive_seed, numpy_stream
+from augment.images.image_sets import open_image_set
+from augment.streams import derive_seed
 from classifiers.checkpoints import load_classifier
-from classifiers.prediction import predict
 from pipeline.compute.executor import Watcher, map_units
-from pipeline.neighbours import copy_counts, neighbour_tables
 from pipeline.project import Project, read_array
-from reports.inspection.projection import joint_projection
+from pipeline.scoring.neighbours import copy_counts, neighbour_tables
+from pipeline.scoring.projection import projection, random_images
 
-N_PROJECTED = 100
 N_SCORED = 1000
 
 
@@ -45,22 +42,14 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         write_json(out / "copies.json", copied)
         watcher.update(2, 4, "copies")
         examiner = load_classifier(project.examiner, p.classifier.model)
-        chosen = {"real": _sample(test, N_PROJECTED, seed)}
-        chosen["generated"] = _sample(pool, N_PROJECTED, seed)
-        *placed, explained = joint_projection(
-            *(predict(examiner, images.images).features for images in chosen.values())
-        )
-        table = pd.concat(
-            pd.DataFrame({"group": name, "label": images.labels, "x": xy[:, 0], "y": xy[:, 1]})
-            for (name, images), xy in zip(chosen.items(), placed, strict=True)
-        )
+        table, explained = projection(examiner, test, pool, seed)
         write_csv(out / "projection.csv", table)
-        write_json(out / "explained.json", list(explained))
+        write_json(out / "explained.json", explained)
         watcher.update(3, 4, "projection")
         groups = {"training": train, "test": test}
         rows = checkpoint_scores(
             paths.checkpoints, train.counts(), N_SCORED, seed,
-            lambda n: {name: _sample(images, n, seed) for name, images in groups.items()},
+            lambda n: {name: random_images(images, n, seed) for name, images in groups.items()},
         )  # fmt: skip
         scores = pd.DataFrame(rows, columns=["epoch", "group", "score"])
         write_csv(out / "discriminator.csv", scores)
@@ -71,12 +60,6 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     ]
     above = (scores["score"] > 0.5).groupby(scores["group"]).mean()
     shares = ", ".join(f"{group}: {share:.0%}" for group, share in above.items())
-    return lines + (
-        [f"unit {unit}: the discriminator scores above 0.5: {shares}"] if shares else []
-    )
-
-
-def _sample(images: ImageSet, n: int, seed: int) -> ImageSet:
-    """Return ``n`` random images, or all where there are fewer."""
-    rows = numpy_stream(seed, "sample", len(images)).permutation(len(images))[:n]
-    return images.subset(np.sort(rows))
+    if shares:
+        lines.append(f"unit {unit}: the discriminator scores above 0.5: {shares}")
+    return lines

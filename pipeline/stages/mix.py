@@ -5,9 +5,9 @@ from __future__ import annotations
 from augment.files import atomic_file
 from augment.images.image_sets import open_image_set
 from augment.mixing.recipes import Cell, cells_table
+from pipeline.cells.grid import UnitImages, cells_of_unit
 from pipeline.parameters.feasibility import check_feasible
 from pipeline.project import Project
-from pipeline.unit_cells import UnitImages, cells_of_unit
 
 
 def run(project: Project) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from augment.files import atomic_file, atomic_folder, write_json
+from augment.files import atomic_file, write_json
 from pipeline.data.fingerprint import read_about
 from pipeline.evidence import (
     NO_CHECKPOINTS,
@@ -18,13 +18,12 @@ from pipeline.evidence import (
     shown_parameters,
     why_no_verdict,
 )
+from pipeline.page_figures import write_figures
 from pipeline.project import Project
 from pipeline.studies.compare import studies_of, tables
-from reports.figures.study import study_figures
-from reports.figures.style import figure_bytes
 from reports.page.answer import metrics, study_answer, undertrained, worth_text
-from reports.page.facts import figure_facts, inspection_notes
-from reports.page.render import PageContent, data_line, page_figure, render_page
+from reports.page.facts import inspection_notes
+from reports.page.render import PageContent, data_line, render_page
 from reports.verdict.statistics import class_table, study_findings, worth
 
 _VERSIONS = ("synthaug", "torch", "torchvision", "lightning-fabric", "numpy", "pandas", "scipy")
@@ -44,18 +43,9 @@ def run(project: Project) -> list[str]:
     comparison, claims = tables(project.root, studies)
 
     checkpoints = NO_CHECKPOINTS if evidence.training is None else evidence.training.checkpoints
-    facts = figure_facts(checkpoints, evidence.coverage, evidence.discriminator, evidence.copies)
-    looks = {
-        "labelled": meta is None or meta["labelled"],
-        "image_side": evidence.train[0].shape[2],
-    }
-    pages = []
-    with atomic_folder(project.results / "figures") as folder:
-        for name, figure in study_figures(evidence, found, verdict):
-            png, svg = figure_bytes(figure)
-            (folder / f"{name}.png").write_bytes(png)
-            (folder / f"{name}.svg").write_bytes(svg)
-            pages.append(page_figure(name, png, svg, facts=facts.get(name, ()), **looks))
+    labelled = meta is None or meta["labelled"]
+    folder = project.results / "figures"
+    figures = write_figures(folder, evidence, found, verdict, checkpoints, labelled=labelled)
     write_json(
         project.results / "verdict.json",
         {"answer": answer.short, "sentence": answer.sentence}
@@ -69,7 +59,7 @@ def run(project: Project) -> list[str]:
         n_test=len(labels),
         summary=found.summary,
         unit=unit,
-        figures=pages,
+        figures=figures,
         scores=scores,
         gains=found.gains,
         classes=class_table(evidence.confirmed, evidence.confirmed_predictions, labels, names),

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Iterator
 
 from augment.files import write_json
 from augment.images.image_sets import ImageSet, open_image_set
 from augment.images.splits import scored_per_class
+from pipeline.class_rows import first_of_each_class
 from pipeline.compute.executor import threads
 from pipeline.compute.progress import Progress
-from pipeline.examined import Networks, Split, first_of_each_class, halvings
-from pipeline.pools import open_pool
+from pipeline.pools.pool import open_pool
 from pipeline.project import Project
-from reports.scores.table import Viewed, score_images
+from pipeline.scoring.floors import Floors, Row, halvings
+from pipeline.scoring.networks import Networks
 
 _FEWEST = 10
 """Images that a score is computed for at the least: a pool may be short."""
-
-Row = dict[str, str | float | int]
-OverSplits = dict[str, np.ndarray]
-"""The name of a score -> its value of each split, float64 `N_SPLITS`."""
 
 
 def run(project: Project) -> list[str]:
@@ -41,24 +36,23 @@ def run(project: Project) -> list[str]:
     rows: list[Row] = []
     left_out: list[str] = []
     with threads(p.compute.threads), Progress("score", "pools") as progress:
-        floors = _Floors(networks.view(test.images, test.labels), splits)
+        floors = Floors(networks.view(test.images, test.labels), splits)
         pools = [(unit, *each) for unit in project.units for each in _pools(project, unit)]
         for done, (unit, name, pool, labelled) in enumerate(pools, 1):
-            chosen = first_of_each_class(pool, per_class)
-            if len(chosen) < _FEWEST:
+            scored = pool.subset(first_of_each_class(pool.labels, per_class))
+            if len(scored) < _FEWEST:
                 if name == "generated" or p.filter is not None:
                     left_out.append(
-                        f"the {name} images of unit {unit} are not scored: {len(chosen)} of "
+                        f"the {name} images of unit {unit} are not scored: {len(scored)} of "
                         f"them beside {int(per_class.sum())} test images; {_FEWEST} are needed"
                     )
                 continue
             # Without labels, they are the judge's answers, and how often two classifiers agree
             # says nothing of the images.
-            generated = networks.view(chosen.images, chosen.labels if labelled else None)
-            about: Row = {"unit": unit, "pool": name, "n": len(chosen)}
+            generated = networks.view(scored.images, scored.labels if labelled else None)
+            about: Row = {"unit": unit, "pool": name, "n": len(scored)}
             about |= {"split": "test", "n_reference": len(splits[0].reference)}
-            values, floor = floors.score(generated), floors.of(chosen.counts())
-            rows += [about | row for row in _rows(values, floor)]
+            rows += [about | row for row in floors.rows(generated, scored.counts())]
             progress.update(done, len(pools), name)
     write_json(project.results / "scores.json", rows)
     lines = [
@@ -69,52 +63,9 @@ def run(project: Project) -> list[str]:
     return lines + left_out
 
 
-class _Floors:
-    """Scores over all halvings of the test images: of a pool, and of as many real images."""
-
-    def __init__(self, test: Viewed, splits: Sequence[Split]) -> None:
-        self._test, self._splits = test, splits
-        self._known: dict[tuple[int, ...], OverSplits] = {}
-
-    def score(self, generated: Viewed) -> OverSplits:
-        """Return what a pool scores against the reference half of each split."""
-        return self._over_splits([generated] * len(self._splits))
-
-    def of(self, per_class: np.ndarray) -> OverSplits:
-        """Return what as many real images of each class score: those of the other half."""
-        key = tuple(per_class.tolist())
-        if key not in self._known:
-            views = (self._test.rows(split.as_many(per_class)) for split in self._splits)
-            self._known[key] = self._over_splits(views)
-        return self._known[key]
-
-    def _over_splits(self, views: Iterable[Viewed]) -> OverSplits:
-        scored = [
-            score_images(view, self._test.rows(split.reference))
-            for view, split in zip(views, self._splits, strict=True)
-        ]
-        return {name: np.array([row[name] for row in scored]) for name in scored[0]}
-
-
-def _rows(values: Mapping[str, np.ndarray], floors: Mapping[str, np.ndarray]) -> Iterator[Row]:
-    """Yield a row for each score of a pool: its mean, its floor's, and the difference."""
-    for score, value in values.items():
-        floor = floors[score]
-        yield {
-            "score": score,
-            "value": float(value.mean()),
-            "floor": float(floor.mean()),
-            "floor_deviation": float(floor.std(ddof=1)),
-            "difference": float((value - floor).mean()),
-            "difference_deviation": float((value - floor).std(ddof=1)),
-            "n_splits": len(floor),
-        }
-
-
 def _pools(project: Project, unit: str) -> Iterator[tuple[str, ImageSet, bool]]:
     """Yield the name and images of a unit's pools, and whether they were asked for by label."""
     unselected = open_pool(project, unit)
-    labelled = unselected.sampler is None or unselected.sampler.architecture.conditional
-    yield "generated", unselected.images, labelled
+    yield "generated", unselected.images, unselected.labelled
     project.require(project.unit(unit).filtered)
-    yield "filtered", open_image_set(project.unit(unit).filtered), labelled
+    yield "filtered", open_image_set(project.unit(unit).filtered), unselected.labelled

@@ -11,9 +11,9 @@ from augment.images.image_sets import open_image_set
 from augment.images.splits import apportion, spread_rows
 from augment.streams import derive_seed
 from pipeline.compute.executor import Watcher, map_units
-from pipeline.examined import Networks
-from pipeline.generator_outputs import generator_checkpoints, over_units
+from pipeline.generators.outputs import generator_checkpoints, over_units
 from pipeline.project import Project
+from pipeline.scoring.networks import Networks
 from reports.scores.table import score_images
 
 N_IMAGES = 2000
@@ -27,7 +27,7 @@ def run(project: Project, unit: str | None = None) -> list[str]:
     tables = pd.concat(pd.read_csv(path) for path in paths if path.exists())
     scores = [str(name) for name in tables if name not in ("epoch", "weights")]
     summary = over_units(tables.groupby(["epoch", "weights"]), scores).reset_index()
-    write_csv(project.checkpoint_summary, summary, float_format=None)
+    write_csv(project.results / "checkpoints" / "summary.csv", summary, float_format=None)
     return lines
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
-import numpy as np
-
-from augment.files import atomic_file, write_json
+from augment.files import write_array, write_json
 from augment.images.image_sets import open_image_set
 from augment.images.subsets import subset_indices
 from pipeline.parameters.units import parse_unit
@@ -28,23 +23,14 @@ def run(project: Project, unit: str | None = None) -> list[str]:
     validation = open_image_set(project.validation) if project.validation.exists() else None
     lines = []
     for name, paths in places.items():
-        subset = parse_unit(name)
-        n, repeat = subset.n_real, subset.repeat
-        seed = p.seed
-        index = subset_indices(train.labels, train.n_classes, n, repeat, seed)
-        _write(paths.subset, index)
+        n, repeat = parse_unit(name)
+        index = subset_indices(train.labels, train.n_classes, n, repeat, p.seed)
+        write_array(paths.subset, index)
         line = f"unit {name}: {len(index):,} of {len(train):,} training images"
         if validation is not None:
             share = None if n is None else round(len(validation) * n / len(train))
-            chosen_by = subset_indices(validation.labels, train.n_classes, share, repeat, seed)
-            _write(paths.validation, chosen_by)
+            chosen_by = subset_indices(validation.labels, train.n_classes, share, repeat, p.seed)
+            write_array(paths.validation, chosen_by)
             line += f", {len(chosen_by):,} of {len(validation):,} validation images"
         lines.append(line)
     return lines
-
-
-def _write(path: Path, index: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, index, allow_pickle=False)
-    with atomic_file(path) as file:
-        file.write(buffer.getvalue())

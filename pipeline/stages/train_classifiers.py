@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from augment.mixing.recipes import cells_from_table
-from pipeline.cell_results import log_times, write_results
-from pipeline.cell_tasks import CellTasks, train_tasks
+from pipeline.cells.results import log_times, write_cells
+from pipeline.cells.tasks import CellTasks, train_tasks
 from pipeline.project import Project
 
 
@@ -18,7 +18,7 @@ def run(project: Project) -> list[str]:
     tasks = CellTasks(project)
     results = train_tasks(project, "train-classifiers", [tasks.task(cell) for cell in cells])
     name = "folder" if p.generate.source == "folder" else p.train_gan.system
-    write_results(project.results, cells, results, tasks, name)
+    write_cells(project.results, cells, results, tasks, name)
     log_times(cells, results, project.cell_times)
     cached = sum(result.cached for result in results)
     images = sum(result.images_seen for result in results)

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from lightning_fabric import Fabric
-
-from augment.generators.family import Setup, build_trainer
-from augment.generators.training import TrainedGenerator, TrainingStopped, Watch, train
-from classifiers.checkpoints import load_classifier
+from augment.generators.training import Watch
 from pipeline.compute.cache import keep, restore
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.compute.fabric import make_fabric
 from pipeline.compute.resume import ResumeStore, locked_store
-from pipeline.epoch_scores import judge_feedback, judge_scores, scored_reference
-from pipeline.errors import Interrupted
-from pipeline.generator_outputs import (
+from pipeline.generators.outputs import (
     Curves,
     collapse_line,
     kept_line,
@@ -23,7 +17,8 @@ from pipeline.generator_outputs import (
     write_outputs,
     write_summary,
 )
-from pipeline.generator_plan import Plan, plan_training
+from pipeline.generators.plan import plan_training
+from pipeline.generators.training import train_generator
 from pipeline.project import Project
 
 
@@ -42,8 +37,6 @@ def train_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     g, paths = project.parameters.train_gan, project.unit(unit)
     fabric = make_fabric(g)
     plan = plan_training(project, unit, fabric)
-    outs = {"generator": paths.generator, "checkpoints": paths.checkpoints}
-    outs |= {"training": paths.training, "grids": paths.grids}
     with ExitStack() as stack:
         # The first process holds the lock and keeps the state; the others read what it kept.
         states = project.cache / "training"
@@ -51,33 +44,16 @@ def train_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         if first:
             lock = locked_store(states, plan.key, watcher.say, watcher.should_stop)
             store = stack.enter_context(lock)
-        if fabric.broadcast(first and restore(project.cache, plan.key, outs)):
+        if fabric.broadcast(first and restore(project.cache, plan.key, paths.trained)):
             return [f"generator of unit {unit}: it was trained before, and comes from the cache"]
         watch = Watch(Curves(paths, watcher.say).add, watcher.update, watcher.should_stop)
-        trained = _train(project, unit, plan, fabric, store, watch)
+        trained = train_generator(project, unit, plan, fabric, store, watch)
         if not first:
             return []
         collapse = collapse_line(trained, g)
         meta = plan.meta | {"key": plan.key, "collapse": collapse}
         write_outputs(trained, meta, paths, store.kept(), project.training_times(unit))
-        keep(project.cache, plan.key, outs)
+        keep(project.cache, plan.key, paths.trained)
         store.clear()
     lines = [kept_line(trained), *([collapse] if collapse else [])]
     return [f"generator of unit {unit}: {line}" for line in lines]
-
-
-def _train(
-    project: Project, unit: str, plan: Plan, fabric: Fabric, store: ResumeStore, watch: Watch
-) -> TrainedGenerator:
-    judge = load_classifier(project.unit(unit).judge, project.parameters.classifier.model)
-    feedback = judge_feedback(judge, fabric.device) if plan.system.feedback else None
-    setup = Setup(plan.seed, plan.steps, fabric, feedback)
-    scores = judge_scores(judge, scored_reference(plan.validation, plan.images), plan.architecture)
-    try:
-        trainer = build_trainer(plan.system, plan.architecture, setup)
-        return train(
-            plan.images, trainer, plan.budget, seed=plan.seed, fabric=fabric, store=store,
-            evaluate=scores, watch=watch,
-        )  # fmt: skip
-    except TrainingStopped as stop:
-        raise Interrupted(str(stop)) from None

@@ -17,7 +17,7 @@ from pipeline.parameters.models import Parameters
 ROOT = Path(__file__).parents[2]
 ROOMS = ("augment", "classifiers", "pipeline", "reports")
 DOOR = (
-    *(f"pipeline/{name}.py" for name in ("cli", "errors", "paths", "project")),
+    *(f"pipeline/{name}.py" for name in ("cli", "errors", "paths", "process", "project")),
     "pipeline/compute/",
     "pipeline/parameters/",
 )

@@ -31,7 +31,7 @@ KILLED = """
 import os, signal, sys
 from functools import partial
 import pipeline.compute.executor as executor
-import pipeline.generator_plan as plan
+import pipeline.generators.plan as plan
 from pipeline.cli import main
 name, last = sys.argv[1:]
 plan.Budget = partial(plan.Budget, save_seconds=0.0)

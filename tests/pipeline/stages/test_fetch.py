@@ -10,8 +10,8 @@ from PIL import Image
 
 from augment.images.image_sets import open_image_set
 from pipeline.commands.check import run_check
+from pipeline.data import writing
 from pipeline.project import Project
-from pipeline.stages import fetch
 
 SMALL = {
     "data.source": "folder",
@@ -213,13 +213,13 @@ def test_a_picture_that_comes_during_the_fetch_is_kept(
 ) -> None:
     assert augment(project, "fetch").code == 0
     mine = project / "data/real/mine.png"
-    write = fetch.write_records
+    write = writing.write_records
 
     def late(*arguments: object) -> None:
         mine.write_text("mine")
         write(*arguments)
 
-    monkeypatch.setattr(fetch, "write_records", late)
+    monkeypatch.setattr(writing, "write_records", late)
     assert "data/real holds mine.png" in augment(project, "fetch").error
     assert mine.read_text() == "mine"
     assert {path.name for path in (project / "data").iterdir()} == {"real", "subsets"}

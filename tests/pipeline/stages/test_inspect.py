@@ -10,7 +10,7 @@ import pytest
 
 from augment.checkpoints import read_meta
 from augment.images.image_sets import open_image_set, write_image_set
-from pipeline import neighbours
+from pipeline.scoring import neighbours
 from reports.page.facts import copy_facts, coverage_facts
 
 

@@ -275,7 +275,7 @@ def test_filter_neither_draws_nor_judges_an_image_of_the_pool_again(
     augment, copy: Path, parameters, monkeypatch
 ) -> None:
     from augment.generators.sampling import Sampler
-    from pipeline import confidence, pools
+    from pipeline.pools import confidence, pool
     from pipeline.stages import filter as stage
 
     drawn: list[tuple[int, int]] = []
@@ -289,9 +289,9 @@ def test_filter_neither_draws_nor_judges_an_image_of_the_pool_again(
         judged.append(len(images))
         return true_predict(network, images)
 
-    true_draw, true_predict = Sampler.draw, pools.predict
+    true_draw, true_predict = Sampler.draw, pool.predict
     monkeypatch.setattr(Sampler, "draw", draw)
-    monkeypatch.setattr(pools, "predict", judge)
+    monkeypatch.setattr(pool, "predict", judge)
     monkeypatch.setattr(stage, "predict", judge)
     monkeypatch.setattr(confidence, "predict", judge)
     parameters(copy, {"filter.per_class": 60})

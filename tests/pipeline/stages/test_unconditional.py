@@ -19,7 +19,7 @@ from augment.generators.sampling import load_sampler
 from augment.images.image_sets import open_image_set
 from classifiers.checkpoints import load_classifier
 from classifiers.prediction import predict
-from pipeline.pools import pool_seed
+from pipeline.pools.pool import pool_seed
 from pipeline.project import Project
 from reports.scores.table import SCORES
 

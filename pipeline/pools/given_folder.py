@@ -10,7 +10,7 @@ from augment.sources import fetch_source
 from augment.sources.folder_layout import scan_folder
 from pipeline.errors import PipelineError
 from pipeline.parameters.text import allowed_names, shown
-from pipeline.paths import refuse_outputs
+from pipeline.paths import refuse_outputs, user_path
 from pipeline.project import Project
 
 
@@ -27,7 +27,7 @@ def check_given(project: Project, class_names: Sequence[str]) -> Path:
     """
     p = project.parameters
     assert p.generate.path is not None  # A rule of the parameters.
-    folder = project.given_path(p.generate.path, "generate.path")
+    folder = user_path(p.generate.path, project.root, "generate.path")
     refuse_outputs(folder, project.root, "generate.path")
     if (folder / "images.npy").is_file():
         given = open_image_set(folder)

@@ -151,8 +151,7 @@ def collapse_line(trained: TrainedGenerator, settings: GanParameters) -> str | N
 def write_no_generator(project: Project) -> None:
     """Leave empty folders where generators, checkpoints, curves and grids would stand."""
     for unit in project.units:
-        paths = project.unit(unit)
-        for folder in (paths.generator, paths.checkpoints, paths.training, paths.grids):
+        for folder in project.unit(unit).trained.values():
             folder.mkdir(parents=True, exist_ok=True)
     write_summary(project)
 
@@ -165,18 +164,18 @@ def write_summary(project: Project) -> None:
     """
     paths = [project.unit(unit).training / "history.csv" for unit in project.units]
     tables = [pd.read_csv(path) for path in paths if path.exists()]
-    columns = ["images", *PLACES, *SCORED]
-    plotted = [_by_place(table).reindex(columns=columns) for table in tables]
-    plotted = plotted or [pd.DataFrame(columns=columns, dtype=float)]
-    summary = over_units(pd.concat(plotted).groupby("images"), (*PLACES, *SCORED))
-    write_csv(project.training_summary, summary.reset_index(), float_format=None)
+    curves = [*PLACES, *SCORED]
+    plotted = [
+        table.rename(columns=dict(zip(_losses(table), PLACES, strict=False)))
+        for table in tables or [pd.DataFrame(dtype=float)]
+    ]
+    every = pd.concat(table.reindex(columns=["images", *curves]) for table in plotted)
+    summary = over_units(every.groupby("images"), curves).reset_index()
+    folder = project.results / "training"
+    write_csv(folder / "summary.csv", summary, float_format=None)
     last = pd.concat(table.tail(1) for table in tables) if tables else pd.DataFrame()
     named = [*_losses(last), *last.columns.intersection(list(SCORED))]
-    write_json(project.training_metrics, last[named].mean().dropna().to_dict())
-
-
-def _by_place(history: pd.DataFrame) -> pd.DataFrame:
-    return history.rename(columns=dict(zip(_losses(history), PLACES, strict=False)))
+    write_json(folder / "metrics.json", last[named].mean().dropna().to_dict())
 
 
 def _losses(history: pd.DataFrame) -> list[str]:

@@ -6,10 +6,10 @@ import pytest
 
 from augment.mixing.strategies import STRATEGIES
 from classifiers.classical import Classical
-from pipeline.cell_tasks import _classical
+from pipeline.cells.tasks import _classical
 from pipeline.parameters.reading import load_parameters
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ import joblib
 import numpy as np
 
 from augment.images.image_sets import ImageSet, open_image_set
-from augment.mixing.recipes import Cell, pool_indices, real_indices, repeated
+from augment.mixing.recipes import Cell, real_indices, repeated
 from augment.mixing.strategies import STRATEGIES
 from augment.streams import derive_seed
 from classifiers.classical import Classical, usual_transforms
 from classifiers.fitting import FitSettings
 from classifiers.grid import CellResult, CellTask, ImageRef, train_cells
+from pipeline.class_rows import first_of_each_class
 from pipeline.compute.cache import make_cache
 from pipeline.compute.progress import Progress
 from pipeline.judging import fit_settings, model_settings
@@ -120,7 +121,7 @@ class CellTasks:
         if images is None:
             images = self._pools[cell.unit, pool] = open_image_set(folder)
         return ImageRef(
-            folder, images.digest, pool_indices(images.labels, cell.synthetic_per_class)
+            folder, images.digest, first_of_each_class(images.labels, cell.synthetic_per_class)
         )
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from augment.files import sha256_file
 from augment.images.image_sets import ImageSetWriter
 from classifiers.models.contract import Classifier
 from pipeline.compute.executor import Watcher
-from pipeline.pools import Pool, draw_by_answer, draw_confident, pool_seed
+from pipeline.pools.pool import Pool, draw_by_answer, draw_confident, pool_seed
 from pipeline.project import Project
 
 
@@ -40,10 +38,9 @@ def write_filtered(
     names = images.class_names
     per_class = 0 if settings is None else settings.per_class
     total = per_class * len(names)
-    made_by: dict[str, Any] = {
-        "generator": images.digest
-        if sampler is None
-        else sha256_file(paths.generator / "weights.safetensors"),
+    generator = paths.generator / "weights.safetensors"
+    made_by = {
+        "generator": images.digest if sampler is None else sha256_file(generator),
         "judge": sha256_file(paths.judge / "weights.safetensors"),
         "seed": seed,
         "threshold": None if settings is None else settings.threshold,
@@ -52,14 +49,15 @@ def write_filtered(
     drawn, lines = [0] * len(names), []
     shape, source = (total, *images.images.shape[1:]), f"{pool.made_by}, filtered"
     with ImageSetWriter(paths.filtered, shape, names, source, made_by, exact=False) as writer:
-        if settings is not None and (sampler is None or sampler.architecture.conditional):
+        if settings is None:
+            pass
+        elif sampler is None or pool.labelled:
             found = draw_confident(pool, judge, probabilities, seed, settings)
             for label, kept in enumerate(found):
                 writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
                 drawn[label] = kept.drawn
                 watcher.update(writer.written, total, names[label])
-        elif settings is not None:
-            assert sampler is not None
+        else:
             # Drawn again: the pool does not hold the answers that no class needed any more.
             for piece in draw_by_answer(
                 sampler,

@@ -5,8 +5,7 @@ import pytest
 
 from augment.images.image_sets import ImageSet
 from augment.images.splits import first_halves
-from pipeline.examined import N_SPLITS, halvings
-from pipeline.stages.score import _Floors, _rows
+from pipeline.scoring.floors import N_SPLITS, Floors, halvings
 from reports.scores.table import Viewed, score_images
 
 LABELS = np.repeat(np.arange(3), (21, 40, 31))
@@ -51,9 +50,9 @@ def test_a_floor_has_as_many_images_of_each_class_and_not_always_the_first() -> 
 
 def test_a_floor_is_the_mean_over_the_halvings() -> None:
     test, splits = viewed(LABELS, 0), list(halvings(real_images(), 0))
-    floors, generated = _Floors(test, splits), viewed(LABELS[::3], 1)
+    floors, generated = Floors(test, splits), viewed(LABELS[::3], 1)
     per_class = np.bincount(generated.labels)  # type: ignore[arg-type]
-    rows = {row["score"]: row for row in _rows(floors.score(generated), floors.of(per_class))}
+    rows = {row["score"]: row for row in floors.rows(generated, per_class)}
     by_hand = [
         score_images(test.rows(split.as_many(per_class)), test.rows(split.reference))
         for split in splits
@@ -76,7 +75,7 @@ def test_a_perfect_generator_is_at_its_floor() -> None:
     splits = list(halvings(real_images(), 0))
     off = []
     for seed in range(10):
-        floors = _Floors(viewed(LABELS, seed), splits)
+        floors = Floors(viewed(LABELS, seed), splits)
         perfect = viewed(np.repeat(np.arange(3), first_halves([21, 40, 31])), 100 + seed)
         fid = (
             floors.score(perfect)["fid_examiner"]

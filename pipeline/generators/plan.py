@@ -17,9 +17,11 @@ from augment.images.image_sets import ImageSet, open_image_set
 from augment.streams import derive_seed
 from pipeline.compute.code import GENERATOR, code_digest
 from pipeline.compute.resume import digest_of
-from pipeline.epoch_scores import chosen_by
 from pipeline.project import Project, read_array
-from pipeline.unit_images import validation_digest
+from pipeline.unit_images import unit_validation, validation_digest
+
+LEAST_TO_CHOOSE_BY = 200
+"""Strict: with fewer validation images a unit's FIDs say too little to choose an epoch by."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def plan_training(project: Project, unit: str, fabric: Fabric) -> Plan:
     _, side, _, channels = train.images.shape
     width = 1.0 if g.width is None else g.width
     architecture = system.architecture(train.n_classes, channels, side, width)
-    validation = chosen_by(project, unit)
+    validation = _chosen_by(project, unit)
     keep = "last" if validation is None else g.keep
     budget = Budget(g.images, g.epochs, g.evaluate, keep, g.checkpoints)
     check_batch(system.batch_size, len(index), fabric.world_size)
@@ -88,3 +90,10 @@ def plan_training(project: Project, unit: str, fabric: Fabric) -> Plan:
         meta,
         digest_of([meta, judge, code]),
     )
+
+
+def _chosen_by(project: Project, unit: str) -> ImageSet | None:
+    """Return the validation images that choose a unit's epoch; None where they are too few."""
+    validation = unit_validation(project, unit)
+    least = LEAST_TO_CHOOSE_BY if project.parameters.study.protocol == "strict" else 1
+    return None if validation is None or len(validation) < least else validation

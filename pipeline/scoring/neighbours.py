@@ -12,6 +12,7 @@ import pandas as pd
 from augment.images.image_sets import ImageSet
 from augment.images.splits import apportion, spread_rows
 from augment.streams import numpy_stream
+from pipeline.class_rows import first_of_each_class
 from reports.inspection.copies import SHIFT, copies, shifted_distances
 from reports.inspection.neighbours import nearest_images, neighbour_coverage
 
@@ -47,9 +48,7 @@ def neighbour_tables(
     found: list[tuple[int | float, ...]] = []
     coverage = []
     for name, images in (("generated", pool), ("test", test)):
-        rows = np.concatenate(
-            [np.flatnonzero(images.labels == c)[:k] for c, k in enumerate(per_class)]
-        )
+        rows = first_of_each_class(images.labels, per_class)
         labels = images.labels[rows]
         distances, nearest = nearest_images(images.images[rows], train.images, n_neighbours)
         table = neighbour_coverage(nearest[:, 0], labels, train.labels, train.n_classes)
@@ -58,7 +57,7 @@ def neighbour_tables(
         if name == "generated":
             found = [
                 (rows[i], labels[i], rank + 1, index[nearest[i, rank]], distances[i, rank])
-                for i in _first_of_each(labels, N_SHOWN)
+                for i in _in_turn(labels, N_SHOWN)
                 for rank in range(n_neighbours)
             ]
     columns = ["query", "label", "rank", "row", "distance"]
@@ -97,7 +96,7 @@ def copy_counts(pool: ImageSet, train: ImageSet, test: ImageSet, seed: int) -> d
     return asdict(found) | {"threshold": threshold} | about
 
 
-def _first_of_each(labels: np.ndarray, n: int) -> list[int]:
+def _in_turn(labels: np.ndarray, n: int) -> list[int]:
     """Return the places of ``n`` entries: the first of each label, then the second, in turn."""
     places = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
     if len(places) > n:

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from augment.images.image_sets import ImageSetWriter, open_image_set
+from pipeline.class_rows import first_of_each_class
 from pipeline.compute.executor import Watcher
-from pipeline.given_folder import check_given, read_given
-from pipeline.pools import short_classes
+from pipeline.pools.given_folder import check_given, read_given
+from pipeline.pools.pool import short_classes
 from pipeline.project import Project
 
 _BLOCK = 1024
@@ -33,9 +34,7 @@ def copy_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
         # Classes are matched by name.
         places = np.array([real.class_names.index(name) for name in given.class_names])
         labels = places[given.labels]
-        rows = np.concatenate(
-            [np.flatnonzero(labels == c)[: settings.per_class] for c in range(real.n_classes)]
-        )
+        rows = first_of_each_class(labels, [settings.per_class] * real.n_classes)
         shape = (len(rows), *real.images.shape[1:])
         about = {"images": given.digest, "per_class": settings.per_class}
         with ImageSetWriter(

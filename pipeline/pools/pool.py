@@ -36,6 +36,11 @@ class Pool:
     sampler: Sampler | None
     made_by: str  # for the user
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels were asked for; else they are the judge's answers."""
+        return self.sampler is None or self.sampler.architecture.conditional
+
 
 def open_pool(project: Project, unit: str) -> Pool:
     """Return the pool that stage generate wrote for a unit."""
