@@ -141,12 +141,11 @@ def _check_length(parameters: Parameters, n_train: int) -> Iterator[CheckLine]:
     n_train = min(unit_sizes(parameters, n_train))
     steps = Budget(gan.images, gan.epochs).steps(batch_size=batch, n_images=n_train)
     if gan.images is not None:
-        key, given, least = "train_gan.images", gan.images, LEAST_STEPS * batch
+        key, least = "train_gan.images", LEAST_STEPS * batch
     else:
-        key, given = "train_gan.epochs", gan.epochs
-        least = -(-LEAST_STEPS // max(1, n_train // batch))
+        key, least = "train_gan.epochs", -(-LEAST_STEPS // max(1, n_train // batch))
     if steps < LEAST_STEPS:
-        text = f"{key} is {given}, only {steps} steps of {batch} images: too few to draw anything"
+        text = f"{key} is {gan.images or gan.epochs}, only {steps} steps of {batch} images: too few to draw anything"
         yield CheckLine("warning", "grid", f"{text}; {key} of at least {least} may do")
 
 

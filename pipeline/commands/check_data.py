@@ -148,7 +148,7 @@ def _check_folder(
             name: [(file, label) for file, label in part if file not in no_pictures]
             for name, part in files.items()
         }
-    groups = dict.fromkeys(files)
+    groups = None
     if data.groups is not None:
         names = {
             name: [names_of(layout, parts[name], file) for file, _ in part]
@@ -162,7 +162,9 @@ def _check_folder(
     for name, part in files.items():
         labels = np.array([label for _, label in part], dtype=np.int64)
         stop = start + len(part)
-        given[name] = Given(labels, None if copies is None else copies[start:stop], groups[name])
+        given[name] = Given(
+            labels, None if copies is None else copies[start:stop], groups and groups[name]
+        )
         start = stop
     return lines, Found(given, layout.class_names)
 
