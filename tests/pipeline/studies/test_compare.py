@@ -16,7 +16,7 @@ from augment.mixing.strategies import STRATEGIES
 from pipeline.studies.compare import named_studies, tables
 from pipeline.studies.comparison import COLUMNS
 from pipeline.studies.generator_claims import welch_interval
-from pipeline.studies.records import GeneratorRecord, read_record, read_records
+from pipeline.studies.records import GeneratorRecord, read_records
 from pipeline.studies.table_text import tables_text
 from pipeline.study_files import StudyError, load_study, published_studies, study_names
 
@@ -324,12 +324,6 @@ def test_hostile_facts_are_one_line(augment, project: Path, text: str) -> None:
 
 
 # Records
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*/*.json")), ids=lambda p: p.stem)
-def test_every_kept_record_can_be_read(path: Path) -> None:
-    record = read_record(path, f"{path.parent.name}/{path.stem}")
-    assert record.setting("data", "source") == record.data.source
 
 
 @pytest.mark.parametrize(
