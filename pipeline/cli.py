@@ -9,13 +9,13 @@ import os
 import shutil
 import sys
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 # Slow imports (torch, pandas, matplotlib) stay inside the commands: --help is instant.
+from pipeline.commands.options import DrawOptions, path_option, takes_draw_options
 from pipeline.errors import PipelineError
 from pipeline.paths import user_path
 from pipeline.process import keep_freed_memory, run_and_exit, run_the_checkouts_own_code
@@ -37,20 +37,6 @@ Unit = Annotated[
 ]
 _WIDEST = 100
 """Columns of a table on a terminal."""
-
-
-class Format(StrEnum):
-    """What `generate` writes."""
-
-    NPY = "npy"
-    PNG = "png"
-
-
-def _path_option(name: str, text: str) -> Any:
-    """Return an option that is a path; the shell leaves the ~ of ``--out=~/x`` to us."""
-    return typer.Option(
-        name, metavar="PATH", parser=lambda given: user_path(given, Path(), name), help=text
-    )
 
 
 def _show_version(*, asked: bool) -> None:
@@ -136,49 +122,8 @@ def score_checkpoints(unit: Unit = None) -> None:
 
 
 @app.command()
-def generate(
-    context: typer.Context,
-    unit: Annotated[
-        str | None,
-        typer.Option(help="As a stage: write the pool of this unit; without any option of all."),
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(help="Class to draw, by name or number; repeat for several."),
-    ] = None,
-    all_labels: Annotated[bool, typer.Option("--all-labels", help="Draw every class.")] = False,
-    n: Annotated[int, typer.Option(min=1, max=10_000_000, help="Images of each class.")] = 100,
-    out: Annotated[
-        Path | None, _path_option("--out", "Folder to write.  [default: generated/label-...]")
-    ] = None,
-    image_format: Annotated[
-        Format, typer.Option("--format", help="One array (npy) or a PNG file an image.")
-    ] = Format.NPY,
-    seed: Annotated[int, typer.Option(min=0, help="Other seeds, other images.")] = 0,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Keep drawing until n images a class pass the judge."),
-    ] = None,
-    max_draws: Annotated[
-        int,
-        typer.Option(
-            min=1, max=10_000, help="Where a judge is asked: give up after n times this a class."
-        ),
-    ] = 20,
-    model: Annotated[
-        Path | None,
-        _path_option("--model", "Folder of a trained generator.  [default: the project's]"),
-    ] = None,
-    judge: Annotated[
-        Path | None, _path_option("--judge", "Folder of a trained judge.  [default: the project's]")
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Replace what this command wrote to --out, if it is unchanged."
-        ),
-    ] = False,
-) -> None:
+@takes_draw_options
+def generate(context: typer.Context, options: DrawOptions) -> None:
     """Draw images from the trained generator: augment generate --label 7 --n 6000."""
     from pipeline.commands import draw
 
@@ -188,26 +133,13 @@ def generate(
         if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
     }
     if given <= {"unit"}:
-        _stage("generate", unit)
+        _stage("generate", options.unit)
         return
-    if unit is not None:
+    if options.unit is not None:
         raise PipelineError("--unit writes the study's pool; it goes with no other option")
-    if all_labels and label:
+    if options.all_labels and options.label:
         raise PipelineError("--label and --all-labels were both given; allowed: one of them")
-    request = draw.Request(
-        labels=tuple(label or ()),
-        all_labels=all_labels,
-        n=n,
-        out=out,
-        picture_files=image_format is Format.PNG,
-        seed=seed,
-        min_confidence=min_confidence,
-        max_draws=max_draws,
-        model=model,
-        judge=judge,
-        force=force,
-    )
-    for line in draw.run(Project.find(), request):
+    for line in draw.run(Project.find(), options):
         print(line)
 
 
@@ -285,18 +217,18 @@ def compare(
     claims: Annotated[bool, typer.Option(help="Show what our runs say of the claims, too.")] = True,
     csv: Annotated[
         Path | None,
-        _path_option("--csv", "Write this file, and the claims to one with -claims in its name."),
+        path_option("--csv", "Write this file, and the claims to one with -claims in its name."),
     ] = None,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown, for documents.")
     ] = False,
 ) -> None:
     """Set the studies' figures and claims beside the runs recorded under studies/."""
-    from pipeline.studies.compare import tables, write_csvs
+    from pipeline.studies.compare import named_studies, tables, write_csvs
     from pipeline.studies.table_text import tables_text
 
     root = Project.find().root
-    found = tables(root, None if study is None else [study])
+    found = tables(root, named_studies(root, study))
     shown = found if claims else found[:1]
     if csv is not None:
         for line in write_csvs(root, csv, shown):
@@ -386,12 +318,13 @@ def preset(
     alone but for its shares.
     """
     from pipeline.commands import presets
+    from pipeline.commands.study_text import describe_study
 
     path = Project.find().root / "params.yaml"
     if show:
         names = presets.preset_names() if name is None else [name]
         found = [presets.find_preset(each)[0] for each in names]
-        texts = [presets.describe_study(each, path) for each in found]
+        texts = [describe_study(each, path) for each in found]
         print("\n\n".join("\n".join(lines) for lines in texts))
         return
     if name is None:

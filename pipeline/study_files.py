@@ -8,7 +8,8 @@ YAML, every key known.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -49,7 +50,7 @@ _Direction = Literal["higher", "lower"]
 
 
 class StudyError(PipelineError):
-    """A study that is missing or whose file is not valid; the text is one line."""
+    """A study or a record that is missing or not valid; the text is one line."""
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -204,19 +205,14 @@ class CellsTest(_Part):
         return self
 
 
-class BestTest(_Part):
-    """The best mix of one strategy against that of another, chosen on validation images."""
+class StrategiesTest(_Part):
+    """One strategy against another.
 
-    kind: Literal["best"]
-    a: _Strategy
-    b: _Strategy
-    expects: _Direction
+    With ``best`` the best mix of each, chosen on validation images; with ``roughness`` how uneven
+    accuracy is over the synthetic count.
+    """
 
-
-class RoughnessTest(_Part):
-    """How uneven accuracy is over the synthetic count, one strategy against another."""
-
-    kind: Literal["roughness"]
+    kind: Literal["best", "roughness"]
     a: _Strategy
     b: _Strategy
     expects: _Direction
@@ -261,13 +257,7 @@ class NeighboursTest(_Part):
 
 
 ClaimTest = (
-    CellsTest
-    | BestTest
-    | RoughnessTest
-    | GeneratorsTest
-    | OscillationTest
-    | CourseTest
-    | NeighboursTest
+    CellsTest | StrategiesTest | GeneratorsTest | OscillationTest | CourseTest | NeighboursTest
 )
 
 
@@ -337,9 +327,8 @@ class Study(_Part):
         for key in (key for overlay in others for key in overlay if key not in self.params):
             if key not in UNLESS_SAID:
                 raise PydanticCustomError("study", "{key} is not in params", {"key": key})
-        names = [claim.id for claim in self.claims]
-        for name in names:
-            if names.count(name) > 1:
+        for name, count in Counter(claim.id for claim in self.claims).items():
+            if count > 1:
                 raise PydanticCustomError("study", "claim {id} is given twice", {"id": name})
         if self.accuracies and (self.protocol is None or self.protocol.pool is None):
             raise PydanticCustomError("study", "protocol.pool is missing; accuracies need it")
@@ -378,18 +367,33 @@ def load_study(root: Path, name: str, aliases: Sequence[str] = ()) -> Study:
     if name not in names:
         allowed = allowed_names(name, [*names, *aliases])
         raise StudyError(f"study {shown(name)} is unknown; {allowed}")
-    path, file = root / "studies" / name / FILE, f"studies/{name}/{FILE}"
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise StudyError(f"{file}: larger than {_LARGEST_FILE} bytes")
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise StudyError(f"{file}: cannot be read: {reason[:200]}") from None
+    file = f"studies/{name}/{FILE}"
+    values = read_file(root / file, file, YAML(typ="safe", pure=True).load, _LARGEST_FILE)
     try:
         return Study.model_validate(values | {"name": name} if isinstance(values, dict) else values)
     except ValidationError as error:
         raise StudyError(f"{file}: {first_problem(error)}") from None
+
+
+def read_file(path: Path, file: str, load: Callable[[str], Any], largest: int) -> Any:
+    """Return the values of a file from outside.
+
+    Args:
+        path: the file.
+        file: what it is called in an error.
+        load: makes values of its text.
+        largest: bytes that are read at most.
+
+    Raises:
+        StudyError: it is too large or cannot be read.
+    """
+    try:
+        if path.stat().st_size > largest:
+            raise StudyError(f"{file}: larger than {largest} bytes")
+        return load(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StudyError(f"{file}: cannot be read: {reason[:200]}") from None
 
 
 def published_studies(root: Path) -> list[Study]:

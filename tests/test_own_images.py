@@ -526,7 +526,7 @@ def test_all_problems_of_a_grid_at_once_and_what_fits_fits(
     own: Path, augment, parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(ROOT / "params.yaml", own)
-    monkeypatch.setattr("pipeline.commands.check._free_disk", lambda folder: 10**12)
+    monkeypatch.setattr("pipeline.commands.check_machine._free_disk", lambda folder: 10**12)
     parameters(own, {
         "data.source": "fashion-mnist",
         "mix.strategies": ["mix", "filtered"],
@@ -590,7 +590,7 @@ def test_a_class_that_a_built_in_source_does_not_have(
     own: Path, augment, parameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(ROOT / "params.yaml", own)
-    monkeypatch.setattr("pipeline.commands.check._free_disk", lambda folder: 10**12)
+    monkeypatch.setattr("pipeline.commands.check_machine._free_disk", lambda folder: 10**12)
     parameters(own, {"data.source": "fashion-mnist", "mix.synthetic": [0, {"Trousers": 600}]})
     (found,) = errors(augment(own, "check"))
     assert "mix.synthetic[1] names the class 'Trousers'; did you mean 'Trouser'? allowed: " in found

@@ -22,6 +22,7 @@ from classifiers.checkpoints import load_classifier
 from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
 from pipeline.commands.class_folders import class_folders, cut_name
+from pipeline.commands.options import DrawOptions, Format
 from pipeline.commands.own_folders import MARKER, mark_folder, refuse_unless_own
 from pipeline.compute.progress import Progress
 from pipeline.data.fingerprint import changes_since_fetch
@@ -39,72 +40,71 @@ _LONGEST_OUT = 100
 
 
 @dataclass(frozen=True)
-class Request:
-    """What `augment generate` was asked for by hand."""
+class Source:
+    """Where images by hand come from."""
 
-    labels: Sequence[str]  # class names or indices; empty with ``all_labels``
-    all_labels: bool
-    n: int  # images of each label
-    out: Path | None
-    picture_files: bool  # PNG files instead of one array
-    seed: int
-    min_confidence: float | None
-    max_draws: int  # gives up after this many times n draws of a label, or without labels a class
-    model: Path | None  # a generator's folder; None is the project's own
-    judge: Path | None
-    force: bool
+    generator: Sampler
+    names: Sequence[str]
+    judge: Classifier | None  # for a least confidence, and for labels where there are none
 
 
-def run(project: Project, request: Request) -> list[str]:
-    """Write images of the asked labels to a folder of the user's, with a preview."""
+def run(project: Project, options: DrawOptions) -> list[str]:
+    """Write images of the labels asked for to a folder of the user's, with a preview.
+
+    Returns:
+        Lines for the user.
+
+    Raises:
+        PipelineError: labels that there are not or too many images of them, a model or judge that
+            is missing or does not fit, too few images that the judge accepts, or a folder that
+            holds anything but what this command wrote.
+    """
     data = project.parameters.data  # first: a broken params.yaml is said before anything else
-    paths = project.unit(project.units[0])
-    folder = request.model or paths.generator
+    folder = options.model or project.unit(project.units[0]).generator
     if not folder.is_dir():
-        hint = "run `dvc repro train-gan` first" if request.model is None else "give another one"
+        hint = "run `dvc repro train-gan` first" if options.model is None else "give another one"
         raise PipelineError(f"there is no trained generator in {folder}; {hint}")
     generator, meta = load_sampler(folder)
     names = class_names_of(folder, generator, meta)
-    changes = None
-    if request.model is None:
-        changes = changes_since_fetch(project, data)
+    changes = changes_since_fetch(project, data) if options.model is None else None
     lines: list[str] = [] if changes is None else [str(changes)]
-    if request.all_labels:
+    if options.all_labels:
         labels = list(range(len(names)))
     else:
-        labels, taken = find_labels(request.labels, names)
+        labels, taken = find_labels(options.label or [], names)
         lines += taken
-    if request.n * len(labels) > _MOST_IMAGES:
+    total = options.n * len(labels)
+    if total > _MOST_IMAGES:
         raise PipelineError(
-            f"--n {request.n} of {len(labels)} labels is {request.n * len(labels):,} images; "
+            f"--n {options.n} of {len(labels)} labels is {total:,} images; "
             f"allowed: at most {_MOST_IMAGES:,} together"
         )
     folders = class_folders(names, taken=(_PREVIEW, _TABLE, MARKER))
-    if request.picture_files and sorted(folders) != list(folders):
+    pictures = options.image_format is Format.PNG
+    if pictures and sorted(folders) != list(folders):
         lines.append(
             f"the folders sort in another order than the classes; {_TABLE} holds their numbers"
         )
-    out = request.out or _default_out(request, [folders[label] for label in labels])
-    _check_out(out, project.root, force=request.force)
-    total = request.n * len(labels)
+    out = options.out or _default_out(options, [folders[label] for label in labels])
+    _check_out(out, project.root, force=options.force)
     made_by = {
         "generator": sha256_file(folder / "weights.safetensors"),
-        "seed": request.seed,
-        "min_confidence": request.min_confidence,
+        "seed": options.seed,
+        "min_confidence": options.min_confidence,
     }
-    source = Source(generator, names, _load_judge(request, project, generator))
+    judge_folder = options.judge or project.unit(project.units[0]).judge
+    source = Source(generator, names, _load_judge(options, judge_folder, project, generator))
     if source.judge is not None:
-        weights = _judge_folder(request, project) / "weights.safetensors"
-        made_by["judge"] = sha256_file(weights)
+        made_by["judge"] = sha256_file(judge_folder / "weights.safetensors")
     draw_batches = _batches if generator.architecture.conditional else _batches_by_answer
 
     def may_replace(old: Path) -> None:
         # Drawing may have taken hours, in which the user may have put files there.
-        _check_content(old, out, force=request.force)
+        _check_content(old, out, force=options.force)
 
     with Progress("generate", "images") as progress, atomic_folder(out, may_replace) as temporary:
-        batches = draw_batches(source, labels, request, progress, lines)
-        if request.picture_files:
+        batches = draw_batches(source, labels, options, progress, lines)
+        if pictures:
             previews = _write_pictures(temporary, batches, folders)
             _write_table(temporary / _TABLE, labels, names, folders)
         else:
@@ -122,15 +122,6 @@ def run(project: Project, request: Request) -> list[str]:
     return [*lines, f"{total:,} images and {_PREVIEW} are in {out}"]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where images by hand come from."""
-
-    generator: Sampler
-    names: Sequence[str]
-    judge: Classifier | None  # asked for a least confidence, and for labels where there are none
-
-
 Batch = tuple[np.ndarray, np.ndarray]
 """uint8 images N x H x W x C and their labels, int64 N."""
 
@@ -138,35 +129,35 @@ Batch = tuple[np.ndarray, np.ndarray]
 def _batches(
     source: Source,
     labels: Sequence[int],
-    request: Request,
+    options: DrawOptions,
     progress: Progress,
     lines: list[str],
 ) -> Iterator[Batch]:
     """Yield images label by label; add a line on acceptance where one is due."""
     judge = source.judge
-    total = request.n * len(labels)
+    total = options.n * len(labels)
     done = 0
     for label in labels:
-        if judge is None or request.min_confidence is None:
-            blocks = source.generator.blocks(label, 0, request.n, request.seed)
+        if judge is None or options.min_confidence is None:
+            blocks = source.generator.blocks(label, 0, options.n, options.seed)
         else:
             kept = draw_accepted(
-                lambda y, start, stop: source.generator.draw(y, start, stop, request.seed),
+                lambda y, start, stop: source.generator.draw(y, start, stop, options.seed),
                 lambda images: predict(judge, images).probabilities,
                 label,
-                request.n,
-                threshold=request.min_confidence,
-                limit=request.n * request.max_draws,
+                options.n,
+                threshold=options.min_confidence,
+                limit=options.n * options.max_draws,
             )
-            if len(kept.images) < request.n:
+            if len(kept.images) < options.n:
                 raise PipelineError(
                     f"class {source.names[label]}: {len(kept.images)} of {kept.drawn} images "
-                    f"reached confidence {request.min_confidence:g} ({kept.rate:.1%}), {request.n} "
+                    f"reached confidence {options.min_confidence:g} ({kept.rate:.1%}), {options.n} "
                     "were asked for; lower --min-confidence or raise --max-draws"
                 )
             lines.append(
                 f"class {source.names[label]}: {kept.rate:.1%} of {kept.drawn:,} drawn images "
-                f"reached confidence {request.min_confidence:g}"
+                f"reached confidence {options.min_confidence:g}"
             )
             blocks = iter([kept.images])
         for block in blocks:
@@ -178,34 +169,34 @@ def _batches(
 def _batches_by_answer(
     source: Source,
     labels: Sequence[int],
-    request: Request,
+    options: DrawOptions,
     progress: Progress,
     lines: list[str],
 ) -> Iterator[Batch]:
     """Yield images in the order drawn; add lines on what their labels are."""
     assert source.judge is not None, "a generator without labels has no others"
-    counts = [request.n if label in labels else 0 for label in range(len(source.names))]
-    threshold = request.min_confidence or 0.0
-    lower = "" if request.min_confidence is None else "lower --min-confidence or "
+    counts = [options.n if label in labels else 0 for label in range(len(source.names))]
+    threshold = options.min_confidence or 0.0
+    lower = "" if options.min_confidence is None else "lower --min-confidence or "
     done = drawn = 0
     answered = np.zeros(len(counts), dtype=np.int64)
     for found in draw_by_answer(
         source.generator,
         source.judge,
         counts,
-        request.seed,
+        options.seed,
         threshold=threshold,
-        max_draws=request.max_draws,
+        max_draws=options.max_draws,
         names=source.names,
         advice=f"{lower}raise --max-draws",
     ):
         drawn, answered = found.drawn, found.answered
         done += len(found.images)
-        progress.update(done, request.n * len(labels))
+        progress.update(done, options.n * len(labels))
         yield found.images, found.labels
-    if request.min_confidence is not None:
+    if options.min_confidence is not None:
         lines += [
-            f"class {source.names[label]}: {request.n / answered[label]:.1%} of "
+            f"class {source.names[label]}: {options.n / answered[label]:.1%} of "
             f"{answered[label]:,} images with this answer reached confidence {threshold:g}"
             for label in labels
         ]
@@ -296,8 +287,8 @@ def find_labels(wanted: Sequence[str], names: Sequence[str]) -> tuple[list[int],
     return found, lines
 
 
-def _default_out(request: Request, folders: Sequence[str]) -> Path:
-    if request.all_labels:
+def _default_out(options: DrawOptions, folders: Sequence[str]) -> Path:
+    if options.all_labels:
         return Path("generated") / "all-labels"
     name = f"{'label' if len(folders) == 1 else 'labels'}-{'-'.join(folders)}"
     return Path("generated") / cut_name(name, _LONGEST_OUT)
@@ -332,16 +323,13 @@ def _system_name(meta: Mapping[str, Any]) -> str:
     return str(system.get("name", "unknown")) if isinstance(system, dict) else "unknown"
 
 
-def _judge_folder(request: Request, project: Project) -> Path:
-    return request.judge or project.unit(project.units[0]).judge
-
-
-def _load_judge(request: Request, project: Project, generator: Sampler) -> Classifier | None:
+def _load_judge(
+    options: DrawOptions, folder: Path, project: Project, generator: Sampler
+) -> Classifier | None:
     """Return the judge to ask, or None where neither labels nor a confidence need one."""
     conditional = generator.architecture.conditional
-    if conditional and request.min_confidence is None:
+    if conditional and options.min_confidence is None:
         return None
-    folder = _judge_folder(request, project)
     if not folder.is_dir():
         why = "" if conditional else "the generator takes no labels, so a judge has to give them; "
         raise PipelineError(

@@ -11,44 +11,52 @@ import pandas as pd
 from augment.files import write_csv
 from pipeline.errors import PipelineError
 from pipeline.paths import refuse_outputs
-from pipeline.studies.claims import Finding, claims_table, judge_claims
+from pipeline.studies.claims import judge_claims
 from pipeline.studies.comparison import Figure, Measurement, comparison_table
 from pipeline.studies.figures import compare_figures
+from pipeline.studies.findings import Finding, claims_table
 from pipeline.studies.records import read_records
-from pipeline.study_files import StudyError, load_study, published_studies
+from pipeline.study_files import Study, StudyError, load_study, published_studies
 
 
-def tables(root: Path, studies: Sequence[str] | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the comparison and the claims of studies.
+def tables(root: Path, studies: Sequence[Study]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the comparison and the claims of published studies.
 
     Args:
         root: the project's folder.
-        studies: names; None is every study.
+        studies: from :func:`studies_of` or :func:`named_studies`.
 
     Returns:
         The tables of `comparison_table` and `claims_table`.
 
     Raises:
-        PipelineError: an unknown study, or a file under studies/ that is not valid; one line.
+        StudyError: a record under studies/ that is not valid; one line.
     """
     pairs: list[tuple[Figure, Measurement | None]] = []
-    findings: list[Finding] = []
-    chosen = (
-        published_studies(root) if studies is None else [load_study(root, name) for name in studies]
-    )
-    for study in chosen:
-        if study.protocol is None:
-            raise StudyError(
-                f"study {study.name} is this project's own; nothing is published of it"
-            )
+    findings: list[tuple[str, str, Finding]] = []
+    for study in studies:
         records = read_records(root, study.name)
         pairs += compare_figures(study, records)
         findings += judge_claims(study, records)
     return comparison_table(pairs), claims_table(findings)
 
 
-def studies_of(root: Path, source: str) -> list[str]:
-    """Return the studies of a kind of images, sorted; none where ``root`` holds no studies.
+def named_studies(root: Path, name: str | None = None) -> list[Study]:
+    """Return the published study of a name, or without one every published study.
+
+    Raises:
+        StudyError: there is no such study, nothing is published of it, or a file is not valid.
+    """
+    if name is None:
+        return published_studies(root)
+    study = load_study(root, name)
+    if study.protocol is None:
+        raise StudyError(f"study {name} is this project's own; nothing is published of it")
+    return [study]
+
+
+def studies_of(root: Path, source: str) -> list[Study]:
+    """Return the published studies of a kind of images; none where ``root`` holds no studies.
 
     Args:
         root: the project's folder.
@@ -57,7 +65,7 @@ def studies_of(root: Path, source: str) -> list[str]:
     if not (root / "studies").is_dir():
         return []
     kind = "mnist" if source == "mnist5k" else source
-    return [study.name for study in published_studies(root) if study.source == kind]
+    return [study for study in published_studies(root) if study.source == kind]
 
 
 def write_csvs(root: Path, path: Path, tables: Sequence[pd.DataFrame]) -> list[str]:

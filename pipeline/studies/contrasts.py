@@ -7,14 +7,15 @@ interval at 95 %. Nothing here is chosen on test images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.studies.records import Contrast
+from pipeline.study_files import Side
 from reports.verdict.intervals import StatisticsError, difference_interval, mean_interval
 from reports.verdict.statistics import optimistic
 
@@ -26,49 +27,26 @@ _TIE_DECIMALS = 12
 _LINE = 3  # Counts that have a second difference.
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """Accuracy of one side of a claim minus that of the other, as a fraction, and its basis."""
-
-    difference: float | None  # None where no pair of cells was trained.
-    low: float | None  # None with one seed where the interval is over seeds.
-    high: float | None
-    n_seeds: int
-    n_images: int | None  # None where the interval is over seeds alone.
-    pairs: tuple[str, ...]  # What was compared.
-    missing: tuple[str, ...] = ()  # Cells that the claim names and that were not trained.
-    chosen_by: Literal["validation", "largest real count"] | None = None
-    optimistic_counts: tuple[int, ...] = ()
-    """Real counts of its cells that are `reports.verdict.statistics.optimistic`."""
-
-
-def pair_cells(
-    a: tuple[str, Sequence[int], Sequence[int]], b: tuple[str, Sequence[int], Sequence[int]]
-) -> list[tuple[Cell, Cell]]:
+def pair_cells(a: Side, b: Side) -> list[tuple[Cell, Cell]]:
     """Return the pairs of cells that two sides of a claim stand for.
 
+    Two lists of one length run together, a single count goes with every count of the other side,
+    and real counts are crossed with synthetic ones.
+
     Args:
-        a: strategy, real counts, synthetic counts of the one side.
-        b: likewise of the other. Two lists of one length run together, a single count goes with
-            every count of the other side, and real counts are crossed with synthetic ones.
+        a: the one side.
+        b: the other, with as many counts of a kind or one.
 
     Returns:
         Distinct pairs (a, b), ordered by real and then by synthetic count.
-
-    Raises:
-        StatisticsError: lists of different lengths.
     """
     together = []
-    for word, ours, theirs in (("real", a[1], b[1]), ("synthetic", a[2], b[2])):
-        if len(ours) != len(theirs) and 1 not in (len(ours), len(theirs)):
-            raise StatisticsError(
-                f"{len(ours)} and {len(theirs)} {word} counts; allowed: as many of both, or 1"
-            )
+    for ours, theirs in ((a.n_real, b.n_real), (a.n_synthetic, b.n_synthetic)):
         n = max(len(ours), len(theirs))
         together.append([(ours[i % len(ours)], theirs[i % len(theirs)]) for i in range(n)])
     pairs = [
-        ((a[0], real_a, made_a), (b[0], real_b, made_b))
-        for (real_a, real_b), (made_a, made_b) in product(*together)
+        ((a.strategy, real_a, synthetic_a), (b.strategy, real_b, synthetic_b))
+        for (real_a, real_b), (synthetic_a, synthetic_b) in product(*together)
     ]
     return list(dict.fromkeys(pairs))
 
@@ -94,20 +72,15 @@ def cells_contrast(
         interval of `reports.verdict.statistics.difference_interval`. Seeds are those of every pair.
 
     Raises:
-        StatisticsError: tables that do not fit each other, two cells of one recipe and seed, or
-            pairs without a seed in common.
+        StatisticsError: two cells of one recipe and seed, or pairs without a seed in common.
     """
     rows = _rows(cells)
-    if predictions.shape != (len(cells), len(test_labels)):
-        raise StatisticsError(
-            f"predictions of shape {predictions.shape}; "
-            f"allowed: {len(cells)} cells x {len(test_labels)} test images"
-        )
-    missing = dict.fromkeys(cell_text(c) for pair in pairs for c in pair if c not in rows)
+    missing = list(dict.fromkeys(_cell_text(c) for pair in pairs for c in pair if c not in rows))
     used = [(a, b) for a, b in pairs if a in rows and b in rows]
     if not used:
-        return Contrast(None, None, None, 0, len(test_labels), (), tuple(missing))
-    seeds = _common_seeds([rows[cell] for pair in used for cell in pair])
+        return _untrained(len(test_labels), missing)
+    used_cells = [cell for pair in used for cell in pair]
+    seeds = _common_seeds([rows[cell] for cell in used_cells])
     difference = np.zeros((len(seeds), len(test_labels)))
     for a, b in used:
         for cell, sign in ((a, -1), (b, 1)):
@@ -115,14 +88,14 @@ def cells_contrast(
             difference += sign * right
     found = difference_interval(difference / len(used))
     return Contrast(
-        found.gain,
-        found.low,
-        found.high,
-        found.n_seeds,
-        found.n_images,
-        tuple(_pair_text(a, b) for a, b in used),
-        tuple(missing),
-        optimistic_counts=_optimistic_counts((cell for pair in used for cell in pair), n_train),
+        difference=found.gain,
+        low=found.low,
+        high=found.high,
+        n_seeds=found.n_seeds,
+        n_images=found.n_images,
+        pairs=[f"{_cell_text(a)} -> {_cell_text(b)}" for a, b in used],
+        missing=missing,
+        optimistic_counts=_optimistic_counts(used_cells, n_train),
     )
 
 
@@ -154,29 +127,33 @@ def best_contrast(
     """
     rows = _rows(cells)
     counts = _common_counts(rows, a, b)
-    mixes = [(n_real, made) for n_real, made in counts if n_real > 0]
+    mixes = [(n_real, n_synthetic) for n_real, n_synthetic in counts if n_real > 0]
     if not mixes:
-        missing = tuple(f"mixes of {name}" for name in (a, b) if not _has_mix(rows, name))
-        return Contrast(None, None, None, 0, len(test_labels), (), missing or (f"{a} and {b}",))
+        missing = [f"mixes of {name}" for name in (a, b) if not _has_mix(rows, name)]
+        return _untrained(len(test_labels), missing or [f"{a} and {b}"])
     accuracy = cells["validation_accuracy"].to_numpy(np.float64)
-    chosen: list[Cell] = []
-    for name in (a, b):
-        means = {
-            (name, *count): round(
-                float(np.mean([accuracy[row] for row in rows[(name, *count)].values()])),
-                _TIE_DECIMALS,
+    means = {
+        (name, *count): round(
+            float(accuracy[list(rows[(name, *count)].values())].mean()), _TIE_DECIMALS
+        )
+        for name in (a, b)
+        for count in mixes
+    }
+    if np.isnan(list(means.values())).any():
+        most = max(n_real for n_real, _ in mixes)
+        pairs = [((a, *count), (b, *count)) for count in mixes if count[0] == most]
+        chosen_by = "largest real count"
+    else:
+        best_a, best_b = (
+            min(
+                (cell for cell in means if cell[0] == name),
+                key=lambda cell: (-means[cell], cell[2], cell[1]),
             )
-            for count in mixes
-        }
-        if np.isnan(list(means.values())).any():
-            most = max(n_real for n_real, _ in mixes)
-            pairs = [((a, *count), (b, *count)) for count in mixes if count[0] == most]
-            found = cells_contrast(cells, predictions, test_labels, pairs, n_train)
-            return replace(found, chosen_by="largest real count")
-        chosen.append(min(means, key=lambda cell: (-means[cell], cell[2], cell[1])))
-    pairs = [(chosen[0], chosen[1])]
+            for name in (a, b)
+        )
+        pairs, chosen_by = [(best_a, best_b)], "validation"
     found = cells_contrast(cells, predictions, test_labels, pairs, n_train)
-    return replace(found, chosen_by="validation")
+    return found.model_copy(update={"chosen_by": chosen_by})
 
 
 def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Contrast:
@@ -204,53 +181,54 @@ def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Con
         lines.setdefault(n_real, []).append(n_synthetic)
     lines = {n_real: counts for n_real, counts in lines.items() if len(counts) >= _LINE}
     if not lines:
-        missing = f"{_LINE} synthetic counts at one real count, of {a} and {b}"
-        return Contrast(None, None, None, 0, None, (), (missing,))
+        missing = [f"{_LINE} synthetic counts at one real count, of {a} and {b}"]
+        return _untrained(None, missing)
     accuracy = cells["test_accuracy"].to_numpy(np.float64)
-    grid = [(n_real, made) for n_real, counts in lines.items() for made in counts]
-    seeds = _common_seeds([rows[(name, *count)] for name in (a, b) for count in grid])
-    by_strategy = []
-    for name in (a, b):
-        bends = [
-            np.abs(
-                np.diff(
-                    [[accuracy[rows[(name, n_real, made)][s]] for made in counts] for s in seeds],
-                    n=2,
-                )
-            )
-            for n_real, counts in lines.items()
-        ]
-        by_strategy.append(np.concatenate(bends, axis=1).mean(axis=1))
-    found = mean_interval(by_strategy[1] - by_strategy[0])
+    used = [(name, n, m) for name in (a, b) for n, counts in lines.items() for m in counts]
+    seeds = _common_seeds([rows[cell] for cell in used])
+
+    def roughness(name: str) -> NDArray[np.float64]:
+        """One number a seed."""
+        bends = []
+        for n_real, counts in lines.items():
+            line = [[rows[(name, n_real, n)][seed] for n in counts] for seed in seeds]
+            bends.append(np.abs(np.diff(accuracy[line], n=2)))
+        by_seed: NDArray[np.float64] = np.concatenate(bends, axis=1).mean(axis=1)
+        return by_seed
+
+    found = mean_interval(roughness(b) - roughness(a))
     return Contrast(
-        found.mean,
-        None if np.isnan(found.low) else found.low,
-        None if np.isnan(found.high) else found.high,
-        found.n,
-        None,
-        tuple(f"{a}, {b}: {n} + {', '.join(map(str, counts))}" for n, counts in lines.items()),
-        optimistic_counts=_optimistic_counts(
-            ((name, *count) for name in (a, b) for count in grid), n_train
-        ),
+        difference=found.mean,
+        low=None if np.isnan(found.low) else found.low,
+        high=None if np.isnan(found.high) else found.high,
+        n_seeds=found.n,
+        n_images=None,
+        pairs=[f"{a}, {b}: {n} + {', '.join(map(str, counts))}" for n, counts in lines.items()],
+        optimistic_counts=_optimistic_counts(used, n_train),
     )
 
 
-def cell_text(cell: Cell) -> str:
+def _untrained(n_images: int | None, missing: list[str]) -> Contrast:
+    """Return the contrast of a claim of which no pair of cells was trained."""
+    return Contrast(
+        difference=None,
+        low=None,
+        high=None,
+        n_seeds=0,
+        n_images=n_images,
+        pairs=[],
+        missing=missing,
+    )
+
+
+def _cell_text(cell: Cell) -> str:
     """Return a cell as ``mix 600 + 60000``."""
     strategy, n_real, n_synthetic = cell
     return f"{strategy} {n_real} + {n_synthetic}"
 
 
-def _pair_text(a: Cell, b: Cell) -> str:
-    return f"{cell_text(a)} -> {cell_text(b)}"
-
-
 def _rows(cells: pd.DataFrame) -> dict[Cell, dict[tuple[str, int], int]]:
     """Row number by (subset seed, classifier seed) of every cell."""
-    needed = ["strategy", "n_real", "n_synthetic", "seed", "validation_accuracy", "test_accuracy"]
-    absent = [name for name in needed if name not in cells.columns]
-    if absent:
-        raise StatisticsError(f"the cells table has no column {absent[0]!r}; needed: {needed}")
     # A unit is named <count>-<subset seed>: cells of different real counts pair by the latter.
     units = cells["unit"].astype(str) if "unit" in cells else [""] * len(cells)
     rows: dict[Cell, dict[tuple[str, int], int]] = {}
@@ -262,7 +240,7 @@ def _rows(cells: pd.DataFrame) -> dict[Cell, dict[tuple[str, int], int]]:
         seed = (unit.rpartition("-")[2], int(number))
         if seed in rows.setdefault(cell, {}):
             raise StatisticsError(
-                f"two cells of {cell_text(cell)} with seed {seed[1]}; "
+                f"two cells of {_cell_text(cell)} with seed {seed[1]}; "
                 "allowed: one (one protocol and one generator a table)"
             )
         rows[cell][seed] = row
@@ -283,10 +261,10 @@ def _common_counts(rows: Mapping[Cell, object], a: str, b: str) -> list[tuple[in
     return sorted(of[0] & of[1])
 
 
-def _optimistic_counts(cells: Iterable[Cell], n_train: int) -> tuple[int, ...]:
+def _optimistic_counts(cells: Iterable[Cell], n_train: int) -> list[int]:
     """Return the real counts of those of the cells that are optimistic, sorted."""
-    return tuple(sorted({cell[1] for cell in cells if optimistic(*cell, n_train)}))
+    return sorted({cell[1] for cell in cells if optimistic(*cell, n_train)})
 
 
-def _has_mix(rows: Mapping[Cell, object], strategy: str) -> bool:
-    return any(name == strategy and real and made for name, real, made in rows)
+def _has_mix(cells: Iterable[Cell], strategy: str) -> bool:
+    return any(name == strategy and n_real and n_synthetic for name, n_real, n_synthetic in cells)

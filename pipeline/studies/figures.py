@@ -21,23 +21,23 @@ from pipeline.studies.records import (
 from pipeline.study_files import PublishedAccuracy, PublishedFigure, Study, StudySystem
 from reports.scores.table import SCORES
 
-_STAND_INS = {"fid_inception": "fid_examiner", "inception_score_inception": "inception_score"}
-"""What is shown where a score on InceptionV3 was not recorded."""
+_STAND_INS = {
+    "fid_inception": ("fid_examiner", "FID (other features)"),
+    "inception_score_inception": ("inception_score", "Inception Score (other network)"),
+}
+"""The score that is shown where one on InceptionV3 was not recorded, and what it is called."""
 
 _TIMES = ("seconds_per_epoch", "training_minutes")
 _MEASURES = {
-    "fid_inception": "FID (InceptionV3)",
-    "inception_score": "Inception Score (LeNet)",
-    "inception_score_inception": "Inception Score (InceptionV3)",
-    "label_match": "label match (%)",
-    "seconds_per_epoch": "seconds an epoch",
-    "training_minutes": "minutes of training",
+    "fid_inception": ("FID (InceptionV3)", 1),
+    "inception_score": ("Inception Score (LeNet)", 2),
+    "inception_score_inception": ("Inception Score (InceptionV3)", 2),
+    "label_match": ("label match (%)", 2),
+    "seconds_per_epoch": ("seconds an epoch", 1),
+    "training_minutes": ("minutes of training", 1),
 }
-_STAND_IN_MEASURES = {
-    "fid_inception": "FID (other features)",
-    "inception_score_inception": "Inception Score (other network)",
-}
-_DECIMALS = {"fid_inception": 1, "seconds_per_epoch": 1, "training_minutes": 1}
+"""What a score is called, and its decimals."""
+
 _SOURCES = {
     "mnist5k": "5,000 digits of MNIST",
     "mnist": "MNIST",
@@ -72,39 +72,38 @@ def _score(
     figure: PublishedFigure,
     by_budget: Mapping[Hashable, Runs],
 ) -> tuple[Figure, Measurement | None]:
-    score, values, runs = _measured(study, figure, by_budget)
-    measures = _MEASURES if score == figure.score else _STAND_IN_MEASURES
-    at = "" if figure.epoch is None else f", epoch {figure.epoch:g}"
-    shown = Figure(
+    measure, decimals = _MEASURES[figure.score]
+    shown: str = figure.score
+    values, runs = _measured(study, figure, shown, by_budget)
+    if runs is None and figure.score in _STAND_INS:
+        shown, stand_in = _STAND_INS[figure.score]
+        values, runs = _measured(study, figure, shown, by_budget)
+        measure = measure if runs is None else stand_in
+    theirs = Figure(
         study.name,
         name,
-        measures[figure.score] + at,
+        measure if figure.epoch is None else f"{measure}, epoch {figure.epoch:g}",
         figure.value,
         _their_protocol(study, system, figure),
         share=figure.score == "label_match",
-        decimals=_DECIMALS.get(figure.score, 2),
+        decimals=decimals,
         note=figure.note,
     )
     if runs is None:
-        return shown, None
-    ours = _our_protocol(study, figure, score, runs.first)
-    return shown, Measurement(tuple(values), ours)
+        return theirs, None
+    return theirs, Measurement(tuple(values), _our_protocol(study, figure, shown, runs.first))
 
 
 def _measured(
-    study: Study, figure: PublishedFigure, by_budget: Mapping[Hashable, Runs]
-) -> tuple[str, list[float], Runs | None]:
-    """Return the score that stands beside a figure, its values and the runs that they are of."""
-    scores: list[str] = [figure.score]
-    if figure.score in _STAND_INS:
-        scores.append(_STAND_INS[figure.score])
-    for score in scores:
-        for runs in by_budget.values():
-            found = [_value(record, score, figure, study) for record in runs.records]
-            values = [value for value in found if value is not None]
-            if values:
-                return score, values, runs
-    return figure.score, [], None
+    study: Study, figure: PublishedFigure, score: str, by_budget: Mapping[Hashable, Runs]
+) -> tuple[list[float], Runs | None]:
+    """Return what the runs of the nearest budget have of a score, and these runs."""
+    for runs in by_budget.values():
+        found = [_value(record, score, figure, study) for record in runs.records]
+        values = [value for value in found if value is not None]
+        if values:
+            return values, runs
+    return [], None
 
 
 def _value(
@@ -119,10 +118,10 @@ def _value(
     rows = [row for row in record.plain if getattr(row, score) is not None]
     if not rows:
         return None
-    best = min if SCORES[score].better == "lower" else max
-    values = [float(getattr(row, score)) for row in rows]
     if figure.epoch is not None:
-        return float(getattr(_nearest(rows, figure.epoch), score))
+        rows = [_nearest(rows, figure.epoch)]
+    values = [float(getattr(row, score)) for row in rows]
+    best = min if SCORES[score].better == "lower" else max
     return best(values) if study.published.best_epoch else values[-1]
 
 
@@ -133,21 +132,24 @@ def _nearest(rows: Sequence[Checkpoint], epoch: float) -> Checkpoint:
 def _their_protocol(study: Study, system: StudySystem, figure: PublishedFigure) -> Protocol:
     """Return what a score of the study depends on."""
     timed, score = figure.score in _TIMES, figure.score
-    of_an_epoch = figure.epoch is not None
-    epoch = f"epoch {figure.epoch:g}" if of_an_epoch else None
-    if study.published.best_epoch and not of_an_epoch and not timed:
+    epoch = None
+    if figure.epoch is not None:
+        epoch = f"epoch {figure.epoch:g}"
+    elif study.published.best_epoch and not timed:
         epoch = _ALL
-    by_lenet = score in ("inception_score", "label_match")
+    of_all_epochs = figure.epoch is None and score != "seconds_per_epoch"
     return Protocol(
         data=study.images.name,
         n_train=study.images.train,
         image_size=system.image_size or study.images.image_size,
         width=1.0,
-        epochs=None if of_an_epoch or score == "seconds_per_epoch" else system.epochs,
+        epochs=system.epochs if of_all_epochs else None,
         batch_size=system.batch_size or study.published.batch_size,
         options="",
         features="InceptionV3" if score in _STAND_INS else None,
-        lenet_epochs=study.published.lenet_epochs if by_lenet else None,
+        lenet_epochs=(
+            study.published.lenet_epochs if score in ("inception_score", "label_match") else None
+        ),
         epoch=epoch,
         machine=study.published.machine if timed else None,
     )
@@ -220,12 +222,12 @@ def _accuracy(
         theirs,
         share=True,
     )
-    found = [
-        (record, _find_row(record, accuracy, study.images.train))
+    candidates = [
+        (record, *found)
         for record in grids
         if record.generator.system == pool.system or not generated
+        if (found := _find_row(record, accuracy, study.images.train)) is not None
     ]
-    candidates = [(record, *row) for record, row in found if row is not None]
     if not candidates:
         return figure, None
     # Where no generated image is mixed in, the generator does not matter, and seeds do.
@@ -266,16 +268,16 @@ def _find_row(
     # All of the study's training images stand for all of ours.
     whole = accuracy.n_real == study_train
     n_real = record.data.train if whole else accuracy.n_real
+
+    def fits(count: int, published: int | None) -> bool:
+        return count > 0 if published is None else count == published
+
     rows = [
         row
         for row in record.cells
         if row.strategy == accuracy.strategy
-        and (row.n_real > 0 if n_real is None else row.n_real == n_real)
-        and (
-            row.n_synthetic > 0
-            if accuracy.n_synthetic is None
-            else row.n_synthetic == accuracy.n_synthetic
-        )
+        and fits(row.n_real, n_real)
+        and fits(row.n_synthetic, accuracy.n_synthetic)
     ]
     if not rows:
         return None

@@ -5,11 +5,9 @@ Only the cost differs from run to run; everything else is the same bytes again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +18,24 @@ from augment.checkpoints import read_meta
 from augment.files import read_json, write_json
 from augment.images.image_sets import open_image_set
 from augment.mixing.strategies import STRATEGIES
+from pipeline.compute.resume import digest_of
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project, read_array
 from pipeline.studies.contrasts import (
-    Contrast,
     best_contrast,
     cells_contrast,
     pair_cells,
     roughness_contrast,
 )
 from pipeline.studies.record import check_described, machine, record_path, recorded_parameters
-from pipeline.studies.records import FORMAT
+from pipeline.studies.records import FORMAT, Contrast
 from pipeline.study_files import (
     FILE,
-    BestTest,
     CellsTest,
     ClaimTest,
-    RoughnessTest,
     Side,
+    StrategiesTest,
     Study,
     load_study,
 )
@@ -79,11 +76,13 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             "again"
         )
     check_described(p, meta, train)
+    gains = gain_table(cells, predictions, test.labels)  # first: it checks the tables
     study = _study(project, name)
     contrasts = []
     if study is not None:
         contrasts = _contrasts(study, n_train, cells, predictions, test.labels)
     rows = _rows(cells, n_train, len(test))
+    n_validation = len(open_image_set(project.validation)) if project.validation.exists() else 0
     record = {
         "format": FORMAT,
         "kind": "cells",
@@ -93,16 +92,14 @@ def run(project: Project, name: str, unit: str) -> list[str]:
             "source": p.data.source,
             "digest": train.digest,
             "train": len(train),
-            "validation": (
-                len(open_image_set(project.validation)) if project.validation.exists() else 0
-            ),
+            "validation": n_validation,
             "test": len(test),
         },
         "protocol": sorted(cells["protocol"].unique()),
         "classifier": _classifier(p, cells),
         "strategies": list(dict.fromkeys(cells["strategy"])),
         "cells": rows,
-        "gains": gain_table(cells, predictions, test.labels).to_dict(orient="records"),
+        "gains": gains.to_dict(orient="records"),
         "verdict": _verdict(project),
         "contrasts": contrasts,
         "parameters": recorded_parameters(p, meta["precision"], _sections(p)),
@@ -136,7 +133,7 @@ def _generator(p: Parameters, meta: Mapping[str, Any], images_seen: int) -> dict
         "batch_size": meta["system"]["batch_size"],
         "image_size": meta["architecture"]["image_size"],
         "weights": meta["system"]["weights"],
-        "architecture": _digest(meta["architecture"]),
+        "architecture": digest_of(meta["architecture"]),
         "key": meta["key"],
         "seed": meta["seed"],
     }
@@ -199,38 +196,35 @@ def _contrasts(
 ) -> list[dict[str, Any]]:
     """Measure every claim of a study that classifiers decide."""
 
-    def side(of: Side) -> tuple[str, list[int], list[int]]:
+    def ours(side: Side) -> Side:
         # All of the study's training images stand for all of ours.
-        real = [n_train if n == study.images.train else n for n in of.n_real]
-        return of.strategy, real, of.n_synthetic
+        n_real = [n_train if n == study.images.train else n for n in side.n_real]
+        return side.model_copy(update={"n_real": n_real})
 
     def contrast(test: ClaimTest) -> Contrast | None:
         match test:
             case CellsTest():
-                pairs = pair_cells(side(test.a), side(test.b))
+                pairs = pair_cells(ours(test.a), ours(test.b))
                 return cells_contrast(cells, predictions, labels, pairs, n_train)
-            case BestTest():
+            case StrategiesTest(kind="best"):
                 return best_contrast(cells, predictions, labels, test.a, test.b, n_train)
-            case RoughnessTest():
+            case StrategiesTest():
                 return roughness_contrast(cells, test.a, test.b, n_train)
         return None  # one that generators decide
 
-    found = [(claim, contrast(claim.test)) for claim in study.claims]
     return [
-        {"claim": claim.id, "test": claim.measured, **asdict(measured)}
-        for claim, measured in found
-        if measured is not None
+        {"claim": claim.id, "test": claim.measured, **measured.model_dump()}
+        for claim in study.claims
+        if (measured := contrast(claim.test)) is not None
     ]
 
 
 def _sections(p: Parameters) -> set[str]:
     """Return the sections that the grid depends on."""
     without = {"seed", "score"}
-    return set(type(p).model_fields) - (
-        without
-        if any(STRATEGIES[name].classical for name in p.mix.strategies)
-        else without | {"classical"}
-    )
+    if not any(STRATEGIES[name].classical for name in p.mix.strategies):
+        without.add("classical")
+    return set(type(p).model_fields) - without
 
 
 def _cost(project: Project, cells: pd.DataFrame) -> dict[str, Any]:
@@ -255,11 +249,8 @@ def _core_seconds(times: Path, cells: pd.DataFrame) -> float | None:
     keys = [*CELL_KEYS, "seed"]
     if not {*keys, "seconds"} <= set(log) or len(log) != len(cells):
         return None
-    if set(log[keys].itertuples(index=False, name=None)) != set(
-        cells[keys].itertuples(index=False, name=None)
-    ):
-        return None
-    return float(log["seconds"].sum())
+    logged, trained = (set(map(tuple, table[keys].to_numpy())) for table in (log, cells))
+    return float(log["seconds"].sum()) if logged == trained else None
 
 
 def _stage_seconds(log: Path, stage: str) -> float | None:
@@ -275,10 +266,6 @@ def _stage_seconds(log: Path, stage: str) -> float | None:
         except (ValueError, KeyError, TypeError):
             continue  # a line cut short by a power cut
     return sum(found) if found else None
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _rounded(value: Any) -> Any:

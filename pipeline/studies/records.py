@@ -15,10 +15,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.errors import PipelineError
 from pipeline.parameters.text import shown
 from pipeline.studies.comparison import number_text, width_text
-from pipeline.study_files import first_problem
+from pipeline.study_files import StudyError, first_problem, read_file
 
 FORMAT = 2
 _LARGEST_FILE = 1 << 24
@@ -32,10 +31,6 @@ _Width = Annotated[float, Field(ge=1e-6, le=1e6)]
 _Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class RecordError(PipelineError):
-    """A record that cannot be read; the text is one line."""
-
-
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
@@ -45,7 +40,6 @@ class RecordedData(_Part):
 
     source: _Text
     train: _Positive
-    test: _Count
 
 
 class RecordedArchitecture(_Part):
@@ -89,7 +83,6 @@ class Checkpoint(_Part):
 class Neighbours(_Part):
     """Share of training images that are the nearest one of a query, for two kinds of queries."""
 
-    queries: _Positive
     generated: _Fraction
     test: _Fraction
 
@@ -114,14 +107,29 @@ class _Record(_Part):
         return ", ".join(f"{key} {shown(value)}" for key, value in pairs)
 
 
-class GeneratorRecord(_Record):
+class Budget(_Part):
+    """How wide a generator's networks are, and how long it was trained."""
+
+    width: _Width  # share of the published number of channels
+    images_seen: _Positive
+
+    @property
+    def nearness(self) -> tuple[float, int]:
+        """The larger, the nearer to a study's budget."""
+        return self.width, self.images_seen
+
+    @property
+    def budget_text(self) -> str:
+        """The budget as ``width 1/8, 300,000 images``."""
+        return f"width {width_text(self.width)}, {number_text(self.images_seen)} images"
+
+
+class GeneratorRecord(_Record, Budget):
     """What one training of a generator reached."""
 
     kind: Literal["generator"] = "generator"
     system: RecordedSystem
     architecture: RecordedArchitecture
-    width: _Width
-    images_seen: _Positive
     epochs: _Positive
     collapsed_epochs: _Count = 0
     seed: _Count
@@ -144,22 +152,11 @@ class GeneratorRecord(_Record):
     @property
     def examiner_epochs(self) -> float | None:
         """Passes over the training images of the LeNet that scored; None where not known."""
-        steps, epochs, batch = (
-            _whole(self.setting(*key))
-            for key in (
-                ("train_examiner", "steps"),
-                ("train_examiner", "epochs"),
-                ("classifier", "batch_size"),
-            )
-        )
+        steps, epochs = (_whole(self.setting("train_examiner", key)) for key in ("steps", "epochs"))
+        batch = _whole(self.setting("classifier", "batch_size"))
         if epochs is not None:
             return epochs
         return None if steps is None or batch is None else steps * batch / self.data.train
-
-    @property
-    def nearness(self) -> tuple[float, int]:
-        """The larger, the nearer its budget is to a study's."""
-        return self.width, self.images_seen
 
     @property
     def budget(self) -> tuple[object, ...]:
@@ -176,20 +173,12 @@ class GeneratorRecord(_Record):
         return json.dumps(parts, sort_keys=True)
 
 
-class RecordedGenerator(_Part):
+class RecordedGenerator(Budget):
     """The generator whose images a grid mixed in."""
 
     system: _Text
-    width: _Width
-    images_seen: _Positive
     batch_size: _Positive
     image_size: _Positive
-    seed: _Count
-
-    @property
-    def nearness(self) -> tuple[float, int]:
-        """The larger, the nearer its budget is to a study's."""
-        return self.width, self.images_seen
 
 
 class Classifiers(_Part):
@@ -197,7 +186,6 @@ class Classifiers(_Part):
 
     epochs: _Positive | None = None
     steps: _Positive | None = None
-    batch_size: _Positive
 
 
 class CellRow(_Part):
@@ -210,27 +198,33 @@ class CellRow(_Part):
     validation: _Fraction | None = None
 
 
-class RecordedContrast(_Part):
-    """A claim's difference, and the test that it was measured for."""
+class Contrast(_Part):
+    """Accuracy of one side of a claim minus that of the other, as a fraction, and its basis."""
 
-    claim: _Text
-    test: dict[str, Any]
-    difference: _Score | None
-    low: _Score | None
+    difference: _Score | None  # None where no pair of cells was trained
+    low: _Score | None  # None with one seed where the interval is over seeds
     high: _Score | None
     n_seeds: _Count
-    n_images: _Count | None
-    pairs: list[_Text]
-    missing: list[_Text]
-    chosen_by: Literal["validation", "largest real count"] | None
+    n_images: _Count | None  # None where the interval is over seeds alone
+    pairs: list[_Text]  # what was compared
+    missing: list[_Text] = []  # cells that the claim names and that were not trained
+    chosen_by: Literal["validation", "largest real count"] | None = None
     optimistic_counts: list[_Count] = Field(default=[], max_length=10_000)
+    """Real counts of its cells that are `reports.verdict.statistics.optimistic`."""
 
     @model_validator(mode="after")
-    def _interval_holds_its_difference(self) -> RecordedContrast:
+    def _interval_holds_its_difference(self) -> Contrast:
         found = [x for x in (self.low, self.difference, self.high) if x is not None]
         if found != sorted(found):
             raise PydanticCustomError("interval", "allowed: low <= difference <= high")
         return self
+
+
+class RecordedContrast(Contrast):
+    """A claim's difference, and the test that it was measured for."""
+
+    claim: _Text
+    test: dict[str, Any]
 
 
 class CellsRecord(_Record):
@@ -250,7 +244,7 @@ def read_records(root: Path, study: str) -> list[Record]:
     """Read every record of a study, by name.
 
     Raises:
-        RecordError: a record that is damaged or of another format.
+        StudyError: a record that is damaged or of another format.
     """
     paths = sorted((root / "studies" / study).glob("*.json"))
     return [read_record(path, f"{study}/{path.stem}") for path in paths]
@@ -264,27 +258,20 @@ def read_record(path: Path, name: str) -> Record:
         name: of the record, below studies/.
 
     Raises:
-        RecordError: it cannot be read, or is no record; one line that names the file.
+        StudyError: it cannot be read, or is no record; one line that names the file.
     """
     file = f"studies/{name}.json"
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise RecordError(f"{file}: larger than {_LARGEST_FILE} bytes")
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RecordError(f"{file}: cannot be read: {reason}") from None
+    values = read_file(path, file, json.loads, _LARGEST_FILE)
     if not isinstance(values, dict):
-        raise RecordError(f"{file}: holds no record")
+        raise StudyError(f"{file}: holds no record")
     kind = values.get("kind", "generator")
-    models: dict[object, type[GeneratorRecord | CellsRecord]]
-    models = {"generator": GeneratorRecord, "cells": CellsRecord}
-    if not isinstance(kind, str) or kind not in models:
-        raise RecordError(f"{file}: kind is {kind!r:.60}; allowed: {', '.join(map(str, models))}")
+    if kind not in ("generator", "cells"):
+        raise StudyError(f"{file}: kind is {kind!r:.60}; allowed: generator, cells")
+    model: type[Record] = CellsRecord if kind == "cells" else GeneratorRecord
     try:
-        return models[kind].model_validate(values | {"name": name})
+        return model.model_validate(values | {"name": name})
     except ValidationError as error:
-        raise RecordError(f"{file}: {first_problem(error)}") from None
+        raise StudyError(f"{file}: {first_problem(error)}") from None
 
 
 class Runs(NamedTuple):
@@ -329,11 +316,6 @@ def runs_by_budget(
             found[budget] = runs
     nearest = sorted(found.items(), key=lambda item: item[1].first.nearness, reverse=True)
     return dict(nearest)
-
-
-def budget_text(run: GeneratorRecord | RecordedGenerator) -> str:
-    """Return a budget as ``width 1/8, 300,000 images``."""
-    return f"width {width_text(run.width)}, {number_text(run.images_seen)} images"
 
 
 def _whole(value: object) -> int | None:

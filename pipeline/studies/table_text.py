@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.studies.claims import NOTE as CLAIMS_NOTE
 from pipeline.studies.comparison import NONE
 from pipeline.studies.comparison import NOTE as COMPARISON_NOTE
+from pipeline.studies.findings import NOTE as CLAIMS_NOTE
 
 _WRAPPED = {"system": 5, "why": 6, "claim": 1, "based_on": 1}
 """Columns that share what width the others leave, and in which proportion."""

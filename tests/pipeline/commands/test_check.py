@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.commands import check, estimates
-from pipeline.commands.check import CheckLine, run_check
+from pipeline.commands import check, check_data, check_machine, estimates
+from pipeline.commands.check import run_check
+from pipeline.commands.check_lines import CheckLine
 from pipeline.commands.estimates import Machine, StudySize
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import load_parameters
@@ -21,7 +22,7 @@ def project(tmp_path: Path) -> Project:
     """Make a project folder whose params.yaml has values changed at dotted keys (__)."""
 
     def make(**values: Any) -> Path:
-        yaml = YAML()
+        yaml = YAML(typ="safe", pure=True)
         content = yaml.load((ROOT / "params.yaml").read_text())
         # What the tests below count with, whatever the default study uses.
         content["train_gan"]["images"] = 400_000
@@ -53,25 +54,11 @@ def test_the_default_study_can_run(project: Project) -> None:
     root = project()
     lines = run_check(root, {})
     assert [entry.topic for entry in lines if entry.status == "error"] == []
-    assert {entry.topic for entry in lines} == {
-        "parameters",
-        "data",
-        "device",
-        "grid",
-        "disk",
-        "memory",
-        "time",
-    }
+    topics = ["parameters", "data", "device", "grid", "disk", "memory", "time"]
+    assert list(dict.fromkeys(entry.topic for entry in lines)) == topics
     assert all(entry.text.isprintable() for entry in lines)
     assert "3600 training images in 10 classes" in line(lines, "grid").text
     assert "estimate" in line(lines, "time").text
-
-
-def test_comments_survive_a_changed_list(project: Project) -> None:
-    text = (project(mix__synthetic=[0, 500]) / "params.yaml").read_text()
-    comments = [entry.strip() for entry in text.splitlines() if "#" in entry]
-    before = (ROOT / "params.yaml").read_text()
-    assert comments == [entry.strip() for entry in before.splitlines() if "#" in entry]
 
 
 def test_wrong_parameters_leave_the_data_to_be_looked_at(
@@ -93,14 +80,9 @@ def test_wrong_parameters_leave_the_data_to_be_looked_at(
     first, data = run_check(project(seed="x", classifier__batch_size=128, **folder), {})
     assert first == wrong
     assert "too few class folders" in data.text
-
-
-def test_wrong_parameters_of_the_data_hide_nothing_of_the_data(project: Project) -> None:
-    first, *others = run_check(project(data__image_size=30), {})
-    assert first == CheckLine(
-        "error", "parameters", "params.yaml: data.image_size is 30; allowed: 28, 32, 64 or 128"
-    )
-    assert [(line.status, line.topic) for line in others] == [("ok", "data")]
+    first, data = run_check(project(data__image_size=30, classifier__batch_size=128), {})
+    assert first.text == "params.yaml: data.image_size is 30; allowed: 28, 32, 64 or 128"
+    assert (data.status, data.topic) == ("ok", "data")
 
 
 def test_no_params_file(tmp_path: Path) -> None:
@@ -118,7 +100,7 @@ def test_a_grid_that_asks_for_too_much(project: Project) -> None:
 
 
 def test_missing_mlxtend(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_installed", lambda package: False)
+    monkeypatch.setattr(check_data, "_installed", lambda package: False)
     found = line(run_check(project(), {}), "data")
     assert found.status == "error"
     assert "mlxtend" in found.text
@@ -225,11 +207,13 @@ def test_of_many_files_a_sample_is_looked_at(
 ) -> None:
     draw_noise(tmp_path / "pictures", {"cat": 500, "dog": 500}, ".bmp", 8)
     # Every file that could be looked at is a loss, or beside the point.
-    for file in list((tmp_path / "pictures" / "cat").iterdir())[::5]:
+    cats = list((tmp_path / "pictures" / "cat").iterdir())
+    for file in cats[::5]:
         file.write_bytes(b"x")
     for index in range(100):
         (tmp_path / "pictures" / "dog" / f"p{index:03}.json").write_text("{}")
-    lines = run_check(project(data__source="folder", data__path="pictures"), {})
+    root = project(data__source="folder", data__path="pictures")
+    lines = run_check(root, {})
     notes = texts(lines, "data", "warning")
     assert len(notes) == 4
     assert re.match(r"in the sample: class 'cat': \d+ of \d+ pictures in pictures/ could", notes[0])
@@ -240,16 +224,11 @@ def test_of_many_files_a_sample_is_looked_at(
     assert found.startswith(
         "looked at the first bytes of a sample of 500 of the 1,100 files; none is decoded"
     )
-
-
-def test_a_sample_that_is_mostly_lost_is_a_warning(
-    project: Project, tmp_path: Path, draw_noise: Callable[..., Path]
-) -> None:
-    draw_noise(tmp_path / "pictures", {"cat": 300, "dog": 300}, ".bmp", 8)
-    for file in list((tmp_path / "pictures" / "cat").iterdir())[:200]:
+    # A class that is mostly lost in a sample is no error: the other files may be better ones.
+    for file in cats[:350]:
         file.write_bytes(b"x")
-    lines = run_check(project(data__source="folder", data__path="pictures"), {})
-    assert [entry.text for entry in lines if entry.status == "error"] == []
+    lines = run_check(root, {})
+    assert texts(lines, "data", "error") == []
     assert any("pictures of class 'cat' cannot be read" in each for each in
                texts(lines, "data", "warning"))  # fmt: skip
 
@@ -262,7 +241,7 @@ def test_a_gpu_that_is_not_there(project: Project) -> None:
 
 
 def test_more_processes_than_cores(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_cores", lambda: 2)
+    monkeypatch.setattr(check_machine, "_cores", lambda: 2)
     root = project(train_gan__processes=3, compute__processes=2)
     warned = [entry.text for entry in run_check(root, {}) if entry.status == "warning"]
     assert warned == ["train_gan.processes is 3, more than the 2 cores"]
@@ -283,8 +262,8 @@ def test_inception_weights(project: Project, tmp_path: Path) -> None:
 
 
 def test_little_disk_and_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "_available_memory", lambda: 10**6)
-    monkeypatch.setattr(check, "_free_disk", lambda folder: 10**6)
+    monkeypatch.setattr(check_machine, "_available_memory", lambda: 10**6)
+    monkeypatch.setattr(check_machine, "_free_disk", lambda folder: 10**6)
     lines = run_check(project(), {})
     assert line(lines, "disk").status == "error"
     assert line(lines, "disk").text.startswith("1 MB free, the study writes about ")
@@ -377,8 +356,6 @@ def test_every_system_has_a_time(project: Project) -> None:
         assert 0.1 < minutes["generators"] < 10_000, name
 
 
-@pytest.mark.parametrize(
-    ("minutes", "said"), [(0.2, "under 1 min"), (8.6, "9 min"), (119, "119 min"), (600, "10 hours")]
-)
-def test_durations_in_words(minutes: float, said: str) -> None:
-    assert re.fullmatch(said, check._duration(minutes))
+def test_durations_in_words() -> None:
+    words = {0.2: "under 1 min", 8.6: "9 min", 119: "119 min", 600: "10 hours"}
+    assert [check._duration(minutes) for minutes in words] == list(words.values())

@@ -15,15 +15,8 @@ DIGEST = "0" * 64
 def folder(tmp_path: Path) -> Path:
     """A folder with files of many names, marked."""
     made = tmp_path / "made"
-    for name in (
-        "a.png",
-        "b c/0.png",
-        "b c/1.png",
-        "猫/x",
-        "-d/$",
-        "back\\slash/y\\nz",
-        "deep/er/x",
-    ):
+    names = ("a.png", "b c/0.png", "b c/1.png", "猫/x", "-d/$", "back\\slash/y\\nz", "deep/er/x")
+    for name in names:
         (made / name).parent.mkdir(parents=True, exist_ok=True)
         (made / name).write_text(name)
     mark_folder(made)
@@ -58,11 +51,9 @@ def test_what_was_written_may_be_replaced_and_parts_of_it(folder: Path) -> None:
     shutil.rmtree(folder / "-d")
     (folder / "猫/x").unlink()
     refuse_unless_own(folder, f"--out {folder}")
-
-
-def test_a_copy_is_the_commands_own_too(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "copy")
-    refuse_unless_own(tmp_path / "copy", "--out copy")
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    refuse_unless_own(copy, "--out copy")
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link", "pipe", "link to folder"])
@@ -89,36 +80,31 @@ def test_a_changed_file_is_the_users(folder: Path, tmp_path: Path, kind: str) ->
         "pipe": lambda: os.mkfifo(file),
         "folder": file.mkdir,
     }[kind]()
-    said = (
-        "this command did not write"
-        if kind == "folder"
-        else "was changed after this command wrote it"
-    )
-    assert f"holds a.png, which {said}" in refusal(folder)
+    new = kind == "folder"
+    why = "this command did not write" if new else "was changed after this command wrote it"
+    assert f"holds a.png, which {why}" in refusal(folder)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "problem"),
     [
         (b"", "holds -d, which this command did not write"),
         (b"hello\n", "is damaged in line 1"),
         (f"{DIGEST}  a.png".encode(), "is damaged in line 1"),
         (f"{DIGEST} *a.png\n".encode(), "is damaged in line 1"),
-        (f"{DIGEST.upper()[1:]}  a.png\n".encode(), "is damaged in line 1"),
         (b"\0" * 100_000, "is damaged in line 1"),
         (f"{DIGEST}  {'x' * 100_000}\n".encode(), "is damaged in line 1"),
         (f"{DIGEST}  x\n{DIGEST}  /etc/passwd\n".encode(), "names '/etc/passwd' in line 2"),
         (f"{DIGEST}  ../x\n".encode(), "names '../x' in line 1"),
-        (f"{DIGEST}  b c/../../x\n".encode(), "in line 1"),
         (f"{DIGEST}  ./a.png\n".encode(), "in line 1"),
         (f"{DIGEST}  a.png\n{DIGEST}  a.png\n".encode(), "names 'a.png' in line 2"),
         (b"\xff\xfe", "is damaged in line 1"),
         (f"{DIGEST}  ".encode() + b"\xff\n", "holds -d, which this command did not write"),
     ],
 )
-def test_a_broken_list_is_a_refusal(folder: Path, content: bytes, said: str) -> None:
+def test_a_broken_list_is_a_refusal(folder: Path, content: bytes, problem: str) -> None:
     (folder / MARKER).write_bytes(content)
-    assert said in refusal(folder)
+    assert problem in refusal(folder)
 
 
 def test_a_list_beyond_measure_is_a_refusal(folder: Path) -> None:

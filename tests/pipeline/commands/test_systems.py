@@ -8,13 +8,8 @@ from augment.generators.family import systems
 from augment.generators.gan.systems import SYSTEMS
 
 
-@pytest.fixture
-def project(bare: Path) -> Path:
-    return bare
-
-
-def test_every_system_is_listed(project: Path, augment) -> None:
-    lines = augment(project, "systems").out.splitlines()
+def test_every_system_is_listed(bare: Path, augment) -> None:
+    lines = augment(bare, "systems").out.splitlines()
     for name, system in systems().items():
         assert any(line.startswith(f"{name} ") for line in lines), name
         assert system.description.split()[0] in " ".join(lines)
@@ -22,8 +17,8 @@ def test_every_system_is_listed(project: Path, augment) -> None:
 
 
 @pytest.mark.parametrize("name", ["cdcgan-projection", "padova-dcgan", "fau-cdcgan"])
-def test_every_option_has_its_value_range_and_meaning(project: Path, augment, name: str) -> None:
-    run = augment(project, "systems", name)
+def test_every_option_has_its_value_range_and_meaning(bare: Path, augment, name: str) -> None:
+    run = augment(bare, "systems", name)
     assert run.code == 0
     lines = run.out.splitlines()
     for option in SYSTEMS["cdcgan"].Options.model_fields:
@@ -36,12 +31,12 @@ def test_every_option_has_its_value_range_and_meaning(project: Path, augment, na
     assert "    real images a step: a whole number from 2 to 4096" in lines
 
 
-def test_another_family_has_options_of_its_own(project: Path, augment) -> None:
-    lines = augment(project, "systems", "flow-unet").out.splitlines()
+def test_another_family_has_options_of_its_own(bare: Path, augment) -> None:
+    lines = augment(bare, "systems", "flow-unet").out.splitlines()
     assert "  drawing_steps: 10" in lines
     assert not any(line.startswith("  loss: ") for line in lines)
 
 
-def test_an_unknown_system_is_one_line(project: Path, augment) -> None:
-    error = augment(project, "systems", "cdcgn").error
+def test_an_unknown_system_is_one_line(bare: Path, augment) -> None:
+    error = augment(bare, "systems", "cdcgn").error
     assert error.startswith("error: system 'cdcgn' is unknown; did you mean cdcgan? allowed: ")

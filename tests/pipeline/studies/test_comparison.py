@@ -48,12 +48,9 @@ def test_a_mean_has_its_interval_over_seeds() -> None:
     }
 
 
-def test_one_seed_has_no_interval() -> None:
+def test_one_seed_has_no_interval_and_what_was_not_run_is_missing() -> None:
     row = row_of(FIGURE, Measurement((20.0,), Protocol()))
     assert (row["ours"], row["interval"], row["n"]) == ("20.0", DASH, 1)
-
-
-def test_what_was_not_run_is_missing() -> None:
     row = row_of(FIGURE, None)
     assert (row["ours"], row["interval"], row["n"]) == ("missing", DASH, 0)
     assert (row["same_protocol"], row["why"]) == (DASH, "")
@@ -72,14 +69,6 @@ def test_fractions_are_shown_as_percentages() -> None:
     assert row_of(figure, Measurement((1.0, 1.0), Protocol()))["interval"] == "\N{EN DASH}"
     # 0.29 is not 29/100 in binary.
     assert row_of(replace(figure, value=0.29), None)["published"] == "29"
-
-
-def test_a_difference_makes_another_protocol() -> None:
-    figure = replace(FIGURE, protocol=FULL, note="84 % in the text")
-    ours = replace(FULL, width=0.125, epochs=5.0)
-    row = row_of(figure, Measurement((1.0,), ours))
-    assert row["same_protocol"] == "no"
-    assert row["why"] == "width 1/8; 5 epochs, not 50; 84 % in the text"
 
 
 OTHERS = {
@@ -107,6 +96,11 @@ def test_every_fact_that_differs_has_its_words(name) -> None:
         assert differences(replace(side, **{name: None}), FULL) == []
         assert differences(FULL, replace(side, **{name: None})) == []
     assert differences(FULL, FULL) == []
+    row = row_of(
+        replace(FIGURE, protocol=FULL, note="84 % in the text"),
+        Measurement((1.0,), replace(FULL, **{name: value})),
+    )
+    assert (row["same_protocol"], row["why"]) == ("no", f"{words}; 84 % in the text")
 
 
 def test_an_epoch_without_its_last_small_batch_is_an_epoch() -> None:
@@ -125,12 +119,7 @@ def test_widths_are_shares(n, m) -> None:
     assert int(top) / int(bottom or 1) == pytest.approx(n / m)
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(30.0, "30"), (300000, "300,000"), (8.5333, "8.53"), (0.06, "0.06")]
-)
-def test_numbers_are_short(value, text) -> None:
-    assert number_text(value) == text
-
-
-def test_a_width_that_is_no_share_is_a_number() -> None:
-    assert width_text(0.1234567) == "0.123"
+def test_numbers_are_short() -> None:
+    texts = {30.0: "30", 300000: "300,000", 8.5333: "8.53", 0.06: "0.06"}
+    assert [number_text(value) for value in texts] == list(texts.values())
+    assert width_text(0.1234567) == "0.123"  # no share

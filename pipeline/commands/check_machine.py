@@ -1,0 +1,134 @@
+"""The machine of a study, as `augment check` sees it: cache, device, weights, disk and memory."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.commands.check_lines import CheckLine, Status
+from pipeline.commands.estimates import Machine
+from pipeline.errors import PipelineError
+from pipeline.parameters.models import Parameters
+from pipeline.project import Project
+
+_INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+_MEMORY_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Files of a container's limit and of what is used of it, of Linux's two kinds of groups."""
+
+
+def this_machine(environ: Mapping[str, str]) -> Machine:
+    """Return what estimates need to know of this machine; CUDA_VISIBLE_DEVICES is read."""
+    return Machine(cores=_cores(), gpu=_gpu_visible(environ))
+
+
+def _cores() -> int:
+    """Return the cores that this process may use, not those that the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpu_visible(environ: Mapping[str, str]) -> bool:
+    """Return whether a GPU seems to be usable; importing torch to be sure would take seconds."""
+    if environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    if importlib.metadata.version("torch").endswith("+cpu"):
+        return False
+    devices = ("/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+    return any(Path(device).exists() for device in devices) or bool(shutil.which("nvidia-smi"))
+
+
+def check_cache(project: Project) -> Iterator[CheckLine]:
+    """Yield what is wrong with the folder of finished work that the environment names."""
+    try:
+        _ = project.cache
+    except PipelineError as error:
+        yield CheckLine("error", "cache", str(error))
+
+
+def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine]:
+    """Yield what the generator trains on, and numbers of processes that are too high for it."""
+    gan = parameters.train_gan
+    if gan.device == "cuda" and not machine.gpu:
+        text = "train_gan.device is cuda and no GPU is visible; allowed here: auto or cpu"
+        yield CheckLine("error", "device", text)
+    elif gan.device != "cpu" and machine.gpu:
+        yield CheckLine("ok", "device", "the generator trains on the GPU")
+    else:
+        yield CheckLine("ok", "device", f"the generator trains on {machine.cores} cores")
+    for key, processes in (
+        ("train_gan", gan.processes),
+        ("compute", parameters.compute.processes or 1),
+    ):
+        if processes > machine.cores:
+            text = f"{key}.processes is {processes}, more than the {machine.cores} cores"
+            yield CheckLine("warning", "device", text)
+
+
+def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:
+    """Return whether the weights of InceptionV3 are there; TORCH_HOME and XDG_CACHE_HOME count."""
+    try:
+        file = project.inception_weights
+    except PipelineError as error:
+        return CheckLine("error", "inception", str(error))
+    if file is not None and not file.is_file():
+        text = f"score.inception_weights is {file}; there is no such file"
+        return CheckLine("error", "inception", text)
+    if file is None:
+        cache = Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+        home = Path(environ.get("TORCH_HOME") or cache).expanduser()
+        file = home / "hub" / "checkpoints" / _INCEPTION_FILE
+    if file.is_file():
+        return CheckLine("ok", "inception", f"InceptionV3 weights: {file}")
+    text = f"the InceptionV3 weights (96 MB) will be downloaded, because {file} does not exist"
+    return CheckLine("warning", "inception", text)
+
+
+def check_disk(root: Path, needed: int | None) -> CheckLine:
+    """Return whether ``needed`` bytes can be written; None where that is not known."""
+    if not os.access(root, os.W_OK):
+        return CheckLine("error", "disk", f"{root} cannot be written to")
+    free = _free_disk(root)
+    if needed is None:
+        return CheckLine("ok", "disk", f"{_size(free)} free")
+    text = f"{_size(free)} free, the study writes about {_size(needed)}"
+    # An estimate that is missed by half must not stop anybody.
+    status: Status = "error" if free < needed / 2 else "warning" if free < 1.5 * needed else "ok"
+    return CheckLine(status, "disk", text)
+
+
+def _free_disk(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+def check_memory(needed: int) -> CheckLine:
+    """Return whether ``needed`` bytes of memory can be had."""
+    available = _available_memory()
+    text = f"{_size(available)} available, the study takes about {_size(needed)}"
+    if available < needed:
+        return CheckLine("warning", "memory", f"{text}; fewer compute.processes take less")
+    return CheckLine("ok", "memory", text)
+
+
+def _available_memory() -> int:
+    """Return the bytes that can be had, inside a container no more than its limit leaves."""
+    import psutil
+
+    available = int(psutil.virtual_memory().available)
+    for limit, used in _MEMORY_LIMITS:
+        try:
+            left = int(Path(limit).read_text()) - int(Path(used).read_text())
+        except (OSError, ValueError):  # no such group, or the word "max"
+            continue
+        available = min(available, max(0, left))
+    return available
+
+
+def _size(n: float) -> str:
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"

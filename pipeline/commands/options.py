@@ -1,0 +1,91 @@
+"""Options of `augment generate`, told once: what a user may give and what is drawn from it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.paths import user_path
+
+
+class Format(StrEnum):
+    """What `generate` writes."""
+
+    NPY = "npy"
+    PNG = "png"
+
+
+def path_option(name: str, text: str) -> Any:
+    """Return an option that is a path; the shell leaves the ~ of ``--out=~/x`` to us."""
+    return typer.Option(
+        name, metavar="PATH", parser=lambda given: user_path(given, Path(), name), help=text
+    )
+
+
+@dataclass(frozen=True)
+class DrawOptions:
+    """What `augment generate` was asked for; each field is the option of its name."""
+
+    unit: Annotated[
+        str | None,
+        typer.Option(help="As a stage: write the pool of this unit; without any option of all."),
+    ] = None
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Class to draw, by name or number; repeat for several."),
+    ] = None
+    all_labels: Annotated[bool, typer.Option("--all-labels", help="Draw every class.")] = False
+    n: Annotated[int, typer.Option(min=1, max=10_000_000, help="Images of each class.")] = 100
+    out: Annotated[
+        Path | None, path_option("--out", "Folder to write.  [default: generated/label-...]")
+    ] = None
+    image_format: Annotated[
+        Format, typer.Option("--format", help="One array (npy) or a PNG file an image.")
+    ] = Format.NPY
+    seed: Annotated[int, typer.Option(min=0, help="Other seeds, other images.")] = 0
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Keep drawing until n images a class pass the judge."),
+    ] = None
+    max_draws: Annotated[
+        int,
+        typer.Option(
+            min=1, max=10_000, help="Where a judge is asked: give up after n times this a class."
+        ),
+    ] = 20
+    model: Annotated[
+        Path | None,
+        path_option("--model", "Folder of a trained generator.  [default: the project's]"),
+    ] = None
+    judge: Annotated[
+        Path | None, path_option("--judge", "Folder of a trained judge.  [default: the project's]")
+    ] = None
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace what this command wrote to --out, if it is unchanged."
+        ),
+    ] = False
+
+
+def takes_draw_options(
+    command: Callable[[typer.Context, DrawOptions], None],
+) -> Callable[..., None]:
+    """Return a command for Typer, which reads options from a signature, with one a field."""
+
+    def with_options(context: typer.Context, **options: Any) -> None:
+        command(context, DrawOptions(**options))
+
+    context = inspect.Parameter(
+        "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
+    fields = inspect.signature(DrawOptions, eval_str=True).parameters.values()
+    with_options.__signature__ = inspect.Signature([context, *fields])  # type: ignore[attr-defined]
+    with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
+    return with_options
