@@ -28,7 +28,7 @@ from pipeline.commands.estimates import (
 )
 from pipeline.errors import PipelineError
 from pipeline.parameters.errors import ParameterError
-from pipeline.parameters.models import DataParameters, Parameters
+from pipeline.parameters.models import ComputeParameters, DataParameters, Parameters
 from pipeline.parameters.reading import parse_data, parse_parameters, read_values
 from pipeline.project import Project
 
@@ -108,6 +108,7 @@ def _run_check(root: Path, environ: Mapping[str, str]) -> list[CheckLine]:
     lines += _check_places(Project(root))
     machine = Machine(cores=_cores(), gpu=_gpu_visible(environ))
     lines += _check_device(parameters, machine)
+    lines += _check_cluster(parameters.compute)
     if parameters.score.inception:
         lines.append(_check_inception(parameters, root, environ))
     if found is None:
@@ -450,6 +451,20 @@ def _check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLin
         if processes > machine.cores:
             text = f"{key}.processes is {processes}, more than the {machine.cores} cores"
             yield CheckLine("warning", "device", text)
+
+
+def _check_cluster(compute: ComputeParameters) -> Iterator[CheckLine]:
+    if compute.address is None:
+        return
+    from pipeline.compute.cluster import cluster_threads
+
+    try:
+        n = cluster_threads(compute.address)
+    except PipelineError as error:
+        yield CheckLine("error", "cluster", str(error))
+        return
+    text = f"{n} tasks at once on the workers of {compute.address}"
+    yield CheckLine("ok" if n else "warning", "cluster", text)
 
 
 def _check_inception(parameters: Parameters, root: Path, environ: Mapping[str, str]) -> CheckLine:
