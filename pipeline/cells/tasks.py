@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from augment.images.image_sets import ImageSet, open_image_set
@@ -19,6 +18,7 @@ from classifiers.grid import CellResult, CellTask, ImageRef, train_cells
 from pipeline.class_rows import first_of_each_class
 from pipeline.compute.cache import make_cache
 from pipeline.compute.progress import Progress
+from pipeline.compute.workers import side_by_side
 from pipeline.judging import fit_settings, model_settings
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.units import parse_unit
@@ -129,11 +129,10 @@ def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list
     """Train one classifier a task, side by side, but for those that the user's cache holds."""
     cache = project.cache / "cells"
     make_cache(cache)
-    with Progress(title, "cells") as progress:
+    with side_by_side(project, len(tasks)) as processes, Progress(title, "cells") as progress:
         return train_cells(
             tasks,
-            # joblib counts the cores that this process may use, in a container too.
-            processes=project.parameters.compute.processes or joblib.cpu_count(),
+            processes=processes,
             cache=cache,
             on_done=lambda done, total, result: progress.update(done, total),
         )

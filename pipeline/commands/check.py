@@ -14,6 +14,7 @@ from pipeline.commands.check_data import Found, check_data
 from pipeline.commands.check_lines import CheckLine
 from pipeline.commands.check_machine import (
     check_cache,
+    check_cluster,
     check_device,
     check_disk,
     check_inception,
@@ -74,6 +75,7 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
     project, machine = Project(root), this_machine(environ)
     yield from check_cache(project)
     yield from check_device(parameters, machine)
+    yield from check_cluster(parameters.compute)
     if parameters.score.inception:
         yield check_inception(project, environ)
     n_train = None

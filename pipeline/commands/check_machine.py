@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.commands.check_lines import CheckLine, Status
 from pipeline.commands.estimates import Machine
 from pipeline.errors import PipelineError
-from pipeline.parameters.models import Parameters
+from pipeline.parameters.models import ComputeParameters, Parameters
 from pipeline.project import Project
 
 _INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
@@ -69,6 +69,21 @@ def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine
         if processes > machine.cores:
             text = f"{key}.processes is {processes}, more than the {machine.cores} cores"
             yield CheckLine("warning", "device", text)
+
+
+def check_cluster(compute: ComputeParameters) -> Iterator[CheckLine]:
+    """Yield how many tasks the workers of ``compute.address`` take at once."""
+    if compute.address is None:
+        return
+    from pipeline.compute.cluster import cluster_threads
+
+    try:
+        n = cluster_threads(compute.address)
+    except PipelineError as error:
+        yield CheckLine("error", "cluster", str(error))
+        return
+    text = f"{n} tasks at once on the workers of {compute.address}"
+    yield CheckLine("ok" if n else "warning", "cluster", text)
 
 
 def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:

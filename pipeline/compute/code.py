@@ -7,6 +7,9 @@ such as a system's settings, so that another family, system or model trains noth
 from __future__ import annotations
 
 import hashlib
+import platform
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from augment.files import sha256_file
@@ -49,3 +52,20 @@ def code_digest(model: str, *places: str) -> str:
     ]
     digests = "".join(sha256_file(file) for file in [*sorted(files), *code_files(model)])
     return hashlib.sha256(digests.encode()).hexdigest()
+
+
+@cache
+def loaded_code(model: str) -> dict[str, str]:
+    """Return by name what has to be the same wherever a study's work is done.
+
+    It is what it was when first asked for: a worker that stays does not see later edits.
+
+    Args:
+        model: the study's classifiers, whose own files are among the code.
+    """
+    rooms = ("augment", "classifiers", "pipeline", "reports")
+    files = sorted(file for room in rooms for file in (_ROOT / room).rglob("*.py"))
+    digests = "".join(sha256_file(file) for file in [*files, *code_files(model)])
+    found = {"code": hashlib.sha256(digests.encode()).hexdigest()}
+    found |= {package: version(package) for package in ("torch", "torchvision", "numpy")}
+    return found | {"processors": platform.machine()}

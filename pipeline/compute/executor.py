@@ -22,6 +22,8 @@ import torch
 
 from pipeline.compute.interrupt import StopRequest, stop_on_signal
 from pipeline.compute.progress import Progress
+from pipeline.compute.training_processes import failed_process
+from pipeline.compute.workers import side_by_side
 from pipeline.errors import Interrupted, PipelineError
 from pipeline.project import Project
 
@@ -85,19 +87,19 @@ def map_units(
         Interrupted: the user asked to stop.
         Exception: what the first unit that failed raised; an error of the user's names the unit.
     """
-    p = project.parameters
     units = project.units if unit is None else [unit]
     for each in units:
         project.unit(each)  # refuses one that the study does not have
     title = work.__module__.rpartition(".")[2].replace("_", "-")
-    at_once = p.compute.processes or max(1, joblib.cpu_count() // p.compute.threads)
+    compute = project.parameters.compute
     with contextlib.ExitStack() as stack:
+        at_once = stack.enter_context(side_by_side(project, len(units), compute.threads))
+        elsewhere = at_once > 1 or compute.backend == "dask"
         # Work that cannot stop half-way is left to the signal, which ends it at once.
-        several = len(units) > 1 and at_once > 1
-        request = stack.enter_context(stop_on_signal()) if stoppable or several else StopRequest()
-        if several:
-            n_jobs = min(at_once, len(units))
-            outcomes = _side_by_side(work, project, units, title, n_jobs, request)
+        stops = stoppable or elsewhere
+        request = stack.enter_context(stop_on_signal()) if stops else StopRequest()
+        if elsewhere:
+            outcomes = _elsewhere(work, project, units, title, at_once, request)
         else:
             outcomes = [_here(work, project, each, title, noun, request) for each in units]
     return _lines(outcomes, request)
@@ -112,7 +114,7 @@ def _lines(outcomes: Sequence[_Outcome], request: StopRequest) -> list[str]:
         first = failed[0]
         assert first.error is not None
         more = f" (and {len(failed) - 1} more units failed)" if len(failed) > 1 else ""
-        if len(outcomes) > 1 and type(first.error).__module__.partition(".")[0] in _ROOMS:
+        if len(outcomes) > 1 and _is_ours(first.error):
             raise PipelineError(f"unit {first.unit}: {first.error}{more}") from first.error
         raise first.error
     return [line for each in outcomes for line in each.lines]
@@ -122,15 +124,22 @@ _ROOMS = ("augment", "classifiers", "pipeline", "reports")
 """Where errors come from that one line can explain."""
 
 
+def _is_ours(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in _ROOMS
+
+
 def _try(work: UnitWork, project: Project, unit: str, watcher: Watcher) -> _Outcome:
     if watcher.should_stop():
         return _Outcome(unit, stopped="stopped; run the same command again to go on")
+    torch.set_flush_denormal(False)  # as in a process that did no other unit before
     try:
         with threads(project.parameters.compute.threads):
             return _Outcome(unit, work(project, unit, watcher))
     except Interrupted as stop:
         return _Outcome(unit, stopped=str(stop))
     except Exception as error:
+        if not _is_ours(error) and (line := failed_process()) is not None:
+            return _Outcome(unit, error=PipelineError(line))
         error.add_note(f"unit {unit}:\n{traceback.format_exc()}")
         return _Outcome(unit, error=error)
 
@@ -168,8 +177,8 @@ class _Shared:
             file.write(f"{self.unit}: {line}\n")
 
     def should_stop(self) -> bool:
-        """Return whether the first process was asked to stop."""
-        return (self.folder / "stop").exists()
+        """Return whether the first process was asked to stop, or is gone with its folder."""
+        return not self.folder.exists() or (self.folder / "stop").exists()
 
 
 def _there(work: UnitWork, root: Path, unit: str, folder: Path) -> _Outcome:
@@ -177,12 +186,13 @@ def _there(work: UnitWork, root: Path, unit: str, folder: Path) -> _Outcome:
     if threading.current_thread() is threading.main_thread():
         # A terminal sends Ctrl-C to every process; the first one tells the workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    (folder / f"{unit}.lines").unlink(missing_ok=True)  # of a worker that was lost
     outcome = _try(work, Project(root), unit, _Shared(folder, unit))
     _Shared(folder, unit).update(1, 1)
     return outcome
 
 
-def _side_by_side(
+def _elsewhere(
     work: UnitWork,
     project: Project,
     units: Sequence[str],

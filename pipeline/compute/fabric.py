@@ -7,6 +7,7 @@ import logging
 import torch
 from lightning_fabric import Fabric
 
+from pipeline.compute.training_processes import launch
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import GanParameters
 
@@ -44,5 +45,5 @@ def make_fabric(settings: GanParameters) -> Fabric:
         strategy="ddp" if settings.processes > 1 else "auto",
         precision=precision,
     )
-    fabric.launch()
+    launch(fabric)
     return fabric

@@ -38,6 +38,33 @@ def _several_units_and_processes(p: Parameters) -> Iterator[str]:
         )
 
 
+def _wrong_cluster(p: Parameters) -> Iterator[str]:
+    """Yield what does not go with where the work runs."""
+    compute = p.compute
+    if compute.backend == "local":
+        if compute.address is not None:
+            yield (
+                f"compute.address is {shown(compute.address)}; allowed: null, because "
+                "compute.backend is local"
+            )
+        return
+    if compute.address is None:
+        yield "compute.address is null; allowed: an address, because compute.backend is dask"
+    if compute.processes is not None:
+        yield (
+            f"compute.processes is {compute.processes}; allowed: null, because compute.backend is "
+            "dask, where workers say how many"
+        )
+
+
+def _several_processes_on_a_cluster(p: Parameters) -> Iterator[str]:
+    if p.train_gan.processes > 1 and p.compute.backend == "dask":
+        yield (
+            f"train_gan.processes is {p.train_gan.processes}; allowed: 1, because compute.backend "
+            "is dask, where a unit has one worker"
+        )
+
+
 def wrong_path(p: Parameters) -> Iterator[str]:
     """Yield a line where data.path is there, or not, and data.source asks for the other."""
     if p.data.source == "folder" and p.data.path is None:
@@ -209,6 +236,8 @@ def _grid_of_nothing(p: Parameters) -> Iterator[str]:
 # Each asks for few keys: one that is wrong elsewhere must not hide what they find.
 _RULES: tuple[Callable[[Parameters], Iterator[str]], ...] = (
     _several_units_and_processes,
+    _several_processes_on_a_cluster,
+    _wrong_cluster,
     wrong_path,
     needless_groups,
     wrong_pattern,

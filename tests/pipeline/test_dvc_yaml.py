@@ -240,7 +240,8 @@ def test_every_parameter_is_some_stages_dependency() -> None:
         covered = section in used or {f"{section}.{key}" for key in keys} & used
         assert covered, f"{section} ({field.description}) makes no stage run again"
     # Named key by key: all keys that can change a result.
-    for section, without in (("train_classifiers", set()), ("compute", {"compute.processes"})):
+    places = {f"compute.{key}" for key in ("backend", "address", "processes")}
+    for section, without in (("train_classifiers", set()), ("compute", places)):
         named = {key for key in used if key.startswith(f"{section}.")}
         assert {f"{section}.{key}" for key in PARAMS[section]} - named == without
 
