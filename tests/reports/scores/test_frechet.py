@@ -22,6 +22,67 @@ def test_it_is_the_formula_of_its_paper(n_a, n_b):
     assert fid(a, b) == pytest.approx(wanted, rel=1e-6)
 
 
+def rows_of_features(seed, n, size=300, decay=0.5):
+    """Not negative, as after a ReLU, and most of the variance in a few directions."""
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.normal(size=(size, size)))[0]
+    spread = np.arange(1, size + 1.0) ** -decay
+    return np.maximum(rng.normal(size=(n, size)) * spread @ axes + 0.05, 0)
+
+
+def by_singular_values(a, b):
+    """The definition, by the centred features themselves."""
+    a_, b_ = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (a, b))
+    difference = a.mean(axis=0) - b.mean(axis=0)
+    roots = np.linalg.svd(a_ @ b_.T, compute_uv=False)
+    return difference @ difference + (a_**2).sum() + (b_**2).sum() - 2 * roots.sum()
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(700, 900), (305, 400), (150, 150), (40, 900), (900, 40)])
+def test_many_dimensions_need_no_singular_values(n_a, n_b, monkeypatch):
+    a, b = rows_of_features(1, n_a), rows_of_features(2, n_b)
+    wanted = by_singular_values(a, b)
+    monkeypatch.setattr(np.linalg, "svd", lambda *_, **__: pytest.fail("singular values"))
+    assert fid(a, b) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_many_dimensions_agree_with_pytorch_fid():
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    a, b = rows_of_features(1, 700), rows_of_features(2, 900)
+    moments = [x for f in (a, b) for x in (f.mean(axis=0), np.cov(f, rowvar=False))]
+    assert fid(a, b) == pytest.approx(calculate_frechet_distance(*moments), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "a",
+    [
+        pytest.param(np.repeat(rows_of_features(1, 20), 40, axis=0), id="copies of few images"),
+        pytest.param(np.repeat(rows_of_features(1, 1), 400, axis=0), id="copies of one image"),
+        pytest.param(rows_of_features(1, 700) * (np.arange(300) > 40), id="dead dimensions"),
+        pytest.param(rows_of_features(2, 400, decay=3.0), id="nearly dead dimensions"),
+        pytest.param(rows_of_features(1, 200, decay=3.0), id="nearly dead, few images"),
+    ],
+)
+def test_dimensions_without_variance_cost_no_precision(a):
+    b = rows_of_features(2, 500, decay=3.0)
+    assert fid(a, b) == pytest.approx(by_singular_values(a, b), rel=1e-9)
+    assert fid(b, a) == pytest.approx(by_singular_values(a, b), rel=1e-9)
+
+
+def test_many_dimensions_are_zero_on_themselves_and_leave_torch_its_threads():
+    import torch
+
+    features = rows_of_features(1, 400)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert fid(features, features[::-1]) == pytest.approx(0, abs=1e-9)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_features_on_one_line_have_a_closed_form():
     """Rank 1: the root of the product is that of the standard deviations."""
     rng = np.random.default_rng(2)
