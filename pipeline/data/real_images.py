@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from augment.images.image_sets import ImageSet, ImageSetWriter, one_line
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import ImageSet, one_line
 from augment.sources.grouping import (
     groups_by_pattern,
     look_up,
