@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 24
 
 
 def _sync_folder(folder: Path) -> None:
@@ -27,6 +27,13 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _umask() -> int:
+    """Return the user's: tempfile makes private files, and outputs are as readable as it says."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 @contextmanager
@@ -40,10 +47,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes private files; outputs are as readable as the user's umask says.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _sync_folder(path.parent)
     finally:
@@ -66,9 +70,7 @@ def atomic_folder(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o777 & ~umask)
+    temporary.chmod(0o777 & ~_umask())
     try:
         yield temporary
         for file in temporary.rglob("*"):
@@ -96,15 +98,18 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield an array's rows in parts of about 16 MiB: a memory-mapped one may exceed memory."""
+    rows = max(1, _CHUNK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
 def sha256_array(array: np.ndarray) -> str:
     """Return the hexadecimal SHA-256 of an array's dtype, shape and values (C order)."""
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-    rows = max(1, _CHUNK // max(1, array[:1].nbytes)) if array.ndim else 1
-    if array.ndim == 0:
-        digest.update(array.tobytes())
-    else:
-        for start in range(0, len(array), rows):
-            digest.update(np.ascontiguousarray(array[start : start + rows]).tobytes())
+    for part in chunks(np.atleast_1d(array)):
+        digest.update(part.tobytes())
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from augment.images.image_rows import all_rows
-from augment.images.image_sets import write_image_set
+from augment.images.image_set_writer import write_image_set
 from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
 from classifiers.grid import CellTask, Source, train_cells
 

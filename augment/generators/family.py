@@ -1,15 +1,18 @@
 """What a family of generators gives to the rest: the contracts, and which families there are.
 
-A family is a folder of its own with two modules: ``systems`` names what can be trained, and imports
-no torch; ``model`` trains it and draws from it. Nothing outside of the folder knows its networks.
+A family is a folder of its own with two modules. ``systems`` names what can be trained, in a table
+``SYSTEMS``, and imports no torch. ``model`` trains it and draws from it: ``build_trainer``, the
+class ``Generator`` of the network that draws, and ``read_architecture``, from which a checkpoint's
+is built. Nothing outside of the folder knows its networks.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from importlib import import_module
+from types import MappingProxyType
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -63,27 +66,32 @@ ChannelCount = Annotated[Literal[1, 3], BeforeValidator(_exact_whole)]  # gray, 
 ImageSide = Annotated[Literal[28, 32, 64, 128], BeforeValidator(_exact_whole)]
 
 
-class Architecture(Protocol):
-    """What rebuilds a family's networks for one kind of images."""
+@dataclass(frozen=True)
+class Architecture:
+    """What rebuilds a family's networks for one kind of images; a family adds its own arguments."""
 
-    @property
-    def n_classes(self) -> int:
-        """Classes of the labels."""
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
-    @property
-    def channels(self) -> int:
-        """1 gray, 3 colour."""
-
-    @property
-    def image_size(self) -> int:
-        """Side in pixels."""
+    n_classes: ClassCount
+    channels: ChannelCount  # 1 gray, 3 colour
+    image_size: ImageSide  # side in pixels
 
     @property
     def conditional(self) -> bool:
         """Whether it can be asked for a label."""
+        return True
 
     def to_dict(self) -> dict[str, Any]:
         """Return every argument as plain JSON values."""
+        values: dict[str, Any] = plain(asdict(self))
+        return values
+
+
+def plain(value: Any) -> Any:
+    """Return values that JSON has as they are: tuples become lists."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,10 @@ class Cost:
 
 
 class System(Protocol):
-    """One generator by name, with all its settings."""
+    """One generator by name, with all its settings; a frozen dataclass in every family."""
 
     family: ClassVar[str]
-    Options: ClassVar[type[BaseModel]]
+    Options: ClassVar[type[BaseModel]] = BaseModel
     """What of a system a user can replace: params.yaml's train_gan.options."""
 
     name: str
@@ -113,9 +121,11 @@ class System(Protocol):
     @property
     def batch_norm(self) -> bool:
         """Whether a process needs two images at least, for one has no spread."""
+        return False
 
     def option(self, name: str) -> Any:
         """Return an option's value."""
+        return getattr(self, name)
 
     def replaced(self, options: Mapping[str, Any]) -> Self:
         """Return this system with validated options in place.
@@ -123,9 +133,12 @@ class System(Protocol):
         Raises:
             AugmentError: options that cannot go together.
         """
+        return replace(self, **options)  # type: ignore[type-var]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, without the networks."""
+        values: dict[str, Any] = plain(asdict(self))  # type: ignore[call-overload]
+        return values
 
     def architecture(
         self, n_classes: int, channels: int, image_size: int, width: float = 1.0
@@ -145,6 +158,7 @@ class System(Protocol):
         Raises:
             AugmentError: naming the option.
         """
+        return
 
     def cost(self, architecture: Any) -> Cost:
         """Return what an image takes with the networks of `architecture`."""
@@ -192,7 +206,7 @@ class Trainer(Protocol):
     parts: dict[str, Any]
     """Everything with a state dict."""
 
-    further: Mapping[str, nn.Module]
+    further: Mapping[str, nn.Module] = MappingProxyType({})
     """Networks that are kept beside the last checkpoints, by name; often none."""
 
     def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
@@ -221,9 +235,11 @@ class Trainer(Protocol):
 
     def reconstruct(self, real: Tensor) -> Tensor | None:
         """Return what an autoencoder makes of images, as ``real``; None for all others."""
+        return None
 
     def changed(self) -> dict[str, Any]:
         """Return what of the architecture the schedule has changed in the further networks."""
+        return {}
 
 
 def options_model(*models: type) -> type[BaseModel]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from augment.checkpoints import CheckpointError, read_meta
+from augment.checkpoints import CheckpointError, load_network, read_meta
 from augment.errors import AugmentError
 from augment.generators.family import FAMILIES, Architecture
 from augment.streams import torch_stream
@@ -28,22 +27,50 @@ def to_uint8(images: Tensor) -> np.ndarray:
     return pixels.to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-class Sampler(ABC):
-    """Draws images of a label by their number; a family says how `CHUNK` of them are made.
+def draw_in_chunks(
+    images_of: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    labels: Tensor,
+    device: torch.device,
+) -> np.ndarray:
+    """Make images of noise, `CHUNK` at a time.
+
+    Args:
+        images_of: turns noise and int64 labels on the device into float images in [-1, 1].
+        noise: N x what the network takes, on the CPU.
+        labels: int64 N.
+        device: the network's.
+
+    Returns:
+        uint8 N x H x W x C.
+    """
+    parts = zip(torch.split(noise, CHUNK), torch.split(labels, CHUNK), strict=True)
+    with torch.inference_mode():
+        return np.concatenate([to_uint8(images_of(z.to(device), y.to(device))) for z, y in parts])
+
+
+class Drawing(Protocol):
+    """A network that draws images of noise."""
+
+    architecture: Any
+
+    def noise(self, n: int, stream: torch.Generator) -> Tensor:
+        """Return noise for n images from a stream, on the CPU."""
+
+    def draw(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """Return float images N x C x H x W in [-1, 1] of noise and int64 labels."""
+
+
+class Sampler:
+    """Draws images of a label by their number, in float32.
 
     Image i of a label is the same bytes for every range that holds it, whatever the other labels.
     """
 
-    architecture: Architecture
-
-    @abstractmethod
-    def chunk(self, label: int, stream: torch.Generator) -> Tensor:
-        """Return `CHUNK` images of one label, float N x C x H x W in [-1, 1].
-
-        Args:
-            label: class index; 0 where the architecture has no labels.
-            stream: of all the noise.
-        """
+    def __init__(self, network: Drawing) -> None:
+        """Take a network in evaluation mode, on the CPU."""
+        self.network = network
+        self.architecture: Architecture = network.architecture
 
     @torch.inference_mode()
     def draw(self, label: int, start: int, stop: int, seed: int) -> np.ndarray:
@@ -66,7 +93,8 @@ class Sampler(ABC):
         a = self.architecture
         images = np.empty((stop - start, a.image_size, a.image_size, a.channels), dtype=np.uint8)
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
-            drawn = self.chunk(label, torch_stream(seed, "latent", label, chunk))
+            noise = self.network.noise(CHUNK, torch_stream(seed, "latent", label, chunk))
+            drawn = self.network.draw(noise, torch.full((CHUNK,), label, dtype=torch.int64))
             if not bool(drawn.isfinite().all()):  # Finite weights can overflow all the same.
                 raise AugmentError(
                     f"images of label {label} hold values that are no finite numbers"
@@ -99,5 +127,6 @@ def load_sampler(folder: Path) -> tuple[Sampler, dict[str, Any]]:
         raise CheckpointError(
             f"{folder}/meta.json: family is {str(family)!r:.80}; allowed: {', '.join(FAMILIES)}"
         )
-    sampler: Sampler = import_module(f"augment.generators.{family}.model").load_sampler(folder)
-    return sampler, meta
+    model = import_module(f"augment.generators.{family}.model")
+    network, _ = load_network(folder, "generator", model.read_architecture, model.Generator)
+    return Sampler(network), meta

@@ -151,7 +151,7 @@ def train(
             that keeps the plain weights; of the last two of them the trainer's further networks
             too, such as ``epoch-0005-discriminator``.
         evaluate: called after every epoch by the first process with uint8 images N x H x W x C
-            and the labels asked for; its result joins the epoch's metrics, for the averaged copy
+            and their labels; its result joins the epoch's metrics, for the averaged copy
             under names that start with `AVERAGE`. ``budget.keep="best"`` needs a key ``fid``.
         watch: who follows.
 
@@ -183,23 +183,22 @@ def check_batch(batch_size: int, n_images: int, processes: int) -> None:
         )
 
 
+@dataclass
 class _Run:
     """One training: what stays the same in it, and its state."""
 
-    def __init__(
-        self,
-        images: ImageRows,
-        trainer: Trainer,
-        budget: Budget,
-        seed: int,
-        fabric: Fabric,
-        store: StateStore,
-        evaluate: Callable[[np.ndarray, np.ndarray], dict[str, float]],
-        watch: Watch,
-    ) -> None:
-        self.images, self.trainer, self.budget, self.seed = images, trainer, budget, seed
-        self.fabric, self.store, self.evaluate, self.watch = fabric, store, evaluate, watch
-        system, n_images = trainer.system, len(images)
+    images: ImageRows
+    trainer: Trainer
+    budget: Budget
+    seed: int
+    fabric: Fabric
+    store: StateStore
+    evaluate: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    watch: Watch
+
+    def __post_init__(self) -> None:
+        trainer, budget, fabric = self.trainer, self.budget, self.fabric
+        system, n_images = trainer.system, len(self.images)
         self.batch_size = system.batch_size
         self.epoch_steps = n_images // self.batch_size
         self.total = budget.steps(batch_size=self.batch_size, n_images=n_images)

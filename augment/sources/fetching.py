@@ -79,7 +79,7 @@ def fetch_source(
             follow_links=follow_links,
             on_progress=on_progress,
         )
-    train, test, notes = fetch_mnist(
+    return fetch_mnist(
         source,
         path=path,
         data_dir=data_dir,
@@ -87,4 +87,3 @@ def fetch_source(
         channels=channels,
         workdir=workdir,
     )
-    return FetchedData({"train": train, "test": test}, notes)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from augment.images.image_sets import ImageSetWriter, one_line, open_image_set
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import one_line, open_image_set
 from augment.sources.decoding import (
     BACKGROUND,
     NotAPictureError,
@@ -92,7 +93,7 @@ def _write_part(
 ) -> None:
     """Write one part's image set, and add to ``data`` what is known of its files."""
     files: list[SourceFile] = []
-    unread: list[tuple[Path, int, UnreadableImageError]] = []
+    unread: list[Unread] = []
     headers: list[PictureHeader] = []
     shades: list[tuple[int, int] | None] = []
     writer = ImageSetWriter(
@@ -136,7 +137,7 @@ def _write_part(
                         SourceFile(*names_of(layout, part, path), picture.size, picture.sha256)
                     )
             on_progress(start + len(chunk), len(part.files), name)
-        refuse_lost(layout, part, [(path, label, error) for path, label, error in unread])
+        refuse_lost(layout, part, unread)
     data.sets[name] = open_image_set(folder)
     data.files[name] = files
     data.left_out.extend(
@@ -151,10 +152,12 @@ def _write_part(
 
 def names_of(layout: FolderLayout, part: FolderPart, path: Path) -> tuple[str, str]:
     """Return a file's path relative to the source's folder, and below its class folder."""
+    return _below(layout.root, path), _below(part.folder, path).partition("/")[2]
+
+
+def _below(folder: Path, path: Path) -> str:
     # Text, not pathlib: a folder may hold many thousands of files.
-    whole = os.fspath(path)[len(os.fspath(layout.root)) :].replace(os.sep, "/").lstrip("/")
-    in_part = os.fspath(path)[len(os.fspath(part.folder)) :].replace(os.sep, "/").lstrip("/")
-    return whole, in_part.partition("/")[2]
+    return os.fspath(path)[len(os.fspath(folder)) :].replace(os.sep, "/").lstrip("/")
 
 
 Unread = tuple[Path, int, UnreadableImageError]
@@ -201,10 +204,8 @@ def refuse_lost(layout: FolderLayout, part: FolderPart, unread: Sequence[Unread]
 def unreadable_notes(layout: FolderLayout, part: FolderPart, unread: Sequence[Unread]) -> list[str]:
     """Return a line for each class that lost pictures, and one for files that are no pictures."""
     notes = []
-    lost: list[Unread] = []
-    others: list[Unread] = []
-    for path, label, error in unread:
-        (lost if is_lost_picture(path, error) else others).append((path, label, error))
+    lost = [each for each in unread if is_lost_picture(each[0], each[2])]
+    others = [each for each in unread if not is_lost_picture(each[0], each[2])]
     files = Counter(label for _, label in part.files)
     files.subtract(label for _, label, _ in others)
     for label, name in enumerate(layout.class_names):
@@ -238,39 +239,30 @@ def size_notes(
         channels: 1 (gray) or 3 (RGB), that every picture gets.
         root: what names count from.
     """
-    smallest = [min(header.width, header.height) for header in headers]
-    longest = [max(header.width, header.height) for header in headers]
-    kinds = (
-        (
-            f"smaller than {image_size} pixels and enlarged",
-            [short < image_size for short in smallest],
-            [float(short) for short in smallest],
-        ),
-        (
-            "more than twice as long one way as the other, and lose more than half by the crop to "
-            "a square",
-            [2 * short < long for short, long in zip(smallest, longest, strict=True)],
-            [short / long for short, long in zip(smallest, longest, strict=True)],
-        ),
-        (
-            "of several frames or pages, of which the first is taken",
-            [header.several for header in headers],
-            [0.0] * len(headers),
-        ),
-        (
-            "stored in colour and become gray (data.channels: 3 keeps colours)",
-            [channels == 1 and header.colour for header in headers],
-            [0.0] * len(headers),
-        ),
-    )
+    sides = [sorted((header.width, header.height)) for header in headers]
+    # Of each kind how remarkable a picture is, the least first, and its row.
+    kinds: dict[str, list[tuple[float, int]]] = {
+        f"smaller than {image_size} pixels and enlarged": [
+            (short, row) for row, (short, _) in enumerate(sides) if short < image_size
+        ],
+        "more than twice as long one way as the other, and lose more than half by the crop to a "
+        "square": [
+            (short / long, row) for row, (short, long) in enumerate(sides) if 2 * short < long
+        ],
+        "of several frames or pages, of which the first is taken": [
+            (0, row) for row, header in enumerate(headers) if header.several
+        ],
+        "stored in colour and become gray (data.channels: 3 keeps colours)": [
+            (0, row) for row, header in enumerate(headers) if channels == 1 and header.colour
+        ],
+    }
     notes = []
-    for what, hits, rank in kinds:
-        rows = [row for row, hit in enumerate(hits) if hit]
-        if rows:
-            row = min(rows, key=rank.__getitem__)
+    for what, found in kinds.items():
+        if found:
+            _, row = min(found)
             example = paths[row].relative_to(root).as_posix()
             notes.append(
-                f"{len(rows):,} of {len(headers):,} pictures are {what}, such as {example} "
+                f"{len(found):,} of {len(headers):,} pictures are {what}, such as {example} "
                 f"({headers[row].width} x {headers[row].height})"
             )
     return notes

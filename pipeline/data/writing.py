@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from augment.files import atomic_folder
-from augment.images.image_sets import ImageSet, ImageSetWriter
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import ImageSet
 from augment.sources import FetchedData
 from augment.sources.partition import Partition
 from pipeline.compute.progress import Progress

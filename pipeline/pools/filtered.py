@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment.files import sha256_file
-from augment.images.image_sets import ImageSetWriter
+from augment.images.image_set_writer import ImageSetWriter
 from classifiers.models.contract import Classifier
 from pipeline.compute.executor import Watcher
 from pipeline.pools.pool import Pool, draw_by_answer, draw_confident, pool_seed

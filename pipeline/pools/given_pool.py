@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.images.image_sets import ImageSetWriter, open_image_set
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import open_image_set
 from pipeline.class_rows import first_of_each_class
 from pipeline.compute.executor import Watcher
 from pipeline.pools.given_folder import check_given, read_given

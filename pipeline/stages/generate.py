@@ -8,7 +8,8 @@ import numpy as np
 
 from augment.files import sha256_file
 from augment.generators.sampling import load_sampler
-from augment.images.image_sets import ImageSetWriter, open_image_set
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import open_image_set
 from classifiers.checkpoints import load_classifier
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.pools.given_pool import copy_pool

@@ -19,10 +19,9 @@ from augment.checkpoints import (
     save_checkpoint,
 )
 from augment.errors import AugmentError
-from augment.generators.gan.model import GanSampler
 from augment.generators.gan.networks import Generator
 from augment.generators.gan.systems import SYSTEMS
-from augment.generators.sampling import load_sampler
+from augment.generators.sampling import Sampler, load_sampler
 
 ARCHITECTURE = SYSTEMS["cdcgan-smooth"].architecture(3, 1, 28, width=1 / 32)  # 8 and 4
 
@@ -61,12 +60,12 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "new" / "model", "generator", generator.state_dict(), meta)
     loaded, read = load_sampler(tmp_path / "new" / "model")
     assert read == meta | {"format": FORMAT, "kind": "generator"}
-    assert isinstance(loaded, GanSampler)
+    assert isinstance(loaded, Sampler)
     assert loaded.architecture == ARCHITECTURE
-    assert not loaded.generator.training
+    assert not loaded.network.training
     expected = generator.state_dict()
-    assert loaded.generator.state_dict().keys() == expected.keys()
-    for name, tensor in loaded.generator.state_dict().items():
+    assert loaded.network.state_dict().keys() == expected.keys()
+    for name, tensor in loaded.network.state_dict().items():
         assert torch.equal(tensor, expected[name])
 
 

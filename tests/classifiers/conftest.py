@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from augment.images.image_sets import ImageSet, write_image_set
+from augment.images.image_set_writer import write_image_set
+from augment.images.image_sets import ImageSet
 
 MakeSet = Callable[..., ImageSet]
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from augment.images.image_sets import open_image_set, write_image_set
+from augment.images.image_set_writer import write_image_set
+from augment.images.image_sets import open_image_set
 
 UNITS = ["all-0", "all-1", "all-2", "60-0", "60-1"]
 CHANGES = {

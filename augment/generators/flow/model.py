@@ -6,7 +6,6 @@ Images x and noise z lie on straight paths, x_t = (1 - t) x + t z (Lipman et al.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +17,17 @@ from azula.noise import RectifiedSchedule
 from azula.sample import EulerSampler
 from torch import Tensor, nn
 
-from augment.checkpoints import load_network
-from augment.generators.family import Setup, rate_share
+from augment.generators.family import Setup, Trainer, rate_share
 from augment.generators.flow.systems import (
     GROUPS,
     Architecture,
     System,
     read_architecture,
 )
-from augment.generators.sampling import CHUNK, Sampler, to_uint8
+from augment.generators.sampling import draw_in_chunks
 from augment.streams import derive_seed, torch_stream
+
+__all__ = ["Generator", "build_trainer", "read_architecture"]
 
 _LONGEST_WAVE = 100.0
 """Of the encoding of log(noise / signal), which lies between -7 and 7."""
@@ -58,7 +58,7 @@ class _Backbone(nn.Module):
         return images
 
 
-class Flow(nn.Module):
+class Generator(nn.Module):
     """A network that tells the image which a noisy one comes from, and what it is asked for."""
 
     def __init__(self, architecture: Architecture) -> None:
@@ -78,6 +78,11 @@ class Flow(nn.Module):
         loss: Tensor = self.denoiser.loss(images, time, label=labels)
         return loss
 
+    def noise(self, n: int, stream: torch.Generator) -> Tensor:
+        """Return standard normal noise, float32 n x C x H x W."""
+        a = self.architecture
+        return torch.randn(n, a.channels, a.image_size, a.image_size, generator=stream)
+
     @torch.inference_mode()
     def draw(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Carry noise to images.
@@ -94,7 +99,7 @@ class Flow(nn.Module):
         return drawn
 
 
-class FlowTrainer:
+class FlowTrainer(Trainer):
     """Trains a flow: one network, one loss."""
 
     loss_names = ("denoising_loss",)
@@ -102,11 +107,10 @@ class FlowTrainer:
     def __init__(self, system: System, architecture: Architecture, setup: Setup) -> None:
         """Build the network with fresh weights, on the fabric's device."""
         self.system, self.architecture = system, architecture
-        self.further: dict[str, nn.Module] = {}
         self._setup, self._fabric = setup, setup.fabric
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(setup.seed, "weights"))
-            self.network = Flow(architecture).to(memory_format=torch.channels_last)
+            self.network = Generator(architecture).to(memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(self.network.parameters(), system.learning_rate, fused=True)
         self._flow, self._optimizer = self._fabric.setup(self.network, optimizer)
         self.parts: dict[str, Any] = {"network": self.network, "optimizer": self._optimizer}
@@ -128,46 +132,9 @@ class FlowTrainer:
 
     def draw(self, network: nn.Module, labels: Tensor, stream: str) -> np.ndarray:
         """Draw images as `Trainer.draw` says."""
-        assert isinstance(network, Flow)
-        device = self._fabric.device
-        noise = _noise(self.architecture, len(labels), torch_stream(self._setup.seed, stream))
-        parts = zip(torch.split(noise, CHUNK), torch.split(labels, CHUNK), strict=True)
-        return np.concatenate(
-            [to_uint8(network.draw(z.to(device), y.to(device))) for z, y in parts]
-        )
-
-    def reconstruct(self, real: Tensor) -> Tensor | None:
-        """Return None: it is no autoencoder."""
-        return None
-
-    def changed(self) -> dict[str, Any]:
-        """Return nothing: the schedule changes no network."""
-        return {}
+        assert isinstance(network, Generator)
+        noise = network.noise(len(labels), torch_stream(self._setup.seed, stream))
+        return draw_in_chunks(network.draw, noise, labels, self._fabric.device)
 
 
-class FlowSampler(Sampler):
-    """Draws from noise, in float32."""
-
-    def __init__(self, flow: Flow) -> None:
-        """Take a network in evaluation mode."""
-        self.flow = flow.eval()
-        self.architecture = flow.architecture
-
-    def chunk(self, label: int, stream: torch.Generator) -> Tensor:
-        """Return images as `Sampler.chunk` says."""
-        labels = torch.full((CHUNK,), label, dtype=torch.int64)
-        return self.flow.draw(_noise(self.flow.architecture, CHUNK, stream), labels)
-
-
-def _noise(a: Architecture, n: int, stream: torch.Generator) -> Tensor:
-    return torch.randn(n, a.channels, a.image_size, a.image_size, generator=stream)
-
-
-def build_trainer(system: System, architecture: Architecture, setup: Setup) -> FlowTrainer:
-    """Return the system's network with fresh weights, on the fabric's device."""
-    return FlowTrainer(system, architecture, setup)
-
-
-def load_sampler(folder: Path) -> Sampler:
-    """Rebuild a flow from its checkpoint; raises ``CheckpointError`` in one line."""
-    return FlowSampler(load_network(folder, "generator", read_architecture, Flow)[0])
+build_trainer = FlowTrainer

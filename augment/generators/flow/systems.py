@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from augment.generators import family
 from augment.generators.family import (
-    ChannelCount,
-    ClassCount,
     Cost,
-    ImageSide,
     options_model,
     read_strictly,
     refuse_large_map,
@@ -26,26 +23,15 @@ _Channels = Annotated[int, Field(ge=GROUPS, le=1024, multiple_of=GROUPS)]
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(family.Architecture):
     """Every argument that rebuilds the network: a U-Net with a block a depth, down and up.
 
     The image's own depth has none, only the convolutions into it and out of it.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    n_classes: ClassCount
-    channels: ChannelCount  # 1 gray, 3 colour
-    image_size: ImageSide  # side in pixels
     widths: Annotated[tuple[_Channels, ...], Field(min_length=1, max_length=6)]  # from the image on
     embedding: Annotated[int, Field(ge=2, le=1024, multiple_of=2)]  # features of time and label
     steps: Annotated[int, Field(ge=1, le=100)]  # of drawing
-
-    conditional: ClassVar = True
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the arguments as plain JSON values."""
-        return asdict(self) | {"widths": list(self.widths)}
 
 
 def read_architecture(values: object) -> Architecture:
@@ -76,18 +62,16 @@ def multiply_adds(a: Architecture) -> int:
 
 
 @dataclass(frozen=True)
-class System:
+class System(family.System):
     """One flow by name. What a user may replace is a field with a range and a meaning."""
 
-    family: ClassVar = "flow"
-    weights: ClassVar[Literal["average"]] = "average"  # The only copy that is kept.
-    feedback: ClassVar = 0.0  # No image is drawn in training that a judge could be asked about.
-    batch_norm: ClassVar = False
-    Options: ClassVar[type[BaseModel]]
+    family: ClassVar[str] = "flow"
 
     name: str
     description: str  # One line for the user.
     chosen: str = ""  # What was taken, where there is no study.
+    weights: Literal["plain", "average"] = "average"  # The only copy that is kept.
+    feedback: float = 0.0  # No image is drawn in training that a judge could be asked about.
     channels: tuple[int, ...] = (16, 32, 64)  # Of each depth at 28 and 32 pixels.
     batch_size: Annotated[int, Field(ge=2, le=4096, description="real images a step")] = 64
     learning_rate: Annotated[float, Field(gt=0, le=1, description="Adam's learning rate")] = 2e-3
@@ -103,22 +87,10 @@ class System:
         Field(ge=1, le=100, description="Euler's steps from noise to an image, a pass each"),
     ] = 10
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values."""
-        about = {"weights": self.weights, "feedback": self.feedback}
-        return asdict(self) | {"channels": list(self.channels)} | about
-
     def architecture(
         self, n_classes: int, channels: int, image_size: int, width: float = 1.0
     ) -> Architecture:
-        """Return the network for an image set: larger images get further depths, no wider ones.
-
-        Args:
-            n_classes: classes of the labels.
-            channels: 1 or 3.
-            image_size: side in pixels.
-            width: share of the system's own number of channels.
-        """
+        """Return the network for an image set: larger images get further depths, no wider ones."""
         further = (self.channels[-1],) * ((image_size // 32).bit_length() - 1)
         widths = tuple(
             GROUPS * max(1, round(each * width / GROUPS)) for each in (*self.channels, *further)
@@ -132,17 +104,6 @@ class System:
             embedding,
             self.drawing_steps,
         )
-
-    def check_images(self, options: Mapping[str, Any], image_size: int) -> None:
-        """Accept all options: none depends on the images."""
-
-    def option(self, name: str) -> Any:
-        """Return an option's value."""
-        return getattr(self, name)
-
-    def replaced(self, options: Mapping[str, Any]) -> Self:
-        """Return this system with validated options in place."""
-        return replace(self, **options)
 
     def cost(self, architecture: Architecture) -> Cost:
         """Return the multiplications of an image's training and drawing."""

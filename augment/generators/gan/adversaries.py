@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import chain
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from augment.generators.gan.networks import (
     set_slope,
 )
 from augment.generators.gan.settings import System
-from augment.generators.sampling import CHUNK, to_uint8
+from augment.generators.sampling import draw_in_chunks
 from augment.streams import derive_seed, torch_stream
 
 
@@ -47,39 +47,46 @@ def phase_at(done: float, system: System) -> int:
     return max(i for i, (start, _, _) in enumerate(system.phases) if start <= done or i == 0)
 
 
-class _Game:
-    """What every kind of adversaries shares: noise by stream, the schedule, drawing."""
-
-    network: nn.Module
-    loss_names: tuple[str, ...]
-    parts: dict[str, Any]
+class _Game(Trainer):
+    """What every kind of adversaries shares: noise by stream, the schedule, steps, drawing."""
 
     def __init__(
-        self, architecture: Architecture, system: System, setup: Setup, discriminator: nn.Module
+        self,
+        generating: nn.Module,
+        discriminator: nn.Module,
+        architecture: Architecture,
+        system: System,
+        setup: Setup,
     ) -> None:
-        self.architecture = architecture
-        self.system = system
+        """Take what makes images and its opponent; each gets an optimiser."""
+        self.architecture, self.system, self._setup = architecture, system, setup
         self.fabric = setup.fabric
-        self.further: Mapping[str, nn.Module] = {}
-        self._setup = setup
         self._plain_discriminator = discriminator
         self._local = slice(self.fabric.global_rank, None, self.fabric.world_size)
-        self._optimizers: list[tuple[Any, float]] = []  # with its full learning rate
         self._phase = -1
+        self._rates = (system.generator_rate, system.discriminator_rate)
+        (self._generating, self._g_optimizer), (self._discriminator, self._d_optimizer) = (
+            self.fabric.setup(
+                module,
+                torch.optim.Adam(module.parameters(), lr=rate, betas=system.betas, fused=True),
+            )
+            for module, rate in zip((generating, discriminator), self._rates, strict=True)
+        )
+        self.parts: dict[str, Any] = {
+            "generator": self.network,
+            "discriminator": discriminator,
+            "generator_optimizer": self._g_optimizer,
+            "discriminator_optimizer": self._d_optimizer,
+        }
 
     def draw(self, network: nn.Module, labels: Tensor, stream: str) -> np.ndarray:
         """Draw images as `Trainer.draw` says."""
         latent = draw_latent(self.architecture, len(labels), torch_stream(self._setup.seed, stream))
         training = network.training
         network.eval()
-        device = self.fabric.device
-        with torch.inference_mode():
-            blocks = [
-                to_uint8(network(z.to(device), y.to(device)))
-                for z, y in zip(torch.split(latent, CHUNK), torch.split(labels, CHUNK), strict=True)
-            ]
+        images = draw_in_chunks(network, latent, labels, self.fabric.device)
         network.train(training)
-        return np.concatenate(blocks)
+        return images
 
     def changed(self) -> dict[str, Any]:
         """Return the discriminator's slope, which phases lower."""
@@ -98,7 +105,9 @@ class _Game:
             if phase != self._phase:
                 self._phase = phase
                 set_slope(self._plain_discriminator, system.phases[phase][2])
-        for optimizer, rate in self._optimizers:
+        for optimizer, rate in zip(
+            (self._g_optimizer, self._d_optimizer), self._rates, strict=True
+        ):
             for group in optimizer.param_groups:
                 group["lr"] = share * rate
 
@@ -114,8 +123,20 @@ class _Game:
             seed = derive_seed(self._setup.seed, "dropout", step, self.fabric.global_rank)
             torch.manual_seed(seed)
 
-    def _adam(self, parameters: Any, rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=rate, betas=self.system.betas, fused=True)
+    @contextmanager
+    def _frozen_discriminator(self) -> Iterator[nn.Module]:
+        """Give the discriminator without gradients of its own.
+
+        Its own module, so that processes do not wait for gradients that it does not get here.
+        """
+        self._plain_discriminator.requires_grad_(False)
+        yield self._plain_discriminator
+        self._plain_discriminator.requires_grad_(True)
+
+    def _take_step(self, optimizer: Any, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        optimizer.step()
 
 
 class _Gan(_Game):
@@ -125,37 +146,11 @@ class _Gan(_Game):
     loss_names: tuple[str, ...] = ("generator_loss", "discriminator_loss")
 
     def __init__(
-        self,
-        networks: list[Any],
-        architecture: Architecture,
-        system: System,
-        setup: Setup,
+        self, networks: list[Any], architecture: Architecture, system: System, setup: Setup
     ) -> None:
         self.network, discriminator = networks
-        super().__init__(architecture, system, setup, discriminator)
         self.further = {"discriminator": discriminator}
-        self._feedback = setup.feedback
-        self._generator, generator_optimizer = self.fabric.setup(
-            self.network, self._adam(self.network.parameters(), system.generator_rate)
-        )
-        self._discriminator, discriminator_optimizer = self.fabric.setup(
-            self._plain_discriminator,
-            self._adam(self._plain_discriminator.parameters(), system.discriminator_rate),
-        )
-        self._g_optimizer, self._d_optimizer = generator_optimizer, discriminator_optimizer
-        self._optimizers = [
-            (generator_optimizer, system.generator_rate),
-            (discriminator_optimizer, system.discriminator_rate),
-        ]
-        self.parts = {
-            "generator": self.network,
-            "discriminator": self._plain_discriminator,
-            "generator_optimizer": generator_optimizer,
-            "discriminator_optimizer": discriminator_optimizer,
-        }
-
-    def reconstruct(self, real: Tensor) -> Tensor | None:
-        return None
+        super().__init__(self.network, discriminator, architecture, system, setup)
 
     def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
         self._follow_schedule(step)
@@ -163,40 +158,31 @@ class _Gan(_Game):
         # Further updates of the discriminator see the same real images and fresh noise.
         for extra in range(1, self.system.discriminator_updates):
             with torch.no_grad():
-                fake = self._generator(self._noise("latent", step, "discriminator", extra), labels)
+                fake = self._generating(self._noise("latent", step, "discriminator", extra), labels)
             self._update_discriminator(real, fake, labels)
-        fake = self._generator(self._noise("latent", step), labels)
+        fake = self._generating(self._noise("latent", step), labels)
         d_loss = self._update_discriminator(real, fake, labels)
         g_loss = self._update_generator(fake, labels)
         for extra in range(1, self.system.generator_updates):
-            fake = self._generator(self._noise("latent", step, "generator", extra), labels)
+            fake = self._generating(self._noise("latent", step, "generator", extra), labels)
             g_loss = self._update_generator(fake, labels)
         return torch.stack([g_loss, d_loss])
 
     def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
-        loss = discriminator_loss(
-            *self._scores(real, fake.detach(), labels),
-            self.system.loss,
-            self.system.real_target,
-        )
-        self._d_optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self._d_optimizer.step()
+        scores = self._scores(real, fake.detach(), labels)
+        loss = discriminator_loss(*scores, self.system.loss, self.system.real_target)
+        self._take_step(self._d_optimizer, loss)
         return loss.detach()
 
     def _update_generator(self, fake: Tensor, labels: Tensor) -> Tensor:
-        # The discriminator's own module is used, so that processes do not wait for gradients that
-        # it does not get here.
-        self._plain_discriminator.requires_grad_(False)
-        with self.fabric.autocast():
-            loss = generator_loss(self._plain_discriminator(fake, labels), self.system.loss)
-        if self.system.feedback:
-            assert self._feedback is not None, "the system asks for feedback"
-            loss = loss - self.system.feedback * self._feedback(fake.float(), labels)
-        self._g_optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self._g_optimizer.step()
-        self._plain_discriminator.requires_grad_(True)
+        with self._frozen_discriminator() as discriminator:
+            with self.fabric.autocast():
+                loss = generator_loss(discriminator(fake, labels), self.system.loss)
+            if self.system.feedback:
+                feedback = self._setup.feedback
+                assert feedback is not None, "the system asks for feedback"
+                loss = loss - self.system.feedback * feedback(fake.float(), labels)
+            self._take_step(self._g_optimizer, loss)
         return loss.detach()
 
     def _scores(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,35 +209,13 @@ class _Autoencoder(_Game):
     loss_names: tuple[str, ...] = ("generator_loss", "discriminator_loss", "reconstruction_loss")
 
     def __init__(
-        self,
-        networks: list[Any],
-        architecture: Architecture,
-        system: System,
-        setup: Setup,
+        self, networks: list[Any], architecture: Architecture, system: System, setup: Setup
     ) -> None:
-        self.network, self._encoder, discriminator = networks
-        super().__init__(architecture, system, setup, discriminator)
-        self._plain_autoencoder = _EncodeDecode(self._encoder, self.network)
-        optimizer = self._adam(
-            chain(self._encoder.parameters(), self.network.parameters()), system.generator_rate
-        )
+        self.network, encoder, discriminator = networks
         # Encoder and decoder are one module to the fabric, with one optimiser.
-        self._autoencoder, self._g_optimizer = self.fabric.setup(self._plain_autoencoder, optimizer)
-        self._discriminator, self._d_optimizer = self.fabric.setup(
-            self._plain_discriminator,
-            self._adam(self._plain_discriminator.parameters(), system.discriminator_rate),
-        )
-        self._optimizers = [
-            (self._g_optimizer, system.generator_rate),
-            (self._d_optimizer, system.discriminator_rate),
-        ]
-        self.parts = {
-            "generator": self.network,
-            "encoder": self._encoder,
-            "discriminator": self._plain_discriminator,
-            "generator_optimizer": self._g_optimizer,
-            "discriminator_optimizer": self._d_optimizer,
-        }
+        self._plain_autoencoder = _EncodeDecode(encoder, self.network)
+        super().__init__(self._plain_autoencoder, discriminator, architecture, system, setup)
+        self.parts["encoder"] = encoder
 
     @torch.no_grad()
     def reconstruct(self, real: Tensor) -> Tensor | None:
@@ -268,16 +232,12 @@ class _Autoencoder(_Game):
         weight = self.system.adversarial_weight
 
         # Update the encoder and the decoder.
-        codes, reconstructed = self._autoencoder(real)
-        self._plain_discriminator.requires_grad_(False)
-        with self.fabric.autocast():
-            fooled = generator_loss(self._plain_discriminator(codes), "bce")
-        reconstruction = F.l1_loss(reconstructed.float(), real)
-        loss = weight * fooled + (1 - weight) * reconstruction
-        self._g_optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self._g_optimizer.step()
-        self._plain_discriminator.requires_grad_(True)
+        codes, reconstructed = self._generating(real)
+        with self._frozen_discriminator() as discriminator:
+            with self.fabric.autocast():
+                fooled = generator_loss(discriminator(codes), "bce")
+            reconstruction = F.l1_loss(reconstructed.float(), real)
+            self._take_step(self._g_optimizer, weight * fooled + (1 - weight) * reconstruction)
 
         # Update the discriminator: noise is its "real".
         prior = self._noise("latent", step)
@@ -285,9 +245,7 @@ class _Autoencoder(_Game):
         d_loss = discriminator_loss(
             scores[: len(prior)], scores[len(prior) :], "bce", self.system.real_target
         )
-        self._d_optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(d_loss)
-        self._d_optimizer.step()
+        self._take_step(self._d_optimizer, d_loss)
         return torch.stack([fooled.detach(), d_loss.detach(), reconstruction.detach()])
 
 

@@ -5,19 +5,14 @@ Nothing here needs torch, so that parameters can be checked before it is loaded.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from augment.generators.family import (
-    ChannelCount,
-    ClassCount,
-    ImageSide,
-    read_strictly,
-    refuse_large_map,
-)
+from augment.generators import family
+from augment.generators.family import read_strictly, refuse_large_map
 
 Label = Literal["none", "concatenate", "convolution", "dense", "projection"]
 GeneratorNorm = Literal["none", "batch", "batch-after"]
@@ -48,7 +43,7 @@ _Stages = Annotated[
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(family.Architecture):
     """Every argument that rebuilds a generator and its discriminator (or encoder).
 
     ``generator`` and ``discriminator`` are tables of output channels, a stage at a time. The
@@ -58,11 +53,6 @@ class Architecture:
     the one that makes the score are not in the tables.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    n_classes: ClassCount
-    channels: ChannelCount  # 1 gray, 3 colour
-    image_size: ImageSide  # side in pixels
     generator: _Stages
     discriminator: _Stages
     first_side: _Side  # side of the generator's first map, in pixels
@@ -111,11 +101,6 @@ class Architecture:
     ] = ()
     # Hidden widths of an adversarial autoencoder's discriminator on the code; () is a GAN.
     code_discriminator: Annotated[tuple[_Channels, ...], Field(max_length=8)] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the arguments as plain JSON values."""
-        values: dict[str, Any] = _plain(asdict(self))
-        return values
 
     @property
     def conditional(self) -> bool:
@@ -243,12 +228,6 @@ def largest_map(a: Architecture) -> int:
 
 def _dense_multiply_adds(widths: list[int]) -> int:
     return sum(x * y for x, y in pairwise(widths))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def _first_map(side: int, image_size: int) -> tuple[int, int]:

@@ -81,6 +81,14 @@ class Generator(nn.Module):
             hidden = torch.cat([hidden, plane], dim=1)
         return torch.tanh(self.upsample(hidden))
 
+    def noise(self, n: int, stream: torch.Generator) -> Tensor:
+        """Return noise as `draw_latent` draws it."""
+        return draw_latent(self.architecture, n, stream)
+
+    def draw(self, noise: Tensor, labels: Tensor) -> Tensor:
+        """Return images as `forward` does."""
+        return self.forward(noise, labels)
+
 
 class Discriminator(nn.Module):
     """An image and a label to one score (a logit, or the hinge loss's margin).

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from augment.errors import AugmentError
+from augment.generators import family
 from augment.generators.family import Cost, options_model
 from augment.generators.gan.architectures import Architecture, multiply_adds
 
@@ -25,14 +26,13 @@ def _in_order(phases: tuple[tuple[float, float, float], ...]) -> tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class System:
+class System(family.System):
     """One generator by name; every option composes with every other.
 
     What a user may replace is a field with a range and a meaning, here or in `Architecture`.
     """
 
-    family: ClassVar = "gan"
-    Options: ClassVar[type[BaseModel]]
+    family: ClassVar[str] = "gan"
 
     name: str
     description: str  # One line for the user.
@@ -97,22 +97,14 @@ class System:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values, without the networks."""
-        values = {key: value for key, value in asdict(self).items() if key != "networks"}
-        values["betas"] = list(self.betas)
-        values["phases"] = [list(phase) for phase in self.phases]
+        values = super().to_dict()
+        del values["networks"]
         return values
 
     def architecture(
         self, n_classes: int, channels: int, image_size: int, width: float = 1.0
     ) -> Architecture:
-        """Return the networks' architecture for an image set.
-
-        Args:
-            n_classes: classes of the labels.
-            channels: 1 or 3.
-            image_size: side in pixels.
-            width: share of the published number of channels.
-        """
+        """Return the networks for an image set, as `Architecture.resized` makes them."""
         return self.networks.resized(n_classes, channels, image_size, width)
 
     def check_images(self, options: Mapping[str, Any], image_size: int) -> None:
@@ -166,18 +158,18 @@ System.Options = options_model(System, Architecture)
 
 def _check(system: System) -> None:
     a = system.networks
-    labels = ("none", "concatenate")
-    if a.kind == "dense" and a.label not in labels:
+    if a.kind == "dense" and a.label not in ("none", "concatenate"):
         raise AugmentError(
-            f"label is {a.label!r}; allowed with dense networks: {' or '.join(labels)}"
+            f"label is {a.label!r}; allowed with dense networks: none or concatenate"
         )
-    if a.code_discriminator and a.label != "none":
-        raise AugmentError(f"label is {a.label!r}; allowed with an autoencoder: none")
-    if a.code_discriminator and system.loss != "bce":
-        raise AugmentError(f"loss is {system.loss!r}; allowed with an autoencoder: 'bce'")
-    for name in ("generator_updates", "discriminator_updates"):
-        if a.code_discriminator and getattr(system, name) != 1:
-            raise AugmentError(f"{name} is {getattr(system, name)}; allowed with an autoencoder: 1")
+    if a.code_discriminator:
+        if a.label != "none":
+            raise AugmentError(f"label is {a.label!r}; allowed with an autoencoder: none")
+        if system.loss != "bce":
+            raise AugmentError(f"loss is {system.loss!r}; allowed with an autoencoder: 'bce'")
+        for name in ("generator_updates", "discriminator_updates"):
+            if (n := getattr(system, name)) != 1:
+                raise AugmentError(f"{name} is {n}; allowed with an autoencoder: 1")
     if system.loss == "hinge" and system.real_target != 1:
         raise AugmentError(
             f"real_target is {system.real_target:g}; allowed with loss 'hinge': 1, which has no "

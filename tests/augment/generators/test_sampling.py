@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from augment.checkpoints import save_checkpoint
 from augment.errors import AugmentError
-from augment.generators.gan.model import GanSampler
 from augment.generators.gan.networks import Generator
 from augment.generators.gan.systems import SYSTEMS
-from augment.generators.sampling import CHUNK, load_sampler, to_uint8
+from augment.generators.sampling import CHUNK, Sampler, load_sampler, to_uint8
 
 SEED = 11
 MOST = 3 * CHUNK
@@ -22,7 +21,7 @@ MOST = 3 * CHUNK
 
 def make_generator(
     channels: int = 1, image_size: int = 28, name: str = "cdcgan-projection"
-) -> GanSampler:
+) -> Sampler:
     architecture = SYSTEMS[name].architecture(3, channels, image_size, width=0.08)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
@@ -30,7 +29,7 @@ def make_generator(
         # Statistics as after training, so that evaluation mode gives images with contrast.
         for _ in range(5):
             generator(torch.randn(64, 100), torch.arange(64) % 3)
-    return GanSampler(generator)
+    return Sampler(generator.eval())
 
 
 GENERATOR = make_generator()
@@ -113,7 +112,7 @@ def test_images_that_are_no_numbers_are_refused() -> None:
         if name.endswith("running_var"):
             values.fill_(-1)
     with pytest.raises(AugmentError, match="images of label 1 hold values that are no finite"):
-        GanSampler(network).draw(1, 0, 3, seed=0)
+        Sampler(network.eval()).draw(1, 0, 3, seed=0)
 
 
 def test_to_uint8_by_hand() -> None:
@@ -144,11 +143,11 @@ def test_a_generator_without_labels_has_one_stream_of_images_a_label_asked_for()
 def test_noise_is_drawn_by_the_architectures_law() -> None:
     generator = make_generator(name="cdcgan")
     uniform = Generator(replace(generator.architecture, latent="uniform"))
-    uniform.load_state_dict(generator.generator.state_dict())
+    uniform.load_state_dict(generator.network.state_dict())
     seen: list[torch.Tensor] = []
-    for network in (generator.generator, uniform):
+    for network in (generator.network, uniform):
         network.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-        GanSampler(network).draw(1, 0, 2, SEED)
+        Sampler(network.eval()).draw(1, 0, 2, SEED)
     normal, flat = seen
     assert normal.shape == flat.shape == (CHUNK, 100)
     assert normal.abs().max() > 3
@@ -159,7 +158,7 @@ def test_from_a_checkpoint_the_same_bytes_are_drawn(
     tmp_path: Path, whole: dict[int, np.ndarray]
 ) -> None:
     meta = {"architecture": GENERATOR.architecture.to_dict(), "epoch": 7}
-    save_checkpoint(tmp_path / "generator", "generator", GENERATOR.generator.state_dict(), meta)
+    save_checkpoint(tmp_path / "generator", "generator", GENERATOR.network.state_dict(), meta)
     loaded, read = load_sampler(tmp_path / "generator")
     assert read["epoch"] == 7
     np.testing.assert_array_equal(loaded.draw(1, 0, 20, SEED), whole[1][:20])
@@ -174,7 +173,7 @@ def test_what_only_training_needs_does_not_matter_to_a_checkpoint(tmp_path: Path
     )
     for other in others:
         meta = {"architecture": other.to_dict()}
-        save_checkpoint(tmp_path / "generator", "generator", GENERATOR.generator.state_dict(), meta)
+        save_checkpoint(tmp_path / "generator", "generator", GENERATOR.network.state_dict(), meta)
         loaded, _ = load_sampler(tmp_path / "generator")
         assert loaded.architecture == other
         np.testing.assert_array_equal(loaded.draw(0, 0, 2, SEED), GENERATOR.draw(0, 0, 2, SEED))
@@ -188,5 +187,5 @@ def test_every_systems_checkpoint_is_the_same_generator(tmp_path: Path, name: st
     save_checkpoint(tmp_path / "generator", "generator", generator.state_dict(), meta)
     loaded, _ = load_sampler(tmp_path / "generator")
     assert loaded.architecture == architecture
-    expected = GanSampler(generator).draw(2, 0, 3, SEED)
+    expected = Sampler(generator.eval()).draw(2, 0, 3, SEED)
     np.testing.assert_array_equal(loaded.draw(2, 0, 3, SEED), expected)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from augment.images.image_rows import ImageRows, all_rows
-from augment.images.image_sets import ImageSet, open_image_set, write_image_set
+from augment.images.image_set_writer import write_image_set
+from augment.images.image_sets import ImageSet, open_image_set
 
 
 def make_set(n: int, seed: int) -> ImageSet:

@@ -11,15 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.errors import AugmentError
+from augment.images.image_set_writer import ImageSetWriter, write_image_set
 from augment.images.image_sets import (
     ImageSet,
     ImageSetError,
-    ImageSetWriter,
     check_class_names,
     image_digest,
     one_line,
     open_image_set,
-    write_image_set,
 )
 
 NAMES = ["cat", "dog", "<b>cow</b>"]

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augment.images.image_sets import ImageSetWriter, open_image_set
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import open_image_set
 from augment.sources import FetchedData, SourceFile
 from augment.sources.partition import Partition, Rows
 from pipeline.data import fingerprint

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from augment.images.image_sets import open_image_set, write_image_set
+from augment.images.image_set_writer import write_image_set
+from augment.images.image_sets import open_image_set
 
 AFTER_FETCH = (
     "train-gan",

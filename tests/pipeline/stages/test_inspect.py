@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from augment.checkpoints import read_meta
-from augment.images.image_sets import open_image_set, write_image_set
+from augment.images.image_set_writer import write_image_set
+from augment.images.image_sets import open_image_set
 from pipeline.scoring import neighbours
 from reports.page.facts import copy_facts, coverage_facts
 

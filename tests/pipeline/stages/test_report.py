@@ -17,7 +17,8 @@ from PIL import Image
 from augment.checkpoints import save_checkpoint
 from augment.files import read_json, write_json
 from augment.images.grids import tile
-from augment.images.image_sets import open_image_set, write_image_set
+from augment.images.image_set_writer import write_image_set
+from augment.images.image_sets import open_image_set
 from pipeline.project import Project
 from pipeline.stages import choose
 from pipeline.stages.report import run

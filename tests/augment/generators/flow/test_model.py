@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from augment.generators.family import Setup, system_of
-from augment.generators.flow.model import Flow, FlowTrainer, build_trainer
+from augment.generators.flow.model import FlowTrainer, Generator
 from augment.generators.flow.systems import SYSTEMS, System
 
 
@@ -22,7 +22,7 @@ def fabric() -> Fabric:
 def trainer_of(fabric: Fabric, steps: int, **options: object) -> FlowTrainer:
     system = system_of("flow-unet", {"batch_size": 16} | options)
     assert isinstance(system, System)
-    return build_trainer(system, system.architecture(2, 1, 28, width=0.25), Setup(1, steps, fabric))
+    return FlowTrainer(system, system.architecture(2, 1, 28, width=0.25), Setup(1, steps, fabric))
 
 
 def test_it_learns_to_draw_what_a_label_stands_for(fabric: Fabric) -> None:
@@ -71,7 +71,7 @@ def test_along_a_straight_path_noise_ends_at_the_image(steps: int) -> None:
             spread = torch.exp(time)  # over the signal
             return (image * (1 + spread**2).sqrt() - scaled) / spread
 
-    flow = Flow(replace(SYSTEMS["flow-unet"].architecture(2, 1, 28, width=0.25), steps=steps))
+    flow = Generator(replace(SYSTEMS["flow-unet"].architecture(2, 1, 28, width=0.25), steps=steps))
     flow.denoiser.backbone = Known()
     noise = torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(1))
     drawn = flow.draw(noise, torch.zeros(4, dtype=torch.int64))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from augment.generators.family import IMAGE_SIZES, system_of
-from augment.generators.flow.model import Flow
+from augment.generators.flow.model import Generator
 from augment.generators.flow.systems import SYSTEMS, multiply_adds, read_architecture
 
 SYSTEM = SYSTEMS["flow-unet"]
@@ -30,7 +30,7 @@ def test_the_network_is_as_wide_as_its_table() -> None:
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32), (3, 64)])
 def test_multiplications_are_those_of_the_convolutions(channels: int, side: int) -> None:
     architecture = SYSTEM.architecture(3, channels, side, width=0.25)
-    flow, counted = Flow(architecture), []
+    flow, counted = Generator(architecture), []
 
     def count(layer: nn.Module, _: Any, out: torch.Tensor) -> None:
         weight = layer.weight
