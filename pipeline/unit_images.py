@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from augment.files import sha256_array
 from augment.images.image_sets import ImageSet, open_image_set
 from pipeline.project import Project, read_array
+
+
+def unit_counts(project: Project, unit: str) -> np.ndarray:
+    """Return how many training images of each class a unit has, int64."""
+    project.require(project.train)
+    train = open_image_set(project.train)
+    index = project.read(project.unit(unit).subset, read_array)
+    return np.bincount(train.labels[index], minlength=train.n_classes)
 
 
 def unit_validation(project: Project, unit: str) -> ImageSet | None:

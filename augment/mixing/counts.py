@@ -68,6 +68,21 @@ def counts_per_class(
     return np.array([counts.get(_composed(name), 0) for name in class_names], dtype=np.int64)
 
 
+def pool_size(entry: int | float, real_per_class: np.ndarray) -> int:
+    """Return how many images of each class a pool needs.
+
+    Args:
+        entry: that number, or a share of the training images with a decimal point.
+        real_per_class: int64, training images of each class.
+
+    Returns:
+        The number, or what the share asks of the largest class, as in :func:`counts_per_class`.
+    """
+    if isinstance(entry, int):
+        return entry
+    return int(counts_per_class(entry, real_per_class, ()).max())
+
+
 def unknown_classes(entry: Count, class_names: Sequence[str]) -> list[str]:
     """Return the classes that a mapping names and that do not exist, compared in Unicode's NFC."""
     known = {_composed(name) for name in class_names}

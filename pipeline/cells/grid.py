@@ -12,7 +12,8 @@ from augment.mixing.counts import Count, counts_per_class, resolve_count
 from augment.mixing.recipes import Cell, build_cells, cannot_repeat, check_cells
 from augment.mixing.strategies import STRATEGIES
 from pipeline.parameters.models import Parameters
-from pipeline.project import Project, read_array
+from pipeline.project import Project
+from pipeline.unit_images import unit_counts
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,11 @@ class UnitImages:
     pools: Mapping[str, ImageSet]
 
     @classmethod
-    def read(cls, project: Project, unit: str, train: ImageSet) -> UnitImages:
+    def read(cls, project: Project, unit: str) -> UnitImages:
         """Count the unit's real images, and open its pools."""
         paths = project.unit(unit)
         project.require(paths.subset, paths.generated, paths.filtered)
-        index = project.read(paths.subset, read_array)
-        real = np.bincount(train.labels[index], minlength=train.n_classes)
+        real = unit_counts(project, unit)
         folders = {"generated": paths.generated, "filtered": paths.filtered}
         return cls(unit, real, {name: open_image_set(path) for name, path in folders.items()})
 
@@ -66,7 +66,7 @@ def cells_of_unit(
     lines: list[str] = []
     used = {STRATEGIES[strategy].pool for strategy in p.mix.strategies}
     pools = {name: pool for name, pool in images.pools.items() if name in used}
-    short = _short_pools(p, pools)
+    short = _short_pools(pools)
     feasible = [cell for cell in cells if _fits(cell, short)]
     left_out = [cell for cell in cells if not _fits(cell, short)]
     if not feasible:
@@ -94,16 +94,12 @@ def _different(p: Parameters, n_unit: int) -> list[Count]:
     return list(first.values())
 
 
-def _short_pools(p: Parameters, pools: Mapping[str, ImageSet]) -> dict[str, np.ndarray]:
-    """Return the counts of pools of the size asked for that have fewer images of some class."""
-    sizes = {"generated": p.generate.per_class}
-    if p.filter is not None:
-        sizes["filtered"] = p.filter.per_class
+def _short_pools(pools: Mapping[str, ImageSet]) -> dict[str, np.ndarray]:
+    """Return the counts of pools that have fewer images of some class than was asked for."""
     return {
         name: pool.counts()
         for name, pool in pools.items()
-        if pool.meta["made_by"].get("per_class") == sizes[name]
-        and pool.counts().min() < sizes[name]
+        if pool.counts().min() < pool.meta["made_by"]["per_class"]
     }
 
 

@@ -137,7 +137,7 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
     classifier = _classifier_speed(p)
     gan, forward = _gan_speeds(p, size, machine)
     units = unit_sizes(p, size.n_train)
-    pooled = p.generate.per_class + (p.filter.per_class if p.filter is not None else 0)
+    pooled = sum(_pooled(p, n, size.n_classes) for n in units)
     processes = min(p.compute.processes or machine.cores, machine.cores)
     # Units are done side by side, each on a part of the cores.
     gain = UNITS_GAIN if len(units) > 1 and processes > 1 else 1.0
@@ -150,7 +150,7 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
         "generators": 0.0
         if from_folder
         else sum(_generator_seconds(p, n, gan, forward, classifier) for n in units) / gain,
-        "images": len(units) * pooled * size.n_classes * (1 / forward + 0.3 / classifier) / gain,
+        "images": pooled * (1 / forward + 0.3 / classifier) / gain,
         "classifiers": sum(_images_shown(p.train_classifiers, batch, n) for n in cells)
         / (classifier * max(1, processes)),
         "rest": FIXED_SECONDS,
@@ -158,6 +158,12 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
     if p.score.inception:
         seconds["inception"] = 3 * p.score.n / (INCEPTION_SPEED * machine.cores)
     return {part: value / 60 for part, value in seconds.items()}
+
+
+def _pooled(p: Parameters, n_train: int, n_classes: int) -> int:
+    """Return the images in a unit's pools, where all classes are alike."""
+    entries = [p.generate.per_class, *([] if p.filter is None else [p.filter.per_class])]
+    return sum(n * n_classes if isinstance(n, int) else round(n * n_train) for n in entries)
 
 
 def _confirmed_sizes(p: Parameters, units: Sequence[int]) -> list[int]:
@@ -185,10 +191,8 @@ def _image_bytes(parameters: Parameters) -> int:
 
 def estimate_disk(parameters: Parameters, size: StudySize) -> int:
     """Return roughly how many bytes a study writes, DVC's cache included."""
-    pools = parameters.generate.per_class
-    if parameters.filter is not None:
-        pools += parameters.filter.per_class
-    images = size.n_images + len(unit_sizes(parameters, size.n_train)) * pools * size.n_classes
+    units = unit_sizes(parameters, size.n_train)
+    images = size.n_images + sum(_pooled(parameters, n, size.n_classes) for n in units)
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
     return 2 * images * _image_bytes(parameters) + FIXED_BYTES
 

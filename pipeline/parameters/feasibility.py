@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from augment.mixing.counts import (
     Count,
     counts_per_class,
+    pool_size,
     resolve_count,
     resolve_counts,
     unknown_classes,
@@ -161,26 +162,15 @@ def _wrong_batches(parameters: Parameters, n_train: int) -> Iterator[str]:
         )
 
 
-def _most_asked(
-    parameters: Parameters, real: np.ndarray, class_names: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """Return the images of each class that each entry of mix.synthetic asks of a unit at most."""
-    import numpy as np
-
+def _units_per_class(parameters: Parameters, real: np.ndarray) -> list[np.ndarray]:
+    """Return the training images of each class of every unit."""
     from augment.images.subsets import subset_counts
 
     n_train = int(real.sum())
-    units = [
-        subset_counts(real, min(unit.n_real or n_train, n_train), unit.repeat)
-        for unit in map(parse_unit, unit_names(parameters, n_train))
+    units = [parse_unit(name) for name in unit_names(parameters, n_train)]
+    return [
+        subset_counts(real, min(unit.n_real or n_train, n_train), unit.repeat) for unit in units
     ]
-    return {
-        f"mix.synthetic[{index}] is {shown(entry)}": np.max(
-            [counts_per_class(entry, unit, class_names) for unit in units], axis=0
-        )
-        for index, entry in enumerate(parameters.mix.synthetic)
-        if not unknown_classes(entry, class_names)
-    }
 
 
 def _small_pools(
@@ -190,23 +180,44 @@ def _small_pools(
     from augment.images.splits import scored_per_class
     from augment.mixing.strategies import STRATEGIES
 
+    units = _units_per_class(parameters, real)
     used = {STRATEGIES[name].pool for name in parameters.mix.strategies}
-    sizes = {"generated": ("generate.per_class", parameters.generate.per_class)}
+    entries = {"generated": ("generate.per_class", parameters.generate.per_class)}
     if parameters.filter is not None:
-        sizes["filtered"] = ("filter.per_class", parameters.filter.per_class)
-    demands = _most_asked(parameters, real, class_names)
-    for pool, (key, size) in sizes.items():
+        entries["filtered"] = ("filter.per_class", parameters.filter.per_class)
+    # What each entry asks of every unit.
+    demands = {
+        f"mix.synthetic[{index}] is {shown(entry)}": [
+            counts_per_class(entry, unit, class_names) for unit in units
+        ]
+        for index, entry in enumerate(parameters.mix.synthetic)
+        if not unknown_classes(entry, class_names)
+    }
+    for pool, (key, entry) in entries.items():
         wanted = dict(demands) if pool in used else {}
         if test is not None and (pool == "generated" or pool in used):
             scored = scored_per_class(test, parameters.score.n)
-            wanted[f"score.n is {parameters.score.n}"] = scored
-        most = {what: int(counts.max(initial=0)) for what, counts in wanted.items()}
-        too_many = {what: count for what, count in most.items() if count > size}
+            wanted[f"score.n is {parameters.score.n}"] = [scored] * len(units)
+        sizes = [pool_size(entry, unit) for unit in units]
+        # The largest demand of each that a pool cannot meet, with the pool's size.
+        too_many = {
+            what: max(missing, key=lambda pair: int(pair[0].max()))
+            for what, counts in wanted.items()
+            if (
+                missing := [
+                    (n, size)
+                    for n, size in zip(counts, sizes, strict=True)
+                    if int(n.max(initial=0)) > size
+                ]
+            )
+        }
         if too_many:
-            what = max(too_many, key=too_many.__getitem__)
-            name = shown(class_names[int(wanted[what].argmax())])
+            what = max(too_many, key=lambda each: int(too_many[each][0].max()))
+            counts, size = too_many[what]
+            most, name = int(counts.max()), shown(class_names[int(counts.argmax())])
             others = f" (and {len(too_many) - 1} more ask too much)" if len(too_many) > 1 else ""
+            of_unit = "" if isinstance(entry, int) else f", which is {size} images of each class"
             yield (
-                f"{key} is {size}, and {what}, which takes {too_many[what]} images of class "
-                f"{name}{others}; allowed: {key} of at least {too_many[what]}, or fewer asked for"
+                f"{key} is {shown(entry)}{of_unit}, and {what}, which takes {most} images of class "
+                f"{name}{others}; allowed: {key} of at least {most}, or fewer asked for"
             )

@@ -75,6 +75,12 @@ def _real_count(value: object) -> int | float:
     return _number(value, 1.0)
 
 
+def _pool_count(value: object) -> int | float:
+    if value == 0:
+        raise _refuse()
+    return _number(value, _MOST_SYNTHETIC_SHARE)
+
+
 def _synthetic_count(value: object) -> Count:
     if not isinstance(value, dict):
         return _number(value, _MOST_SYNTHETIC_SHARE)
@@ -274,6 +280,18 @@ class GanParameters(Section):
     processes: int = Field(ge=1, le=64, description="training processes")
 
 
+PerClass = Annotated[int | float, PlainValidator(_pool_count)]
+"""Images of each class, or with a decimal point a share of the unit's training images."""
+
+
+def _per_class_field(description: str) -> Any:
+    allowed = (
+        "a whole number from 2, or with a decimal point a share of the unit's training images "
+        f"above 0.0 to {_MOST_SYNTHETIC_SHARE}"
+    )
+    return Field(description=description, json_schema_extra={"allowed": allowed})
+
+
 class GenerateParameters(Section):
     """The pool of generated images."""
 
@@ -285,9 +303,7 @@ class GenerateParameters(Section):
         description="folder of the images, one folder a class or an image set",
         json_schema_extra={"allowed": "a path (source folder needs one) or null"},
     )
-    per_class: int = Field(
-        ge=1, le=10_000_000, description="images generated of each class, or taken at the most"
-    )
+    per_class: PerClass = _per_class_field("images generated of each class, or taken at the most")
     max_draws: int = Field(
         ge=1,
         le=1000,
@@ -302,7 +318,7 @@ class FilterParameters(Section):
     threshold: float = Field(
         ge=0, le=1, description="least confidence of the judge in the asked label"
     )
-    per_class: int = Field(ge=1, le=10_000_000, description="images kept of each class")
+    per_class: PerClass = _per_class_field("images kept of each class")
     max_draws: int = Field(
         ge=1, le=1000, description="gives up on a class after this many times per_class draws"
     )
@@ -326,7 +342,7 @@ class MixParameters(Section):
     )
     strategies: Annotated[tuple[StrategyName, ...], _FromList, _Unique] = _list_field(
         "the name of a strategy, such as mix, filtered, duplicated or classical",
-        "what is done with generated images, and the controls without them; README.md has them all",
+        "what is done with generated images, and the controls without them; docs/guide.md has them",
         _strategy_names,
     )
     seeds: Annotated[

@@ -6,10 +6,12 @@ import numpy as np
 
 from augment.files import sha256_file
 from augment.images.image_set_writer import ImageSetWriter
+from augment.mixing.counts import pool_size
 from classifiers.models.contract import Classifier
 from pipeline.compute.executor import Watcher
 from pipeline.pools.pool import Pool, draw_by_answer, draw_confident, pool_seed
 from pipeline.project import Project
+from pipeline.unit_images import unit_counts
 
 
 def write_filtered(
@@ -36,7 +38,7 @@ def write_filtered(
     settings, paths = project.parameters.filter, project.unit(unit)
     images, sampler, seed = pool.images, pool.sampler, pool_seed(project, unit)
     names = images.class_names
-    per_class = 0 if settings is None else settings.per_class
+    per_class = 0 if settings is None else pool_size(settings.per_class, unit_counts(project, unit))
     total = per_class * len(names)
     generator = paths.generator / "weights.safetensors"
     made_by = {
@@ -52,7 +54,7 @@ def write_filtered(
         if settings is None:
             pass
         elif sampler is None or pool.labelled:
-            found = draw_confident(pool, judge, probabilities, seed, settings)
+            found = draw_confident(pool, judge, probabilities, seed, settings, per_class)
             for label, kept in enumerate(found):
                 writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
                 drawn[label] = kept.drawn

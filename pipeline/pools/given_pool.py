@@ -9,11 +9,13 @@ import numpy as np
 
 from augment.images.image_set_writer import ImageSetWriter
 from augment.images.image_sets import open_image_set
+from augment.mixing.counts import pool_size
 from pipeline.class_rows import first_of_each_class
 from pipeline.compute.executor import Watcher
 from pipeline.pools.given_folder import check_given, read_given
 from pipeline.pools.pool import short_classes
 from pipeline.project import Project
+from pipeline.unit_images import unit_counts
 
 _BLOCK = 1024
 
@@ -35,9 +37,10 @@ def copy_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
         # Classes are matched by name.
         places = np.array([real.class_names.index(name) for name in given.class_names])
         labels = places[given.labels]
-        rows = first_of_each_class(labels, [settings.per_class] * real.n_classes)
+        per_class = pool_size(settings.per_class, unit_counts(project, unit))
+        rows = first_of_each_class(labels, [per_class] * real.n_classes)
         shape = (len(rows), *real.images.shape[1:])
-        about = {"images": given.digest, "per_class": settings.per_class}
+        about = {"images": given.digest, "per_class": per_class}
         with ImageSetWriter(
             paths.generated, shape, real.class_names, "images of a folder", about, exact=False
         ) as writer:
@@ -47,4 +50,4 @@ def copy_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
                 watcher.update(writer.written, len(rows))
     pool = open_image_set(paths.generated)
     line = f"unit {unit}: {len(pool):,} images of {real.n_classes} classes from {settings.path}"
-    return [line, *notes, *short_classes(pool, settings.per_class, "in generate.path")]
+    return [line, *notes, *short_classes(pool, per_class, "in generate.path")]

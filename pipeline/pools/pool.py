@@ -76,6 +76,7 @@ def draw_confident(
     probabilities: np.ndarray,
     seed: int,
     settings: FilterParameters,
+    per_class: int,
 ) -> Iterator[Accepted]:
     """Yield for each class the images that the judge reads as asked: those of a pool, then more.
 
@@ -84,12 +85,13 @@ def draw_confident(
         judge: the unit's.
         probabilities: the judge's, of the pool's images.
         seed: of the stream, as in `pool_seed`.
-        settings: how sure the judge must be, how many images are kept and how many drawn.
+        settings: how sure the judge must be, and when to give up on a class.
+        per_class: images kept of each class.
     """
     images, sampler = pool.images, pool.sampler
     for label in range(images.n_classes):
         mine = np.flatnonzero(images.labels == label)
-        limit = settings.per_class * settings.max_draws
+        limit = per_class * settings.max_draws
 
         def draw(y: int, start: int, stop: int) -> np.ndarray:
             if sampler is None:
@@ -100,7 +102,7 @@ def draw_confident(
             draw,
             lambda pixels: predict(judge, pixels).probabilities,
             label,
-            settings.per_class,
+            per_class,
             threshold=settings.threshold,
             limit=limit if sampler is not None else min(limit, len(mine)),
             pool=(images.images[mine], probabilities[mine]),

@@ -53,7 +53,7 @@ def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     )
     if len(filtered):
         limit = "in the pool" if pool.sampler is None else "within filter.max_draws"
-        return lines + short_classes(filtered, p.filter.per_class, limit)
+        return lines + short_classes(filtered, filtered.meta["made_by"]["per_class"], limit)
     return [
         *lines,
         "no image passed the judge: the filtered pool is empty, and mix leaves out the recipes "

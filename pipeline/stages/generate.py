@@ -10,11 +10,13 @@ from augment.files import sha256_file
 from augment.generators.sampling import load_sampler
 from augment.images.image_set_writer import ImageSetWriter
 from augment.images.image_sets import open_image_set
+from augment.mixing.counts import pool_size
 from classifiers.checkpoints import load_classifier
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.pools.given_pool import copy_pool
 from pipeline.pools.pool import Batch, class_names_of, draw_by_answer, pool_seed, short_classes
 from pipeline.project import Project
+from pipeline.unit_images import unit_counts
 
 
 def run(project: Project, unit: str | None = None) -> list[str]:
@@ -30,7 +32,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
     """
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.generator)
-    per_class = p.generate.per_class
+    per_class = pool_size(p.generate.per_class, unit_counts(project, unit))
     sampler, meta = load_sampler(paths.generator)
     a, seed = sampler.architecture, pool_seed(project, unit)
     names = class_names_of(paths.generator, sampler, meta)

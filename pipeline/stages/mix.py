@@ -23,7 +23,7 @@ def run(project: Project) -> list[str]:
     cells: list[Cell] = []
     lines: list[str] = []
     for unit in project.units:
-        images = UnitImages.read(project, unit, train)
+        images = UnitImages.read(project, unit)
         found, notes = cells_of_unit(p, images, train.class_names)
         cells += found
         lines += notes if len(project.units) == 1 else [f"unit {unit}: {note}" for note in notes]
