@@ -112,7 +112,7 @@ def test_each_strategy_has_its_pool() -> None:
     assert problems(grid(generate__per_class=99, mix__strategies=["filtered"])) == []
     assert problems(grid(filter=None, mix__strategies=["mix", "classical"])) == []
     # Controls take no generated images, which are scored all the same.
-    one = {"generate__per_class": 10, "filter__per_class": 1, "mix__strategies": ["classical"]}
+    one = {"generate__per_class": 10, "filter__per_class": 2, "mix__strategies": ["classical"]}
     assert problems(grid(**one)) == []
     assert refused(grid(**one | {"generate__per_class": 9})).startswith("generate.per_class is 9,")
 
@@ -252,3 +252,15 @@ def test_a_share_of_generated_images_is_one_of_the_units_images() -> None:
     few, _ = problems(study(49))
     assert "takes 50 images of class '0'" in few
     assert "generate.per_class of at least 50" in few
+
+
+def test_a_pool_by_share_is_as_large_as_each_unit_needs() -> None:
+    units = {"study__repeats": 3, "study__repeats_below": 2, "mix__real": [0.2, 1.0]}
+    share = {"generate__per_class": 2.0, "mix__synthetic": [0, 2.0], "mix__strategies": ["mix"]}
+    assert problems(grid(**units, **share, score__n=100), [300, 200], ["a", "b"]) == []
+    said = problems(grid(**units, **share | {"mix__synthetic": [2.5]}), [300, 200], ["a", "b"])
+    assert said == [
+        "generate.per_class is 2.0, which is 600 images of each class, and mix.synthetic[0] is "
+        "2.5, which takes 750 images of class 'a'; allowed: generate.per_class of at least 750, "
+        "or fewer asked for"
+    ]
