@@ -145,8 +145,9 @@ def _check_length(parameters: Parameters, n_train: int) -> Iterator[CheckLine]:
     else:
         key, least = "train_gan.epochs", -(-LEAST_STEPS // max(1, n_train // batch))
     if steps < LEAST_STEPS:
-        text = f"{key} is {gan.images or gan.epochs}, only {steps} steps of {batch} images: too few to draw anything"
-        yield CheckLine("warning", "grid", f"{text}; {key} of at least {least} may do")
+        text = f"{key} is {gan.images or gan.epochs}, only {steps} steps of {batch} images"
+        advice = f"too few to draw anything; {key} of at least {least} may do"
+        yield CheckLine("warning", "grid", f"{text}: {advice}")
 
 
 def _time_line(parameters: Parameters, size: StudySize, machine: Machine) -> CheckLine:
