@@ -93,7 +93,7 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
 
 
 def _check_grid(parameters: Parameters, found: Found) -> tuple[list[CheckLine], int | None]:
-    """Return what is to be said of the grid, and the training images where they can be divided."""
+    """Return lines on the grid, and the number of training images where it is known."""
     from augment.errors import AugmentError
     from pipeline.data.real_images import divide, part_counts
     from pipeline.parameters.feasibility import infeasible

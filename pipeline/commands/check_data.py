@@ -65,7 +65,7 @@ class Found:
 def check_data(
     data: DataParameters, root: Path, environ: Mapping[str, str]
 ) -> tuple[list[CheckLine], Found | None]:
-    """Return what is to be said of the images, and what is known of them where they can be had."""
+    """Return lines on the images, and what is known of them where they can be read."""
     lines: list[CheckLine] = []
     try:
         refuse_strangers(root / "data" / "real", OWN_FILES)

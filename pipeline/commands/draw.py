@@ -282,7 +282,7 @@ def _default_out(options: DrawOptions, folders: Sequence[str]) -> Path:
 
 
 def _check_out(out: Path, root: Path, *, force: bool) -> None:
-    """Refuse a place that holds something, unless it holds what this command made before."""
+    """Refuse a place that is not empty, unless all that it holds was written by this command."""
     refuse_outputs(out, root, "--out")
     if not out.exists() and not out.is_symlink():
         return
