@@ -163,7 +163,7 @@ def _check_folder(
         labels = np.array([label for _, label in part], dtype=np.int64)
         stop = start + len(part)
         given[name] = Given(
-            labels, None if copies is None else copies[start:stop], groups and groups[name]
+            labels, None if copies is None else copies[start:stop], groups[name] if groups else None
         )
         start = stop
     return lines, Found(given, layout.class_names)
