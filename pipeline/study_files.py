@@ -84,7 +84,7 @@ class StudyImages(_Part):
     train: int = Field(ge=1, description="images outside an official test set")
     test: int = Field(ge=0, description="images of the official test set; 0 without one")
     classes: int = Field(ge=2, description="classes; our own choice where the study has none")
-    image_size: int | None = Field(None, ge=1, description="pixels a side; null where not said")
+    image_size: int | None = Field(None, ge=1, description="pixels a side; null where not given")
 
 
 class Pool(_Part):
@@ -95,7 +95,7 @@ class Pool(_Part):
 
 
 class PublishedProtocol(_Part):
-    """How the study got its figures; null is not said, or of no consequence."""
+    """How the study got its figures; null is not given, or of no consequence."""
 
     batch_size: int | None = Field(None, ge=1, description="of the generators")
     lenet_epochs: int | None = Field(None, ge=1, description="of the LeNet that scores")
@@ -137,7 +137,7 @@ class PublishedFigure(_Part):
 class StudySystem(_Part):
     """One generator of a study."""
 
-    says: str = Field("", description="what is said of it beside its figures")
+    says: str = Field("", description="what the study says of it beside its figures")
     epochs: int | None = Field(None, ge=1, description="passes over the images")
     batch_size: int | None = Field(None, ge=1, description="where not the study's usual one")
     image_size: int | None = Field(None, ge=1, description="likewise, pixels a side")
@@ -309,7 +309,7 @@ class Study(_Part):
 
     @property
     def system(self) -> str:
-        """The system that is trained unless another one is asked for."""
+        """The system that is trained unless another one is chosen."""
         return str(self.params["train_gan.system"])
 
     @property
@@ -320,12 +320,12 @@ class Study(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> Study:
-        """Whatever another form writes, the full form must write too, or it would stay behind."""
+        """Check that the full form gives every key of the others: their values must not stay."""
         if self.params.get("train_gan.system") not in self.systems:
             raise PydanticCustomError("study", "params.train_gan.system is none of systems")
         others = [self.quick, self.thorough, *(system.overlay for system in self.systems.values())]
         for key in (key for overlay in others for key in overlay if key not in self.params):
-            if key not in UNLESS_SAID:
+            if key not in UNLESS_GIVEN:
                 raise PydanticCustomError("study", "{key} is not in params", {"key": key})
         for name, count in Counter(claim.id for claim in self.claims).items():
             if count > 1:
@@ -335,13 +335,13 @@ class Study(_Part):
         return self
 
 
-UNLESS_SAID: dict[str, Any] = {
+UNLESS_GIVEN: dict[str, Any] = {
     "train_gan.options": {},
     "train_gan.width": None,
     "generate.source": "model",
     "generate.path": None,
 }
-"""What a study starts with where it says nothing else: or its systems would be others."""
+"""What these keys become where a study does not give them: other values change its systems."""
 
 
 def study_names(root: Path) -> list[str]:

@@ -95,7 +95,7 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
 
 
 def _check_grid(parameters: Parameters, found: Found) -> tuple[list[CheckLine], int | None]:
-    """Return what is to be said of the grid, and the training images where they can be divided."""
+    """Return lines on the grid, and the number of training images where it is known."""
     from augment.errors import AugmentError
     from pipeline.data.real_images import divide, part_counts
     from pipeline.parameters.feasibility import infeasible
@@ -122,7 +122,7 @@ def _check_grid(parameters: Parameters, found: Found) -> tuple[list[CheckLine], 
 
 def _check_given(project: Project, class_names: Sequence[str]) -> CheckLine:
     from augment.errors import AugmentError
-    from pipeline.pools.given_folder import check_given
+    from pipeline.given_folder import check_given
 
     try:
         folder = check_given(project, class_names)
@@ -148,8 +148,8 @@ def _check_length(parameters: Parameters, n_train: int) -> Iterator[CheckLine]:
         key, least = "train_gan.epochs", -(-LEAST_STEPS // max(1, n_train // batch))
     if steps < LEAST_STEPS:
         text = f"{key} is {gan.images or gan.epochs}, only {steps} steps of {batch} images"
-        least_text = f"{key} of at least {least} may do"
-        yield CheckLine("warning", "grid", f"{text}: too few to draw anything; {least_text}")
+        advice = f"too few to draw anything; {key} of at least {least} may do"
+        yield CheckLine("warning", "grid", f"{text}: {advice}")
 
 
 def _time_line(parameters: Parameters, size: StudySize, machine: Machine) -> CheckLine:

@@ -65,7 +65,7 @@ class Found:
 def check_data(
     data: DataParameters, root: Path, environ: Mapping[str, str]
 ) -> tuple[list[CheckLine], Found | None]:
-    """Return what is to be said of the images, and what is known of them where they can be had."""
+    """Return lines on the images, and what is known of them where they can be read."""
     lines: list[CheckLine] = []
     try:
         refuse_strangers(root / "data" / "real", OWN_FILES)
@@ -163,7 +163,7 @@ def _check_folder(
         labels = np.array([label for _, label in part], dtype=np.int64)
         stop = start + len(part)
         given[name] = Given(
-            labels, None if copies is None else copies[start:stop], groups and groups[name]
+            labels, None if copies is None else copies[start:stop], groups[name] if groups else None
         )
         start = stop
     return lines, Found(given, layout.class_names)

@@ -1,4 +1,7 @@
-"""Options of `augment generate`, told once: what a user may give and what is drawn from it."""
+"""Options that are paths, and all those of `augment generate`.
+
+Loaded with the command line: nothing slow is imported here.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,13 @@ def path_option(name: str, text: str) -> Any:
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """What `augment generate` was asked for; each field is the option of its name."""
+    """The options of `augment generate`, one a field."""
 
     unit: Annotated[
         str | None,
-        typer.Option(help="As a stage: write the pool of this unit; without any option of all."),
+        typer.Option(
+            help="Write the study's pool of this unit; with no option at all, that of every unit."
+        ),
     ] = None
     label: Annotated[
         list[str] | None,
@@ -56,7 +61,7 @@ class DrawOptions:
     max_draws: Annotated[
         int,
         typer.Option(
-            min=1, max=10_000, help="Where a judge is asked: give up after n times this a class."
+            min=1, max=10_000, help="With a judge: give up after drawing this many times n a class."
         ),
     ] = 20
     model: Annotated[

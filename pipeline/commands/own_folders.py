@@ -6,16 +6,13 @@ The list is a file of sha256sum: ``sha256sum -c .made-by-augment`` checks a copy
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from augment.files import sha256_file
 from pipeline.errors import PipelineError
 
 MARKER = ".made-by-augment"
 
-_LINE = re.compile(rb"(\\?)([0-9a-f]{64})  ([^\n]+)\n")
-_LONGEST_LINE = 1 << 14
 _LARGEST_MARKER = 4 << 30
 """Bytes; ten million pictures take a quarter of it."""
 
@@ -36,25 +33,25 @@ def refuse_unless_own(folder: Path, name: str) -> None:
         name: what it is called in the error, such as ``--out digits``.
 
     Raises:
-        PipelineError: one line; there is no list or it is damaged, or a file is not in it or has
+        PipelineError: one line; there is no list or it is too large, or a file is not in it or has
             changed since, the first of them named.
     """
     other = "give another folder"
     marker = folder / MARKER
     if marker.is_symlink() or not marker.is_file():
         raise PipelineError(f"{name} holds no {MARKER}, so this command did not write it; {other}")
+    if marker.stat().st_size > _LARGEST_MARKER:
+        raise PipelineError(f"{name}: {MARKER} is too large; {other}")
     files, folders = _contents(folder)
     files.discard(MARKER)
-    try:
-        digests, created = _read(marker, files)
-    except ValueError as error:
-        raise PipelineError(f"{name}: {MARKER} {error}; {other}") from None
-    unknown = sorted((files - digests.keys()) | (folders - created))
+    lines, written = _listed(marker, files, folders)
+    unknown = sorted((files - lines.keys()) | (folders - written))
     if unknown:
         raise PipelineError(f"{name} holds {unknown[0]}, which this command did not write; {other}")
     for file in sorted(files):
         path = folder / file
-        if path.is_symlink() or not path.is_file() or sha256_file(path) != digests[file]:
+        plain = path.is_file() and not path.is_symlink()
+        if not plain or _line(sha256_file(path), file) != lines[file]:
             raise PipelineError(
                 f"{name} holds {file}, which was changed after this command wrote it; {other}"
             )
@@ -78,36 +75,32 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def _escaped(name: str) -> bytes:
+    """Return a name as sha256sum writes it."""
+    return os.fsencode(name).replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+
+
 def _line(digest: str, name: str) -> bytes:
-    """Return a file's line of the list, escaped as sha256sum does."""
-    raw = os.fsencode(name)
-    escaped = raw.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
-    return (b"\\" if escaped != raw else b"") + f"{digest}  ".encode() + escaped + b"\n"
+    """Return a file's line of the list."""
+    escaped = _escaped(name)
+    flag = b"" if escaped == os.fsencode(name) else b"\\"
+    return flag + f"{digest}  ".encode() + escaped + b"\n"
 
 
-def _read(marker: Path, files: set[str]) -> tuple[dict[str, str], set[str]]:
-    """Return the digests in a list of those of ``files`` that it names, and all its folders.
+def _listed(marker: Path, files: set[str], folders: set[str]) -> tuple[dict[str, bytes], set[str]]:
+    """Return the lines of those files that a list names, and those folders that its files are in.
 
-    Raises:
-        ValueError: the list is none of ours.
+    A line that is damaged names no file.
     """
-    if marker.stat().st_size > _LARGEST_MARKER:
-        raise ValueError("is too large")
-    digests: dict[str, str] = {}
-    folders: set[str] = set()
-    with marker.open("rb") as lines:
-        for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), b""), 1):
-            found = _LINE.fullmatch(line)
-            if found is None:
-                raise ValueError(f"is damaged in line {number}")
-            raw = found[3]
-            if found[1]:
-                raw = re.sub(rb"\\(.)", lambda pair: b"\n" if pair[1] == b"n" else pair[1], raw)
-            name = os.fsdecode(raw)
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or str(path) != name or name in digests:
-                raise ValueError(f"names {name!r:.80} in line {number}")
-            folders.update(map(str, path.parents))
-            if name in files:
-                digests[name] = found[2].decode()
-    return digests, folders
+    by_path = {_escaped(name): name for name in (*files, *folders)}
+    lines: dict[str, bytes] = {}
+    written: set[str] = set()
+    with marker.open("rb") as content:
+        for line in content:
+            _, _, path = line.removesuffix(b"\n").partition(b"  ")
+            if path in by_path:
+                lines[by_path[path]] = line
+            while path := path.rpartition(b"/")[0]:
+                if path in by_path:
+                    written.add(by_path[path])
+    return lines, written

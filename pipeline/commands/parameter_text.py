@@ -59,12 +59,12 @@ def replaced(text: str, new: Mapping[str, Any]) -> str:
         if name in place:
             comments = _below(place[name])
             place[name] = _flow(value)
-            _say_below(place, name, comments)
+            _put_below(place, name, comments)
         else:  # In front, for what follows the last key may be the next section's comment.
             place.insert(added[section], name, _flow(value))
             added[section] += 1
     for section, comments in below.items():
-        _say_below(tree[section], list(tree[section])[-1], comments)
+        _put_below(tree[section], list(tree[section])[-1], comments)
     buffer = io.StringIO()
     yaml.dump(tree, buffer)
     content = (_MARK if text.startswith(_MARK) else "") + buffer.getvalue()
@@ -72,7 +72,7 @@ def replaced(text: str, new: Mapping[str, Any]) -> str:
 
 
 def _cut(place: CommentedMap | CommentedSeq, key: object, at: int) -> str:
-    """Return what is said below the line that a value ends in, and leave what stands behind it."""
+    """Take away and return the comments below a value's last line; one on that line stays."""
     token = (place.ca.items.get(key) or [None] * 4)[at]
     if token is None:
         return ""
@@ -82,7 +82,7 @@ def _cut(place: CommentedMap | CommentedSeq, key: object, at: int) -> str:
 
 
 def _below(value: object) -> str:
-    """Return what is said below a value in block style: it belongs to whatever comes next."""
+    """Take away and return the comments below a value in block style: they are the next key's."""
     while isinstance(value, CommentedMap | CommentedSeq) and value and not value.fa.flow_style():
         sequence = isinstance(value, CommentedSeq)
         last = len(value) - 1 if sequence else list(value)[-1]
@@ -92,7 +92,7 @@ def _below(value: object) -> str:
     return ""
 
 
-def _say_below(place: CommentedMap, key: str, comments: str) -> None:
+def _put_below(place: CommentedMap, key: str, comments: str) -> None:
     """Put comments below the line of a key."""
     if comments:
         tokens = place.ca.items.setdefault(key, [None] * 4)

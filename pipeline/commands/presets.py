@@ -24,7 +24,7 @@ from pipeline.parameters.reading import load_parameters, parse_parameters
 from pipeline.parameters.text import allowed_names
 from pipeline.study_files import (
     PARAMETER_KEYS,
-    UNLESS_SAID,
+    UNLESS_GIVEN,
     Form,
     Study,
     flat,
@@ -40,13 +40,9 @@ OTHER_FORMS: tuple[Form, ...] = ("quick", "thorough")
 """Names of the default study's other forms: minutes, and budgets that nobody would call small."""
 
 
-class PresetError(PipelineError):
-    """A preset that does not exist or cannot be written; the text is one line."""
-
-
 @dataclass(frozen=True)
 class Choice:
-    """What was asked of a preset."""
+    """Which system and form of a preset, and where its images are."""
 
     system: str | None = None  # another one of the study
     form: Form = "full"
@@ -92,7 +88,7 @@ def find_preset(name: str, *, quick: bool = False) -> tuple[Study, Form]:
     study = load_study(ROOT, name, aliases=OTHER_FORMS)
     unknown = study.systems.keys() - systems().keys()
     if unknown:
-        raise PresetError(f"studies/{name}/study.yaml: {min(unknown)} is no system")
+        raise PipelineError(f"studies/{name}/study.yaml: {min(unknown)} is no system")
     return study, form
 
 
@@ -107,13 +103,13 @@ def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[
             present one, unless a folder of images is named.
 
     Raises:
-        PresetError: a system of another study, or a folder of images that is not named.
+        PipelineError: a system of another study, or a folder of images that is not named.
     """
     system = study.system if choice.system is None else choice.system
     if system not in study.systems:
         allowed = _allowed(system, list(study.systems))
-        raise PresetError(f"{system!r} is not a system of {study.name}; {allowed}")
-    overlay = UNLESS_SAID | study.params | {"train_gan.system": system}
+        raise PipelineError(f"{system!r} is not a system of {study.name}; {allowed}")
+    overlay = UNLESS_GIVEN | study.params | {"train_gan.system": system}
     overlay |= study.systems[system].overlay
     overlay |= study.form(choice.form)
     present = dict(flat(values))
@@ -128,7 +124,7 @@ def overlay_of(study: Study, choice: Choice, values: Mapping[str, Any]) -> dict[
     elif "data.path" not in present or path != present["data.path"]:
         overlay["data.path"] = path
     if source == "folder" and path is None:
-        raise PresetError(
+        raise PipelineError(
             f"study {study.name} reads a folder of images, one sub-folder a class; "
             "name it with --data-path"
         )
@@ -173,7 +169,7 @@ def edit_parameters(path: Path, study: Study, choice: Choice) -> Edit:
         content = replaced(text, {change.key: overlay[change.key] for change in changes})
     if _loaded(content) != _with(values, overlay):
         load_parameters(path)  # a file that is not valid says so itself
-        raise PresetError(
+        raise PipelineError(
             f"{path.name}: the values cannot be replaced in place; write out what anchors (&), "
             "aliases (*) and merges (<<) stand for, and try again"
         )
@@ -214,7 +210,7 @@ def read_text(path: Path) -> tuple[str, dict[str, Any]]:
     except (OSError, YAMLError, ValueError, TypeError, AttributeError, RecursionError):
         pass
     load_parameters(path)  # says in one line what is wrong
-    raise PresetError(f"{path.name}: cannot be read")
+    raise PipelineError(f"{path.name}: cannot be read")
 
 
 def _with(values: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:

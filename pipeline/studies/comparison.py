@@ -79,7 +79,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What we have beside a figure: one value a seed, made under one protocol."""
+    """What we have beside a figure: one value a seed, all under one protocol."""
 
     values: tuple[float, ...]
     protocol: Protocol
@@ -148,7 +148,7 @@ def _same(one: object, other: object) -> bool:
     return one == other
 
 
-# What is said of two different values, the study's first.
+# Words for two values that differ, the study's first.
 _WORDS: dict[str, Callable[[Any, Any], str]] = {
     "data": lambda theirs, ours: f"{ours} for {theirs}",
     "n_train": lambda theirs, ours: f"{ours:,} training images, not {theirs:,}",

@@ -7,6 +7,8 @@ interval at 95 %. Nothing here is chosen on test images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -25,6 +27,36 @@ Cell = tuple[str, int, int]
 # Mean accuracies that differ by rounding only are a tie.
 _TIE_DECIMALS = 12
 _LINE = 3  # Counts that have a second difference.
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Trained cells, in tables that fit each other."""
+
+    cells: pd.DataFrame  # see `reports.verdict.statistics`
+    predictions: NDArray[Any]  # cells x test images, predicted classes, in row order of cells
+    labels: NDArray[np.integer[Any]]  # true classes of the test images
+    n_train: int  # training images that the generator saw
+
+    @cached_property
+    def rows(self) -> dict[Cell, dict[tuple[str, int], int]]:
+        """Row number by (subset seed, classifier seed) of every cell."""
+        # A unit is named <count>-<subset seed>: cells of different real counts pair by the latter.
+        units = self.cells["unit"] if "unit" in self.cells else [""] * len(self.cells)
+        names = ("strategy", "n_real", "n_synthetic", "seed")
+        rows: dict[Cell, dict[tuple[str, int], int]] = {}
+        for row, (strategy, n_real, n_synthetic, number, unit) in enumerate(
+            zip(*(self.cells[name] for name in names), units, strict=True)
+        ):
+            cell = (str(strategy), int(n_real), int(n_synthetic))
+            seed = (str(unit).rpartition("-")[2], int(number))
+            if seed in rows.setdefault(cell, {}):
+                raise StatisticsError(
+                    f"two cells of {_cell_text(cell)} with seed {seed[1]}; "
+                    "allowed: one (one protocol and one generator a table)"
+                )
+            rows[cell][seed] = row
+        return rows
 
 
 def pair_cells(a: Side, b: Side) -> list[tuple[Cell, Cell]]:
@@ -51,21 +83,12 @@ def pair_cells(a: Side, b: Side) -> list[tuple[Cell, Cell]]:
     return list(dict.fromkeys(pairs))
 
 
-def cells_contrast(
-    cells: pd.DataFrame,
-    predictions: NDArray[Any],
-    test_labels: NDArray[np.integer[Any]],
-    pairs: Sequence[tuple[Cell, Cell]],
-    n_train: int,
-) -> Contrast:
+def cells_contrast(grid: Grid, pairs: Sequence[tuple[Cell, Cell]]) -> Contrast:
     """Compare cells pair by pair, and average over the pairs.
 
     Args:
-        cells: the cells table; see `reports.verdict.statistics`.
-        predictions: cells x test images, predicted classes, in row order of ``cells``.
-        test_labels: true classes of the test images.
+        grid: the trained cells.
         pairs: cells (a, b). A pair without both cells is left out, and its cells are named.
-        n_train: number of training images that the generator saw.
 
     Returns:
         The mean over the pairs of accuracy of b minus accuracy of a, by seed and image, with the
@@ -74,100 +97,70 @@ def cells_contrast(
     Raises:
         StatisticsError: two cells of one recipe and seed, or pairs without a seed in common.
     """
-    rows = _rows(cells)
+    rows, labels = grid.rows, grid.labels
     missing = list(dict.fromkeys(_cell_text(c) for pair in pairs for c in pair if c not in rows))
-    used = [(a, b) for a, b in pairs if a in rows and b in rows]
-    if not used:
-        return _untrained(len(test_labels), missing)
-    used_cells = [cell for pair in used for cell in pair]
-    seeds = _common_seeds([rows[cell] for cell in used_cells])
-    difference = np.zeros((len(seeds), len(test_labels)))
-    for a, b in used:
+    pairs = [(a, b) for a, b in pairs if a in rows and b in rows]
+    if not pairs:
+        return _untrained(len(labels), missing)
+    cells = [cell for pair in pairs for cell in pair]
+    seeds = _common_seeds([rows[cell] for cell in cells])
+    difference = np.zeros((len(seeds), len(labels)))
+    for a, b in pairs:
         for cell, sign in ((a, -1), (b, 1)):
-            right = predictions[[rows[cell][seed] for seed in seeds]] == test_labels
+            right = grid.predictions[[rows[cell][seed] for seed in seeds]] == labels
             difference += sign * right
-    found = difference_interval(difference / len(used))
+    found = difference_interval(difference / len(pairs))
     return Contrast(
         difference=found.gain,
         low=found.low,
         high=found.high,
         n_seeds=found.n_seeds,
         n_images=found.n_images,
-        pairs=[f"{_cell_text(a)} -> {_cell_text(b)}" for a, b in used],
+        pairs=[f"{_cell_text(a)} -> {_cell_text(b)}" for a, b in pairs],
         missing=missing,
-        optimistic_counts=_optimistic_counts(used_cells, n_train),
+        optimistic_counts=_optimistic_counts(cells, grid.n_train),
     )
 
 
-def best_contrast(
-    cells: pd.DataFrame,
-    predictions: NDArray[Any],
-    test_labels: NDArray[np.integer[Any]],
-    a: str,
-    b: str,
-    n_train: int,
-) -> Contrast:
-    """Compare the best mix of one strategy with that of another.
+def best_contrast(grid: Grid, a: str, b: str) -> Contrast:
+    """Compare the best mix of strategy ``a`` with that of ``b``.
 
     Candidates are the mixes (real and generated images) at counts that both strategies were trained
     with. With validation accuracies each side's best is the one with the highest mean (ties: fewer
     generated, then fewer real images). Without them none can be chosen, and the strategies are
     compared at the largest real count, where a best is looked for, over all generated counts.
 
-    Args:
-        cells: the cells table.
-        predictions: cells x test images, predicted classes, in row order of ``cells``.
-        test_labels: true classes of the test images.
-        a: name of one strategy.
-        b: name of the other.
-        n_train: number of training images that the generator saw.
-
     Raises:
         StatisticsError: as `cells_contrast`.
     """
-    rows = _rows(cells)
-    counts = _common_counts(rows, a, b)
-    mixes = [(n_real, n_synthetic) for n_real, n_synthetic in counts if n_real > 0]
+    rows = grid.rows
+    mixes = [(n_real, n) for n_real, n in _common_counts(rows, a, b) if n_real > 0]
     if not mixes:
         missing = [f"mixes of {name}" for name in (a, b) if not _has_mix(rows, name)]
-        return _untrained(len(test_labels), missing or [f"{a} and {b}"])
-    accuracy = cells["validation_accuracy"].to_numpy(np.float64)
-    means = {
-        (name, *count): round(
-            float(accuracy[list(rows[(name, *count)].values())].mean()), _TIE_DECIMALS
-        )
-        for name in (a, b)
-        for count in mixes
-    }
+        return _untrained(len(grid.labels), missing or [f"{a} and {b}"])
+    accuracy = grid.cells["validation_accuracy"].to_numpy(np.float64)
+
+    def mean(cell: Cell) -> float:
+        return round(float(accuracy[list(rows[cell].values())].mean()), _TIE_DECIMALS)
+
+    means = {(name, *count): mean((name, *count)) for name in (a, b) for count in mixes}
     if np.isnan(list(means.values())).any():
         most = max(n_real for n_real, _ in mixes)
         pairs = [((a, *count), (b, *count)) for count in mixes if count[0] == most]
         chosen_by = "largest real count"
     else:
-        best_a, best_b = (
-            min(
-                (cell for cell in means if cell[0] == name),
-                key=lambda cell: (-means[cell], cell[2], cell[1]),
-            )
-            for name in (a, b)
-        )
+        ranked = sorted(means, key=lambda cell: (-means[cell], cell[2], cell[1]))
+        best_a, best_b = (next(cell for cell in ranked if cell[0] == name) for name in (a, b))
         pairs, chosen_by = [(best_a, best_b)], "validation"
-    found = cells_contrast(cells, predictions, test_labels, pairs, n_train)
-    return found.model_copy(update={"chosen_by": chosen_by})
+    return cells_contrast(grid, pairs).model_copy(update={"chosen_by": chosen_by})
 
 
-def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Contrast:
-    """Compare how uneven two strategies' accuracies are over the synthetic count.
+def roughness_contrast(grid: Grid, a: str, b: str) -> Contrast:
+    """Compare how uneven the accuracies of strategies ``a`` and ``b`` are over synthetic counts.
 
     Roughness of one seed is the mean of ``|x[i-1] - 2 x[i] + x[i+1]|`` over every three
     neighbouring synthetic counts at one real count, and over the real counts: 0 on a straight line
     over the counts' ranks. Only counts that both strategies were trained with are used.
-
-    Args:
-        cells: the cells table.
-        a: name of one strategy.
-        b: name of the other.
-        n_train: number of training images that the generator saw.
 
     Returns:
         Roughness of b minus that of a, paired by seed, with Student's t interval over the seeds.
@@ -175,7 +168,7 @@ def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Con
     Raises:
         StatisticsError: two cells of one recipe and seed, or cells without a seed in common.
     """
-    rows = _rows(cells)
+    rows = grid.rows
     lines: dict[int, list[int]] = {}
     for n_real, n_synthetic in _common_counts(rows, a, b):
         lines.setdefault(n_real, []).append(n_synthetic)
@@ -183,9 +176,9 @@ def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Con
     if not lines:
         missing = [f"{_LINE} synthetic counts at one real count, of {a} and {b}"]
         return _untrained(None, missing)
-    accuracy = cells["test_accuracy"].to_numpy(np.float64)
-    used = [(name, n, m) for name in (a, b) for n, counts in lines.items() for m in counts]
-    seeds = _common_seeds([rows[cell] for cell in used])
+    accuracy = grid.cells["test_accuracy"].to_numpy(np.float64)
+    cells = [(name, n, m) for name in (a, b) for n, counts in lines.items() for m in counts]
+    seeds = _common_seeds([rows[cell] for cell in cells])
 
     def roughness(name: str) -> NDArray[np.float64]:
         """One number a seed."""
@@ -204,7 +197,7 @@ def roughness_contrast(cells: pd.DataFrame, a: str, b: str, n_train: int) -> Con
         n_seeds=found.n,
         n_images=None,
         pairs=[f"{a}, {b}: {n} + {', '.join(map(str, counts))}" for n, counts in lines.items()],
-        optimistic_counts=_optimistic_counts(used, n_train),
+        optimistic_counts=_optimistic_counts(cells, grid.n_train),
     )
 
 
@@ -225,26 +218,6 @@ def _cell_text(cell: Cell) -> str:
     """Return a cell as ``mix 600 + 60000``."""
     strategy, n_real, n_synthetic = cell
     return f"{strategy} {n_real} + {n_synthetic}"
-
-
-def _rows(cells: pd.DataFrame) -> dict[Cell, dict[tuple[str, int], int]]:
-    """Row number by (subset seed, classifier seed) of every cell."""
-    # A unit is named <count>-<subset seed>: cells of different real counts pair by the latter.
-    units = cells["unit"].astype(str) if "unit" in cells else [""] * len(cells)
-    rows: dict[Cell, dict[tuple[str, int], int]] = {}
-    columns = [cells[name] for name in ("strategy", "n_real", "n_synthetic", "seed")]
-    for row, (strategy, n_real, n_synthetic, number, unit) in enumerate(
-        zip(*columns, units, strict=True)
-    ):
-        cell = (str(strategy), int(n_real), int(n_synthetic))
-        seed = (unit.rpartition("-")[2], int(number))
-        if seed in rows.setdefault(cell, {}):
-            raise StatisticsError(
-                f"two cells of {_cell_text(cell)} with seed {seed[1]}; "
-                "allowed: one (one protocol and one generator a table)"
-            )
-        rows[cell][seed] = row
-    return rows
 
 
 def _common_seeds(rows: Sequence[Mapping[tuple[str, int], int]]) -> list[tuple[str, int]]:

@@ -6,12 +6,10 @@ Only the cost differs from run to run; everything else is the same bytes again.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from augment.checkpoints import read_meta
@@ -23,6 +21,7 @@ from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project, read_array
 from pipeline.studies.contrasts import (
+    Grid,
     best_contrast,
     cells_contrast,
     pair_cells,
@@ -78,9 +77,8 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     check_described(p, meta, train)
     gains = gain_table(cells, predictions, test.labels)  # first: it checks the tables
     study = _study(project, name)
-    contrasts = []
-    if study is not None:
-        contrasts = _contrasts(study, n_train, cells, predictions, test.labels)
+    grid = Grid(cells, predictions, test.labels, n_train)
+    contrasts = [] if study is None else _contrasts(study, grid)
     rows = _rows(cells, n_train, len(test))
     n_validation = len(open_image_set(project.validation)) if project.validation.exists() else 0
     record = {
@@ -187,29 +185,22 @@ def _study(project: Project, name: str) -> Study | None:
     return load_study(project.root, study)
 
 
-def _contrasts(
-    study: Study,
-    n_train: int,
-    cells: pd.DataFrame,
-    predictions: np.ndarray,
-    labels: np.ndarray,
-) -> list[dict[str, Any]]:
+def _contrasts(study: Study, grid: Grid) -> list[dict[str, Any]]:
     """Measure every claim of a study that classifiers decide."""
 
     def ours(side: Side) -> Side:
         # All of the study's training images stand for all of ours.
-        n_real = [n_train if n == study.images.train else n for n in side.n_real]
+        n_real = [grid.n_train if n == study.images.train else n for n in side.n_real]
         return side.model_copy(update={"n_real": n_real})
 
     def contrast(test: ClaimTest) -> Contrast | None:
         match test:
             case CellsTest():
-                pairs = pair_cells(ours(test.a), ours(test.b))
-                return cells_contrast(cells, predictions, labels, pairs, n_train)
+                return cells_contrast(grid, pair_cells(ours(test.a), ours(test.b)))
             case StrategiesTest(kind="best"):
-                return best_contrast(cells, predictions, labels, test.a, test.b, n_train)
+                return best_contrast(grid, test.a, test.b)
             case StrategiesTest():
-                return roughness_contrast(cells, test.a, test.b, n_train)
+                return roughness_contrast(grid, test.a, test.b)
         return None  # one that generators decide
 
     return [
@@ -268,12 +259,10 @@ def _stage_seconds(log: Path, stage: str) -> float | None:
     return sum(found) if found else None
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(record: dict[str, Any]) -> Any:
     """Return JSON values with floats of six digits; what is not a number is None."""
-    if isinstance(value, dict):
-        return {key: _rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(entry) for entry in value]
-    if isinstance(value, float | np.floating):
-        return round(float(value), _DIGITS) if math.isfinite(value) else None
-    return int(value) if isinstance(value, np.integer) else value
+    return json.loads(
+        json.dumps(record, default=lambda number: number.item()),  # NumPy's
+        parse_float=lambda text: round(float(text), _DIGITS),
+        parse_constant=lambda _: None,
+    )

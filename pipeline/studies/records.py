@@ -60,7 +60,7 @@ class RecordedSystem(_Part):
 
 
 class Machine(_Part):
-    """Where a run was made."""
+    """The machine of a run."""
 
     processor: _Text
     cores: _Count | None = None

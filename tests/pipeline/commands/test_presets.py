@@ -12,7 +12,6 @@ from pipeline.commands import presets
 from pipeline.commands.estimates import Machine
 from pipeline.commands.presets import (
     Choice,
-    PresetError,
     edit_parameters,
     find_preset,
     overlay_of,
@@ -240,7 +239,7 @@ def test_a_folder_has_to_be_named(name: str) -> None:
     for source, path in (("mnist5k", None), ("mnist", "idx"), ("folder", None)):
         values = copy.deepcopy(VALUES)
         values["data"] |= {"source": source, "path": path}
-        with pytest.raises(PresetError, match="one sub-folder a class; name it with --data-path"):
+        with pytest.raises(PipelineError, match="one sub-folder a class; name it with --data-path"):
             overlay_of(load_study(ROOT, name), Choice(), values)
 
 
@@ -435,7 +434,7 @@ def test_shared_values_are_refused(tmp_path: Path) -> None:
     at = TEXT.index("train_classifiers:\n")
     shared = TEXT.replace("train_judge:\n", "train_judge: &fit\n")[: at + len(" &fit")]
     shared += "train_classifiers: *fit\n" + TEXT[TEXT.index("\n# The scores") :]
-    with pytest.raises(PresetError, match="write out what anchors"):
+    with pytest.raises(PipelineError, match="write out what anchors"):
         edit_text(tmp_path, shared, "default", form="quick")
 
 
