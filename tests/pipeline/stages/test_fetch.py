@@ -9,9 +9,7 @@ import pytest
 from PIL import Image
 
 from augment.images.image_sets import open_image_set
-from pipeline.commands.check import run_check
 from pipeline.data import writing
-from pipeline.project import Project
 
 SMALL = {
     "data.source": "folder",
@@ -57,23 +55,6 @@ def test_parts_counts_and_what_is_said(project: Path, augment) -> None:
         "train",
         "validation",
     ]
-
-
-def test_the_same_pictures_and_seed_give_the_same_bytes(
-    project: Path, augment, parameters, files_of
-) -> None:
-    augment(project, "fetch")
-    first = files_of(project / "data/real")
-    shutil.rmtree(project / "data/real")
-    for file in (project / "pictures").rglob("*"):
-        os.utime(file, (0, 0))
-    augment(project, "fetch")
-    assert files_of(project / "data/real") == first
-    parameters(project, {"seed": 1})
-    augment(project, "fetch")
-    other = files_of(project / "data/real")
-    assert other.keys() == first.keys()
-    assert other["files.csv"] != first["files.csv"]
 
 
 @pytest.mark.parametrize(
@@ -123,16 +104,6 @@ def test_notes_are_said_before_the_refusal(project: Path, augment) -> None:
     notes = run.out.splitlines()
     assert notes[0] == "not used (beside the class folders): extra.txt"
     assert notes[1].startswith("class 'ring': 14 of 30 pictures in pictures/ could not be read")
-
-
-def test_all_that_does_not_fit_is_counted(project: Path, augment, parameters) -> None:
-    parameters(project, {"mix.real": [0, 37, 38], "train_gan.options.batch_size": 40})
-    assert "and 2 more: `augment check` shows all" in augment(project, "fetch").error
-    checked = augment(project, "check")
-    assert [line for line in checked.out.splitlines() if line.startswith("error")] == [
-        f"error    grid        params.yaml: {each}; allowed: at most the 36 training images"
-        for each in ("mix.real[1] is 37", "mix.real[2] is 38", "train_gan.options.batch_size is 40")
-    ]
 
 
 ODD = ("new\nline.png", "tab\t.png", "\x1b[31mred.png", "-dash.png", 'quo"te,.png', "猫.png",
@@ -236,12 +207,3 @@ def test_a_link_into_an_output_is_refused(project: Path, augment, parameters, fi
     assert checked.code == 2
     assert "a link in data.path is" in checked.out
     assert files_of(project) == before
-
-
-def test_a_setting_of_the_environment_that_is_not_needed_is_not_read(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AUGMENT_DATA_DIR", "$HOME/nowhere")
-    assert Project(project).data_dir is None
-    lines = run_check(project, {"AUGMENT_DATA_DIR": "$HOME/nowhere"})
-    assert [line for line in lines if line.status == "error"] == []

@@ -313,14 +313,6 @@ def test_without_checkpoints_there_is_no_figure_of_them(bare: Path) -> None:
     assert "Scores of the checkpoints" not in text_of(project)
 
 
-def test_the_report_is_the_same_again(bare: Path, files_of) -> None:
-    project = make_project(bare, average=True)
-    run(project)
-    before = files_of(project.results)
-    run(project)
-    assert files_of(project.results) == before
-
-
 @pytest.mark.parametrize(
     ("artefact", "stage"),
     [
