@@ -401,40 +401,20 @@ def test_all_problems_of_keys_rules_and_folder_at_once(own: Path, augment, param
 # Groups
 
 
-def group_rules(root: Path) -> dict[str, str]:
-    """Write the same groups as a pattern and as a table: ten pictures of each class a patient."""
-    rows = [(f"{name}/p{i:03}.png", f"patient {i // 10}") for name in RING_BAR for i in range(40)]
-    (root / "groups.csv").write_text(
-        "file,group\n" + "".join(f"{file},{group}\n" for file, group in rows)
-    )
-    return {"pattern": "^(p[0-9]{2})", "table": "groups.csv"}
-
-
-def parts_of_patients(root: Path) -> dict[str, set[str]]:
+def test_pictures_of_one_group_are_never_in_two_parts(
+    own: Path, accepted, augment, parameters
+) -> None:
+    """Ten pictures of each class are of a patient."""
+    draw(own / "pictures", n=40)
+    parameters(own, {"data.groups": "^(p[0-9]{2})"})
+    assert accepted()[1] == ["4 groups by data.groups"]
+    assert "4 groups by data.groups" in augment(own, "check").out
     where: dict[str, set[str]] = {}
-    for line in (root / "data/real/files.csv").read_text().splitlines()[1:]:
+    for line in (own / "data/real/files.csv").read_text().splitlines()[1:]:
         part, _, file, *_ = line.split(",")
         where.setdefault(Path(file).name[:3], set()).add(part)
-    return where
-
-
-def test_groups_by_a_pattern_and_by_a_table_are_never_in_two_parts(
-    own: Path, accepted, augment, parameters, files_of
-) -> None:
-    draw(own / "pictures", n=40)
-    bytes_of: dict[str, dict[str, bytes]] = {}
-    for kind, rule in group_rules(own).items():
-        parameters(own, {"data.groups": rule})
-        assert accepted()[1] == ["4 groups by data.groups"]
-        assert "4 groups by data.groups" in augment(own, "check").out
-        where = parts_of_patients(own)
-        assert len(where) == 4
-        assert all(len(parts) == 1 for parts in where.values())
-        assert set().union(*where.values()) == {"train", "validation", "test"}
-        bytes_of[kind] = files_of(own / "data/real")
-    for content in bytes_of.values():
-        content.pop("source.json")
-    assert bytes_of["pattern"] == bytes_of["table"]
+    assert [len(parts) for parts in where.values()] == [1] * 4
+    assert set().union(*where.values()) == {"train", "validation", "test"}
 
 
 # Any folder, any path, any numbers
