@@ -10,7 +10,6 @@ from augment.images.image_sets import ImageSet
 from augment.streams import derive_seed
 from classifiers.checkpoints import save_classifier
 from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
-from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
 from pipeline.parameters.models import FitParameters
 from pipeline.project import Project
@@ -58,11 +57,8 @@ def fit_and_save(
         "pretrained": p.classifier.pretrained,
     }
     save_classifier(folder, network, meta)
-    return [f"{role}: {len(images):,} images{_validation(validation, network)}"]
-
-
-def _validation(validation: ImageSet | None, network: Classifier) -> str:
-    if validation is None:
-        return ""
-    right = predict(network, validation.images).classes == validation.labels
-    return f", {right.mean():.2%} right of {len(right):,} validation images"
+    line = f"{role}: {len(images):,} images"
+    if validation is not None:
+        right = predict(network, validation.images).classes == validation.labels
+        line += f", {right.mean():.2%} right of {len(right):,} validation images"
+    return [line]

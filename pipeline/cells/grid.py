@@ -59,8 +59,12 @@ def cells_of_unit(
         for side, entries in (("real", of_real), ("synthetic", _different(p, n_unit)))
     }
 
-    def build(real: Sequence[np.ndarray], made: Sequence[np.ndarray], *names: str) -> list[Cell]:
-        return build_cells(p.study.protocol, images.unit, n_unit, real, made, names, p.mix.seeds)
+    def build(
+        real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], *names: str
+    ) -> list[Cell]:
+        return build_cells(
+            p.study.protocol, images.unit, n_unit, real, synthetic, names, p.mix.seeds
+        )
 
     cells = build(counts["real"], counts["synthetic"], *p.mix.strategies)
     lines: list[str] = []

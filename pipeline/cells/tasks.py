@@ -45,7 +45,8 @@ class CellTasks:
         Args:
             cell: the recipe.
             stream: whose seeds: another name, other classifiers.
-            half: whether it is trained for half the steps, and asked of validation images alone.
+            half: whether it is trained for half the steps, and evaluated on validation images
+                alone.
         """
         p, strategy = self.project.parameters, STRATEGIES[cell.strategy]
         sources, values = [], []

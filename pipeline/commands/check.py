@@ -122,7 +122,7 @@ def _check_grid(parameters: Parameters, found: Found) -> tuple[list[CheckLine], 
 
 def _check_given(project: Project, class_names: Sequence[str]) -> CheckLine:
     from augment.errors import AugmentError
-    from pipeline.given_folder import check_given
+    from pipeline.pools.given_folder import check_given
 
     try:
         folder = check_given(project, class_names)

@@ -197,8 +197,8 @@ class DataParameters(Section):
         ge=0, le=0.5, description="share of the remaining images held out for choices"
     )
     duplicates: Literal["keep", "drop", "group"] = Field(
-        description="identical images: keep them as any others, drop all but one, or group them: "
-        "never in two of train, validation and test"
+        description="what is done with identical images: keep treats them as any others, drop "
+        "leaves one of them, group never puts them in two of train, validation and test"
     )
     groups: str | None = Field(
         min_length=1,
@@ -266,7 +266,7 @@ class GanParameters(Section):
         ge=1, le=200, description="evenly spaced epochs whose generator is kept and scored"
     )
     keep: Literal["best", "last"] = Field(
-        description="which checkpoint; best on validation images, or the last"
+        description="which epoch's generator is used: the best on validation images, or the last"
     )
     evaluate: int = Field(
         ge=100, le=50_000, description="images drawn for the scores after every epoch"
@@ -307,8 +307,8 @@ class GenerateParameters(Section):
     max_draws: int = Field(
         ge=1,
         le=1000,
-        description="generators without labels: give up after this many times per_class draws "
-        "a class",
+        description="for a generator without labels: gives up after this many times per_class "
+        "draws for each class",
     )
 
 
@@ -348,7 +348,8 @@ class MixParameters(Section):
     seeds: Annotated[
         tuple[Annotated[int, Field(ge=0, le=_LARGEST_SEED)], ...], _FromList, _Unique
     ] = _list_field(
-        f"a whole number from 0 to {_LARGEST_SEED}", "one classifier a cell for each seed"
+        f"a whole number from 0 to {_LARGEST_SEED}",
+        "seeds of the classifiers: every recipe is trained once with each",
     )
 
 

@@ -49,10 +49,15 @@ class Networks:
             inception_rows: the images that InceptionV3 sees, which it takes minutes for on a CPU;
                 None is all.
         """
-        seen = predict(self.examiner, images)
+        predictions = predict(self.examiner, images)
         if self.inception is None:
-            return Viewed(seen.features, seen.probabilities, labels)
+            return Viewed(predictions.features, predictions.probabilities, labels)
         chosen = images if inception_rows is None else images[inception_rows]
         features = inception_features(self.inception, chosen)
-        answers = inception_probabilities(self.inception, features)
-        return Viewed(seen.features, seen.probabilities, labels, features, answers)
+        return Viewed(
+            predictions.features,
+            predictions.probabilities,
+            labels,
+            features,
+            inception_probabilities(self.inception, features),
+        )

@@ -29,8 +29,8 @@ _COLUMNS = [
 def run(project: Project) -> list[str]:
     """Write ``results/confirmed.parquet`` and ``results/confirmed.npy`` (rows x test images).
 
-    Each chosen cell is also trained for half the steps, and asked of validation images alone: where
-    the second half still raised accuracy, more steps may change the answer.
+    Each chosen cell is also trained for half the steps, and evaluated on validation images alone:
+    where the second half still raised accuracy, more steps may change the answer.
     """
     project.require(project.recipes, project.train, project.test)
     tasks = CellTasks(project)

@@ -69,20 +69,6 @@ def test_a_folder_may_be_called_like_a_variable(root: Path) -> None:
     assert user_path("$HOME", root, "data.path") == root / "$HOME"
 
 
-def test_the_environment_may_say_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    text = text.replace("source: mnist5k", "source: mnist")
-    (root / "params.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setenv("AUGMENT_DATA_DIR", "~/sets")
-    monkeypatch.setenv("AUGMENT_CACHE_DIR", "~/cells")
-    project = Project(root)
-    assert (project.data_dir, project.cache) == (root.parent / "sets", root.parent / "cells")
-    assert project.given_path("~/x") == root.parent / "x"
-    monkeypatch.setenv("AUGMENT_CACHE_DIR", "$HOME/cells")
-    with pytest.raises(PipelineError, match=r"AUGMENT_CACHE_DIR is .* write ~/cells"):
-        _ = project.cache
-
-
 # What a path may not touch
 
 

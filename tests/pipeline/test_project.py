@@ -13,11 +13,6 @@ def test_a_project_is_found_from_anywhere_inside(bare: Path, inside: str) -> Non
     assert Project.find(bare / inside).root == bare.resolve()
 
 
-def test_the_working_directory_is_the_start(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(bare)
-    assert Project.find().root == bare.resolve()
-
-
 def test_the_nearest_project_is_taken(bare: Path) -> None:
     inner = bare / "inner"
     inner.mkdir()

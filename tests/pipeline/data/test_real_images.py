@@ -1,5 +1,4 @@
 import copy
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from ruamel.yaml import YAML
 
 from augment.errors import AugmentError
 from augment.sources.partition import Given, partition
-from pipeline.data.real_images import divide, file_groups, part_counts, source_path, usable_parts
+from pipeline.data.real_images import divide, file_groups, part_counts, source_path
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import DataParameters
 from pipeline.parameters.reading import parse_parameters
@@ -35,14 +34,6 @@ def test_where_the_images_are(tmp_path: Path) -> None:
     assert source_path(data_of(source="mnist5k", path=None), tmp_path) is None
     with pytest.raises(PipelineError, match=r"data\.path is .* lies in models of"):
         source_path(data_of(path="models/x"), tmp_path)
-
-
-def test_images_for_validation_are_used_where_they_are_asked_for() -> None:
-    parts = {"train": 1, "validation": 2}
-    assert usable_parts(data_of(), parts) == (parts, [])
-    used, notes = usable_parts(data_of(validation=0), parts)
-    assert used == {"train": 1}
-    assert notes == ["the images for validation are not used, because data.validation is 0"]
 
 
 def test_without_a_rule_there_are_no_groups(tmp_path: Path) -> None:
@@ -82,14 +73,6 @@ def test_groups_by_a_table_of_whole_or_short_names(tmp_path: Path, whole: bool) 
     assert notes == ["2 groups by data.groups"]
 
 
-def test_a_whole_name_goes_before_a_short_one(tmp_path: Path) -> None:
-    files = {"train": [("a/x.png", "x.png"), ("b/x.png", "x.png")]}
-    (tmp_path / "g.csv").write_text("file,group\nx.png,one\nb/x.png,two\n")
-    groups, _ = file_groups(data_of(groups="g.csv"), tmp_path, files)
-    assert groups is not None
-    assert groups["train"].tolist() == [0, 1]
-
-
 def test_names_of_a_table_that_stand_for_none_or_several_are_counted(tmp_path: Path) -> None:
     files = {"train": [("a/x.png", "x.png"), ("b/x.png", "x.png"), ("b/y.png", "y.png")]}
     (tmp_path / "G.CSV").write_text("file,group\nx.png,1\nb/y.png,2\nc/q.png,3\nr.png,3\n")
@@ -101,16 +84,6 @@ def test_names_of_a_table_that_stand_for_none_or_several_are_counted(tmp_path: P
         "2 of 4 names in G.CSV stand for no picture that is read, such as c/q.png",
         "1 of 4 names in G.CSV stand for several pictures of the same name, such as x.png",
     ]
-
-
-def test_a_table_of_files_whose_names_are_decomposed(tmp_path: Path) -> None:
-    composed, decomposed = (unicodedata.normalize(form, "zoé.png") for form in ("NFC", "NFD"))
-    files = {"train": [(f"a/{decomposed}", decomposed), ("a/x.png", "x.png")]}
-    (tmp_path / "g.csv").write_text(f"file,group\na/{composed},1\nx.png,1\n", "utf-8")
-    groups, notes = file_groups(data_of(groups="g.csv"), tmp_path, files)
-    assert groups is not None
-    assert groups["train"].tolist() == [0, 0]
-    assert notes == ["1 groups by data.groups"]
 
 
 def test_a_rule_that_no_file_follows_is_refused(tmp_path: Path) -> None:
@@ -135,13 +108,6 @@ def test_a_table_that_cannot_be_had(tmp_path: Path, rule: str, said: str) -> Non
     with pytest.raises((PipelineError, AugmentError)) as caught:
         file_groups(data_of(groups=rule), tmp_path, FILES)
     assert said in str(caught.value)
-
-
-def test_names_of_files_do_not_break_a_line(tmp_path: Path) -> None:
-    files = {"train": [("a/new\nline.png", "new\nline.png"), ("a/p1", "p1")]}
-    with pytest.raises(PipelineError) as caught:
-        file_groups(data_of(groups="^q"), tmp_path, files)
-    assert "\n" not in str(caught.value)
 
 
 def test_the_images_are_divided_by_the_parameters() -> None:

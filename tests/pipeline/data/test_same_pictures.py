@@ -114,15 +114,6 @@ def test_a_leak_that_is_kept_is_counted_and_said(tmp_path: Path) -> None:
     assert len(found.lines) == 4
 
 
-def test_a_leak_that_is_grouped_is_mended_and_said(tmp_path: Path) -> None:
-    found, divided = find(tmp_path, duplicates="group", **PARTS)
-    assert divided.dropped == {"the same image or group is in test": 3}
-    assert found.facts["identical"]["in_two_parts_of_the_source"] == 3
-    assert found.facts["identical"]["in_two_parts"] == 0
-    assert "3 images are left out: the same image or group is in test" in found.lines
-    assert not any("optimistic" in line for line in found.lines)
-
-
 def test_a_class_of_few_different_pictures_is_said(tmp_path: Path) -> None:
     train = [*many(0, 60), *[(500, 1)] * 40]
     found, _ = find(tmp_path, train=train)

@@ -78,77 +78,123 @@ def test_the_default_study_is_feasible() -> None:
     assert problems(changed(), [360] * 10) == []
 
 
-def test_pools_at_their_limit() -> None:
-    assert problems(grid()) == []
-    # One more image: the first class gets it.
-    assert problems(grid(mix__synthetic=[1001])) == [
-        f"{pool}.per_class is 100, and mix.synthetic[0] is 1001, which takes 101 images of class "
-        f"'0'; allowed: {pool}.per_class of at least 101, or fewer asked for"
-        for pool in ("generate", "filter")
-    ]
-    assert (
-        problems(grid(mix__synthetic=[1001], generate__per_class=101, filter__per_class=101)) == []
-    )
+ONE_OF_EACH = {"generate__per_class": 10, "filter__per_class": 2, "mix__strategies": ["classical"]}
+"""Controls take no generated images, which are scored all the same."""
+BATCH_OF_FOUR = {"train_gan__options__batch_size": 4, "train_gan__processes": 4}
+NO_NORM = {
+    "train_gan__options__generator_norm": "none",
+    "train_gan__options__discriminator_norm": "none",
+}
+MIX = {"mix__strategies": ["mix"]}
 
 
-def test_the_largest_class_decides() -> None:
-    found = problems(grid(), [10, 90], ["a", "b"])
-    assert all("takes 900 images of class 'b'" in each for each in found)
-    assert len(found) == 2
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mix__synthetic": [1001], "generate__per_class": 101, "filter__per_class": 101},
+        MIX | {"filter__per_class": 99},
+        {"generate__per_class": 99, "mix__strategies": ["filtered"]},
+        {"filter": None, "mix__strategies": ["mix", "classical"]},
+        ONE_OF_EACH,
+        {"mix__real": [500]},
+        BATCH_OF_FOUR | NO_NORM,
+        BATCH_OF_FOUR | {"train_gan__processes": 2},
+        {"train_gan__options__batch_size": 500},
+    ],
+)
+def test_what_can_be_had(changes: dict[str, Any]) -> None:
+    assert problems(grid(**changes)) == []
 
 
-def test_what_asks_most_of_a_pool_is_named_and_the_others_counted() -> None:
-    said = refused(grid(mix__synthetic=[1001, 1500, 1200], mix__strategies=["mix"]))
-    assert said == (
-        "generate.per_class is 100, and mix.synthetic[1] is 1500, which takes 150 images of class "
-        "'0' (and 2 more ask too much); allowed: generate.per_class of at least 150, or fewer "
-        "asked for"
-    )
+BATCH = "train_gan.options.batch_size is"
 
 
-def test_each_strategy_has_its_pool() -> None:
-    assert refused(grid(filter__per_class=99)).startswith("filter.per_class is 99, and ")
-    assert problems(grid(filter__per_class=99, mix__strategies=["mix"])) == []
-    assert problems(grid(generate__per_class=99, mix__strategies=["filtered"])) == []
-    assert problems(grid(filter=None, mix__strategies=["mix", "classical"])) == []
-    # Controls take no generated images, which are scored all the same.
-    one = {"generate__per_class": 10, "filter__per_class": 2, "mix__strategies": ["classical"]}
-    assert problems(grid(**one)) == []
-    assert refused(grid(**one | {"generate__per_class": 9})).startswith("generate.per_class is 9,")
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        # What asks most of a pool is named, and the others counted.
+        (
+            MIX | {"mix__synthetic": [1001, 1500, 1200]},
+            "generate.per_class is 100, and mix.synthetic[1] is 1500, which takes 150 images of "
+            "class '0' (and 2 more ask too much); allowed: generate.per_class of at least 150, or "
+            "fewer asked for",
+        ),
+        # One more image than fits: the first class gets it.
+        (
+            {"mix__synthetic": [1001], "generate__per_class": 101},
+            "filter.per_class is 100, and mix.synthetic[0] is 1001, which takes 101 images of "
+            "class '0'; allowed: filter.per_class of at least 101, or fewer asked for",
+        ),
+        (
+            ONE_OF_EACH | {"generate__per_class": 9},
+            "generate.per_class is 9, and score.n is 100, which takes 10 images of class '0'; "
+            "allowed: generate.per_class of at least 10, or fewer asked for",
+        ),
+        ({"mix__real": [0, 501]}, "mix.real[1] is 501; allowed: at most the 500 training images"),
+        (
+            {"mix__real": [0, 500, 1.0]},
+            "mix.real[1] and mix.real[2] are both 500 images of 500; allowed: every number once",
+        ),
+        (
+            BATCH_OF_FOUR,
+            f"{BATCH} 4; allowed: at least 2 images for each of the 4 processes, for batch norm "
+            "has no spread of one image",
+        ),
+        (
+            {"train_gan__options__batch_size": 501},
+            f"{BATCH} 501; allowed: at most the 500 training images",
+        ),
+        (
+            {"train_gan__options__batch_size": 9, "train_gan__processes": 2},
+            f"{BATCH} 9; allowed: a multiple of train_gan.processes, 2",
+        ),
+    ],
+)
+def test_what_cannot_be_had_is_one_line(changes: dict[str, Any], said: str) -> None:
+    assert refused(grid(**changes)) == said
 
 
-def test_more_real_images_than_there_are() -> None:
-    assert problems(grid(mix__real=[500])) == []
-    assert refused(grid(mix__real=[0, 501])) == (
-        "mix.real[1] is 501; allowed: at most the 500 training images"
-    )
+@pytest.mark.parametrize(
+    ("changes", "real", "names", "said"),
+    [
+        ({}, [5, 0], ["a", "b"], "class 'b' has no training image; allowed: at least 1 of each"),
+        (
+            MIX | {"mix__synthetic": [0, {"cat": 101, "dog": 1}]},
+            [50, 50],
+            ["cat", "dog"],
+            "generate.per_class is 100, and mix.synthetic[1] is {'cat': 101, 'dog': 1}, which "
+            "takes 101 images of class 'cat'; allowed: generate.per_class of at least 101, or "
+            "fewer asked for",
+        ),
+        (
+            {"mix__synthetic": [{"Trousers": 60}]},
+            [50, 50],
+            ["T-shirt/top", "Trouser"],
+            "mix.synthetic[0] names the class 'Trousers'; did you mean 'Trouser'? allowed: "
+            "'T-shirt/top', 'Trouser'",
+        ),
+        (
+            {"mix__synthetic": [0, 60]},
+            [9, 9],
+            ["a", "b"],
+            f"{BATCH} 100 (cdcgan-projection's own); allowed: at most the 18 training images",
+        ),
+    ],
+)
+def test_classes_of_other_sizes_and_names(
+    changes: dict[str, Any], real: list[int], names: list[str], said: str
+) -> None:
+    assert refused(grid(**changes), real, names) == said
 
 
-def test_counts_by_class() -> None:
-    parameters = grid(mix__synthetic=[0, {"cat": 101, "dog": 1}], mix__strategies=["mix"])
-    said = refused(parameters, [50, 50], ["cat", "dog"])
-    assert "takes 101 images of class 'cat'" in said
-    # The class that is not known does not hide what the others ask.
-    more = grid(mix__synthetic=[0, {"cat": 1}, 300], mix__strategies=["mix"])
+def test_a_class_that_is_not_known_does_not_hide_what_the_others_ask() -> None:
+    more = grid(mix__synthetic=[0, {"cat": 1}, 300], **MIX)
     assert problems(more, [50, 50], ["fox", "dog"]) == [
         "mix.synthetic[1] names the class 'cat'; allowed: 'fox', 'dog'",
         "generate.per_class is 100, and mix.synthetic[2] is 300, which takes 150 images of class "
         "'fox'; allowed: generate.per_class of at least 150, or fewer asked for",
     ]
-
-
-def test_a_name_that_is_nearly_one_of_the_classes() -> None:
-    said = refused(grid(mix__synthetic=[{"Trousers": 60}]), [50, 50], ["T-shirt/top", "Trouser"])
-    assert said == (
-        "mix.synthetic[0] names the class 'Trousers'; did you mean 'Trouser'? "
-        "allowed: 'T-shirt/top', 'Trouser'"
-    )
-
-
-def test_entries_that_come_to_one_number() -> None:
-    assert refused(grid(mix__real=[0, 500, 1.0])) == (
-        "mix.real[1] and mix.real[2] are both 500 images of 500; allowed: every number once"
-    )
 
 
 @given(n_train=st.integers(2, 20_000))
@@ -162,41 +208,6 @@ def test_a_share_of_no_image_and_the_least_that_is_one(n_train: int) -> None:
     assert said.startswith(f"mix.real[1] is {share!r}, less than one of the {n_train} training")
     least = float(said.split("at least ")[1])
     assert resolve_count(least, n_train) >= 1
-
-
-def test_a_class_without_images() -> None:
-    assert refused(grid(), [5, 0], ["a", "b"]) == (
-        "class 'b' has no training image; allowed: at least 1 of each"
-    )
-
-
-def test_batch_norm_needs_two_images_a_process() -> None:
-    one = {"train_gan__options__batch_size": 4, "train_gan__processes": 4}
-    assert refused(grid(**one)) == (
-        "train_gan.options.batch_size is 4; allowed: at least 2 images for each of the 4 "
-        "processes, for batch norm has no spread of one image"
-    )
-    none = {
-        "train_gan__options__generator_norm": "none",
-        "train_gan__options__discriminator_norm": "none",
-    }
-    assert problems(grid(**one, **none)) == []
-    assert problems(grid(**one | {"train_gan__processes": 2})) == []
-
-
-def test_a_batch_is_filled_by_the_training_images_and_shared_by_processes() -> None:
-    assert refused(grid(train_gan__options__batch_size=501)) == (
-        "train_gan.options.batch_size is 501; allowed: at most the 500 training images"
-    )
-    assert problems(grid(train_gan__options__batch_size=500)) == []
-    assert refused(grid(train_gan__options__batch_size=9, train_gan__processes=2)) == (
-        "train_gan.options.batch_size is 9; allowed: a multiple of train_gan.processes, 2"
-    )
-    few = problems(grid(mix__synthetic=[0, 60]), [9, 9], ["a", "b"])
-    assert few == [
-        "train_gan.options.batch_size is 100 (cdcgan-projection's own); allowed: at most the 18 "
-        "training images"
-    ]
 
 
 def test_only_images_that_can_be_scored_are_asked_of_the_pool() -> None:

@@ -160,13 +160,6 @@ def test_a_second_run_writes_the_same_bytes(study, augment, tmp_path: Path, file
     assert files_of(folder) == before
 
 
-def test_what_is_missing_is_named_with_its_stage(study, augment, tmp_path: Path) -> None:
-    shutil.copytree(study.root, tmp_path / "project")
-    shutil.rmtree(tmp_path / "project/data/generated/all-0")
-    error = augment(tmp_path / "project", "inspect").error
-    assert "data/generated/all-0 is missing; `dvc repro generate` makes it" in error
-
-
 def test_a_training_that_kept_no_discriminator_has_no_scores(
     study, augment, tmp_path: Path
 ) -> None:

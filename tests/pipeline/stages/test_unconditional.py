@@ -247,17 +247,6 @@ def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
     assert "The generator gave fewer than 40 generated images of NA" in page
 
 
-def test_by_hand_a_class_that_never_comes_is_one_line(augment, copy: Path, files_of) -> None:
-    put_generator(copy, classes=(1, 2))
-    before = files_of(copy)
-    assert re.fullmatch(
-        r"error: class NA is the judge's answer to \d+ of 120 images drawn without labels "
-        r"\(\d+\.\d%\), 40 were asked for; .*",
-        augment(copy, "generate", "--all-labels", "--n", "40", "--max-draws", "1").error,
-    )
-    assert files_of(copy) == before
-
-
 def test_without_a_judge_or_generator_the_stage_to_run_is_named(augment, copy: Path) -> None:
     (copy / JUDGE).rename(copy / "judge")
     run = augment(copy, "generate")
