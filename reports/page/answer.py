@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.scores.table import HEADLINES
 from reports.verdict.verdict import Verdict
-from reports.verdict.wording import headline, sentence, sentences
+from reports.verdict.wording import headline, points, sentences
 
 _ROSE = 0.002
 """A second half of training that adds more to validation accuracy than this may not be the last."""
@@ -42,8 +42,8 @@ def study_answer(
     if verdict is None:
         return Answer("No comparison", why_none, notes, "none")
     tone = verdict.word if verdict.word in ("helps", "hurts") else "cannot-tell"
-    _, *basis = sentences(verdict, budget)
-    return Answer(headline(verdict), sentence(verdict, budget), [*basis, *notes], tone)
+    first, *basis = sentences(verdict, budget)
+    return Answer(headline(verdict), first, [*basis, *notes], tone)
 
 
 def undertrained(confirmed: pd.DataFrame) -> list[str]:
@@ -106,14 +106,6 @@ def percent(fraction: float, n_test: int = 0) -> str:
     if fraction != fraction:
         return "\N{EN DASH}"
     return f"{100 * fraction:.{2 if n_test >= 5000 else 1}f}%"
-
-
-def points(fraction: float, decimals: int) -> str:
-    """A difference of accuracies in percentage points, with a sign that is not a hyphen."""
-    text = f"{100 * fraction:+.{decimals}f}"
-    if float(text) == 0:
-        text = text[1:]
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def below_full_note(summary: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
 from reports.verdict.crossed import half_width
+from reports.verdict.intervals import CONFIDENCE
 from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict, Word
 
 _HEADLINES: dict[Word, str] = {
@@ -57,23 +58,23 @@ def sentence(verdict: Verdict, budget: str) -> str:
         "cannot tell": "this study cannot tell whether generated images help",
         "too few repeats": "there are too few repeats to tell whether generated images help",
     }[verdict.word]
-    return f"At this budget ({budget}) {text}: {gain_text(verdict.primary, verdict.confidence)}."
+    return f"At this budget ({budget}) {text}: {gain_text(verdict.primary)}."
 
 
 def sentences(verdict: Verdict, budget: str) -> list[str]:
     """What the verdict rests on, a sentence or two an entry, in the order to be read."""
     found = [sentence(verdict, budget), compared(verdict), margin_text(verdict), covers(verdict)]
     found += [settle_text(verdict), few_repeats(verdict), sources_text(verdict)]
-    found += [exploratory(contrast, verdict.confidence) for contrast in verdict.secondary]
+    found += [exploratory(contrast) for contrast in verdict.secondary]
     return [text for text in found if text]
 
 
-def gain_text(contrast: Contrast, confidence: float) -> str:
+def gain_text(contrast: Contrast) -> str:
     """Gain, interval and both accuracies."""
     found = contrast.interval
-    text = f"{signed(found.gain)} points"
+    text = f"{points(found.gain)} points"
     if found.low == found.low:  # Not NaN: there are two units or more.
-        text += f" ({_percent(confidence)} interval {signed(found.low)} to {signed(found.high)})"
+        text += f" (95 % interval {points(found.low)} to {points(found.high)})"
     own, other = 100 * contrast.accuracy, 100 * contrast.accuracy_against
     return f"{text}, {own:.2f} % instead of {other:.2f} %"
 
@@ -138,7 +139,7 @@ def few_repeats(verdict: Verdict) -> str:
     n = verdict.n_units
     if not FEWEST_UNITS <= n < _FEW_UNITS:
         return ""
-    now, five = (_deviations(units, verdict.confidence) for units in (n, _FEW_UNITS))
+    now, five = (_deviations(units) for units in (n, _FEW_UNITS))
     return (
         f"{_repeats(n).capitalize()} settle only large effects: where repeats differ, the interval "
         f"reaches {now:.2f} of their standard deviations to either side, with five {five:.2f}."
@@ -165,7 +166,7 @@ def sources_text(verdict: Verdict) -> str:
     return text
 
 
-def exploratory(contrast: Contrast, confidence: float) -> str:
+def exploratory(contrast: Contrast) -> str:
     """A secondary contrast in one sentence."""
     p = contrast.p_holm
     told = ""
@@ -174,18 +175,19 @@ def exploratory(contrast: Contrast, confidence: float) -> str:
     pair = contrast.arm, contrast.against
     what = _EXPLORED.get(pair, " against ".join(pair))
     margin = " by less than the margin" if contrast.below_margin else ""
-    found = f"{contrast.word}{margin}, {gain_text(contrast, confidence)}"
+    found = f"{contrast.word}{margin}, {gain_text(contrast)}"
     return f"Exploratory, {what}: {found}{told}."
 
 
-def signed(fraction: float) -> str:
-    """A fraction in points, with its sign; no minus before a zero."""
-    return f"{round(100 * fraction, 2) + 0.0:+.2f}"
+def points(fraction: float, decimals: int = 2) -> str:
+    """A difference of shares in percentage points, with a minus sign, and no sign at 0."""
+    text = f"{100 * fraction:+.{decimals}f}"
+    return (text if float(text) else text[1:]).replace("-", "\N{MINUS SIGN}")
 
 
-def _deviations(n_units: int, confidence: float) -> float:
+def _deviations(n_units: int) -> float:
     """Half-width in standard deviations of the units, where nothing else varies."""
-    return half_width((1 - confidence) / 2, (1 / n_units, n_units), (0.0, 2), 0.0)
+    return half_width((1 - CONFIDENCE) / 2, (1 / n_units, n_units), (0.0, 2), 0.0)
 
 
 def _chosen_text(side: tuple[Chosen, ...]) -> str:

@@ -11,7 +11,7 @@ from pipeline.studies.contrasts import (
     pair_cells,
     roughness_contrast,
 )
-from reports.verdict.intervals import StatisticsError, gain_interval
+from reports.verdict.intervals import StatisticsError, difference_interval
 
 
 def grid(accuracies, n_test=100, seeds=(0, 1)):
@@ -70,7 +70,7 @@ def test_one_pair_is_the_gain_of_its_cells(study) -> None:
         return predictions[chosen.to_numpy()] == labels
 
     found = cells_contrast(cells, predictions, labels, [(a, b)], 3600)
-    gain = gain_interval(right(a), right(b))
+    gain = difference_interval(right(b).astype(int) - right(a))
     assert (found.difference, found.low, found.high) == pytest.approx(
         (gain.gain, gain.low, gain.high)
     )

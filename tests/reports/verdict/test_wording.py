@@ -4,7 +4,7 @@ import pytest
 
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
 from reports.verdict.verdict import reach_verdict
-from reports.verdict.wording import headline, sentence, sentences
+from reports.verdict.wording import headline, points, sentence, sentences
 from tests.reports.verdict.confirmations import confirmation
 
 BUDGET = "400 steps a classifier"
@@ -20,7 +20,7 @@ def text(gains, margin=0.02, **options):
     [
         (HELPS, 0.01, "Helps", "generated images helped: +5.18 points (95 % interval"),
         (HELPS, 0.2, "Helps, by less than the margin", "helped, by less than the margin"),
-        ([-g for g in HELPS], 0.01, "Hurts", "generated images hurt: -5.18 points"),
+        ([-g for g in HELPS], 0.01, "Hurts", "generated images hurt: \N{MINUS SIGN}5.18 points"),
         ((0.001, -0.001, 0.0, 0.0), 0.02, "No relevant difference", "no relevant difference"),
         ((0.03, -0.02, 0.04, 0.01), 0.02, "Cannot tell", "cannot tell whether"),
         ((0.05, 0.05), 0.02, "Too few repeats", "too few repeats to tell"),
@@ -84,8 +84,9 @@ def test_few_repeats_are_told_what_they_settle():
     assert "standard deviations" not in text((*HELPS, 0.05))
 
 
-def test_no_minus_before_a_zero():
-    assert "-0.00 points" not in text((-0.00001, 0.0, 0.00001))
+def test_points_have_a_minus_that_is_no_hyphen_and_no_sign_at_zero():
+    assert (points(0.0123, 1), points(-0.0123)) == ("+1.2", "\N{MINUS SIGN}1.23")
+    assert points(0.0004, 1) == points(-0.0004, 1) == "0.0"
 
 
 def test_secondary_contrasts_are_marked_exploratory():
