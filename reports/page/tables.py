@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.errors import ReportError
-from reports.page.answer import CAS_TITLE, percent, points, synthetic_only
+from reports.page.answer import CAS_TITLE, percent, synthetic_only
 from reports.page.facts import COPY_NAMES, label_match_facts
 from reports.scores.table import SCORES
 from reports.tables import rows_of
+from reports.verdict.wording import points
 
 _DASH = "\N{EN DASH}"
 _REPEATED = "In strategy duplicated the generated count is that of repeated real images."
@@ -167,7 +167,7 @@ def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Tab
         value = f"{percent(cell['test_mean'], n_test)} ({int(cell['n_units'])} units)"
         row = [CAS_TITLE, f"{int(cell['n_synthetic']):,} ({cell['strategy']})", "the largest"]
         row += [value, percent(real, n_test)]
-        row.append(_DASH if real != real else f"{points(cell['test_mean'] - real, 2)} points")
+        row.append(_DASH if real != real else f"{points(cell['test_mean'] - real)} points")
         table.rows.insert(0, [*row, f"{n_test:,}", "test", _DASH])
         notes.insert(0, _CAS)
     return replace(table, note=" ".join(notes))
@@ -232,9 +232,6 @@ def published_tables(comparison: pd.DataFrame, claims: pd.DataFrame) -> list[Tab
     Args:
         comparison: as in `reports.page.render.PageContent`, as the other table is.
         claims: of the studies.
-
-    Raises:
-        ReportError: a table without one of its columns.
     """
     return [
         _text_table(
@@ -266,9 +263,6 @@ def _table(title: str, rows: pd.DataFrame, columns: _Columns, note: str = "") ->
 
 def _text_table(title: str, table: pd.DataFrame, names: list[str], note: str = "") -> Table:
     """A table whose columns hold text already."""
-    missing = [name for name in names if name not in table]
-    if len(table) and missing:
-        raise ReportError(f"page: {title.lower()}: no column {missing[0]!r}; needed: {names}")
     rows = [[_word(getattr(row, name)) for name in names] for row in rows_of(table)]
     heads = [name if name == "n" else name.capitalize().replace("_", " ") for name in names]
     return Table(f"{title} ({len(rows)})", heads, rows, note, "words")
@@ -284,7 +278,7 @@ def _word(value: Any) -> str:
 
 
 def _points(value: float) -> str:
-    return _DASH if value != value else points(value, 2)
+    return _DASH if value != value else points(value)
 
 
 def _p_value(row: Any) -> str:

@@ -202,7 +202,6 @@ def test_copies_are_told(changes, sentences):
 @pytest.mark.parametrize(
     "empty",
     [
-        pd.DataFrame(),
         neighbours([], [(0.5, 0.1, 100)]),
         neighbours([(np.nan, np.nan, 0)]),
     ],
@@ -259,6 +258,6 @@ def test_the_interval_of_two_shares_is_agresti_and_caffos():
 
 
 def test_groups_without_scores_are_not_told():
-    assert discriminator_facts(pd.DataFrame()) == []
+    assert discriminator_facts(scored(4, test=1)[:0]) == []
     (only,) = discriminator_facts(scored(4, generated=20))
     assert only == "At epoch 4, 2.0% of 1,000 generated images score above 0.5."
