@@ -102,7 +102,7 @@ def uncertainty(found: Precision) -> Figure:
         right.set_xticks(range(len(repeats)), [str(n) for n in repeats])
         right.set_ylim(0, 1.15 * max(widths))
     else:
-        right.text(0, 0.9, "Unknown: too few answers differ.", color=MUTED)
+        right.text(0, 0.9, "Unknown: too few predictions differ.", color=MUTED)
         right.set_axis_off()
     right.set_xlabel("Repeats")
     right.set_ylabel("Half-width (points)")

@@ -143,7 +143,9 @@ def copy_facts(copies: Mapping[str, Any]) -> list[str]:
     than = f"than {of} {n_test:,} test images {are}"
     than += f" (distance of pixels, moved by up to {copies['shift']})"
     if near == 0:
-        verdict = f"None of {n:,} generated images is nearer to a training image {than}: no copies."
+        verdict = (
+            f"None of {n:,} generated images is nearer to a training image {than}: no copies found."
+        )
     else:
         verdict = (
             f"{near:,} of {n:,} generated images ({percent(near / n)}) {_are(near)} nearer to a "
@@ -161,7 +163,9 @@ def copy_facts(copies: Mapping[str, Any]) -> list[str]:
             "training image and did not count."
         )
     if n < copies["n_pool"]:
-        facts.append(f"Looked at were {n:,} of {copies['n_pool']:,} generated images, at random.")
+        facts.append(
+            f"Of {copies['n_pool']:,} generated images {n:,}, drawn at random, were looked at."
+        )
     return facts
 
 
@@ -261,7 +265,7 @@ def discriminator_facts(table: pd.DataFrame) -> list[str]:
             else:
                 fact = (
                     "Fewer of the training images than of the test images score above 0.5 "
-                    f"{interval}, which memory cannot explain."
+                    f"{interval}, which remembering training images cannot explain."
                 )
             facts.append(fact)
     return facts
@@ -302,8 +306,8 @@ def label_match_facts(scores: pd.DataFrame) -> list[str]:
     text = SCORES["label_match"].text
     return [
         f"Label match of unit {row.unit} ({row.pool}), {text(float(row.value))}, is above that of "
-        f"real images, {text(float(row.floor))}: its images are easy, not good; what is hard among "
-        "real images is missing."
+        f"real images, {text(float(row.floor))}: a sign of images that are easier than real ones, "
+        "not better."
         for row in rows_of(scores)
         if is_above_real(row)
     ]

@@ -18,9 +18,10 @@ from reports.verdict.wording import points
 _DASH = "\N{EN DASH}"
 _REPEATED = "In strategy duplicated the generated count is that of repeated real images."
 _EXPLORATORY = (
-    "The classifiers that the choice was made with, seed by seed averaged in each unit; units and "
-    "test images are left to chance. p is corrected for the number of rows (Holm), the intervals "
-    "are not: the more rows, the likelier one excludes 0 by chance. One unit has no interval."
+    "Of the classifiers that the choice rests on, not those of the verdict. Seeds are averaged "
+    "within a unit; intervals are over units and test images, and one unit has none. p is "
+    "corrected for the number of rows (Holm), the intervals are not: the more rows, the likelier "
+    "one excludes 0 by chance."
 )
 _INTERVALS = "Intervals: over units and test images; of one unit over its seeds and test images."
 _AGAINST = {"none": "real images alone"}
@@ -30,15 +31,15 @@ _CHECKPOINTS = (
     "within this table only."
 )
 _SCORES = (
-    "Scores are by the examiner, a classifier that had no part in training or filtering. The floor "
-    "is the score of as many real images in place of the generated ones: one random half of the "
-    "test images against the other, the mean over {splits} halvings, which a perfect generator "
-    "would reach. 'Generated minus floor' is the mean over the same halvings; deviations are those "
-    "of one halving. FID and KID: lower is better; the others: higher. KID grows with up to the "
+    "Where InceptionV3 is not named, scores are by the examiner, a classifier that had no part in "
+    "training or filtering. The floor is what a perfect generator would reach, the score of real "
+    "images: one random half of the test images against the other, the mean over {splits} "
+    "halvings. 'Generated minus floor' is the mean over the same halvings; deviations are those of "
+    "one halving. FID and KID: lower is better; the others: higher. KID grows with up to the "
     "sixth power of the features' scale, so it compares with that of no other network; its floor "
     "is below 0 since both sides hold as many images of each class. Precision: "
-    "how many generated images lie among real ones; recall: how many real images lie among "
-    "generated ones; density and coverage: the same, less moved by outliers."
+    "the share of generated images that lie among real ones; recall: the share of real images that "
+    "lie among generated ones; density and coverage: the same, less moved by outliers."
 )
 _CAS = (
     "CAS, the classification accuracy score (Ravuri and Vinyals, 2019), is the test accuracy of a "

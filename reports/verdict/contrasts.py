@@ -13,10 +13,10 @@ from reports.verdict.crossed import crossed_interval, holm
 from reports.verdict.intervals import StatisticsError
 
 
-def right_answers(
+def correct_predictions(
     rows: pd.DataFrame, predictions: NDArray[Any], labels: NDArray[np.integer[Any]]
 ) -> NDArray[np.bool_]:
-    """Whether each classifier reads each test image right: bool, rows x test images.
+    """Whether each classifier predicts each test image right: bool, rows x test images.
 
     Raises:
         StatisticsError: predictions that are not rows x labels.
@@ -31,7 +31,7 @@ def right_answers(
 
 
 def seed_mean(right: NDArray[np.bool_], rows: list[int]) -> NDArray[np.float64]:
-    """Share of some classifiers that read each image right: test images, in [0, 1]."""
+    """Share of some classifiers that predict each image right: test images, in [0, 1]."""
     mean: NDArray[np.float64] = right[rows].mean(axis=0, dtype=np.float64)
     return mean
 
@@ -62,7 +62,7 @@ def contrast_table(
     Raises:
         StatisticsError: predictions that do not fit.
     """
-    right = right_answers(cells, predictions, labels)
+    right = correct_predictions(cells, predictions, labels)
     numbered = cells.reset_index(drop=True)
     mine = numbered[numbered["unit_real"] == unit_real]
     means: dict[Cell, dict[str, NDArray[np.float64]]] = {}

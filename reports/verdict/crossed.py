@@ -42,7 +42,7 @@ class CrossedInterval:
     v_units: float  # parts of the squared standard error; NaN with one unit
     v_images: float
     v_residual: float
-    widened: bool = False  # whether an exact interval of few answers that differ is the wider
+    widened: bool = False  # whether an exact interval of few predictions that differ is the wider
 
     @property
     def v_choice(self) -> float:
@@ -92,8 +92,8 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     The squared standard error is ``v_units + v_images - v_residual``, not below ``v_units``; bounds
     are those of `half_width`: few units make the interval wide where units differ.
 
-    Where the answers differ on fewer than `FEW_DIFFERENCES` images the interval is widened to hold
-    an exact one (`intervals.difference_interval`). So it is no point where no answer differs.
+    Where the predictions differ on fewer than `FEW_DIFFERENCES` images the interval is widened to
+    hold an exact one (`intervals.difference_interval`). So it is never a point.
 
     Args:
         difference: numbers in [-1, 1], units x test images, averaged over classifier seeds.

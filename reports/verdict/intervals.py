@@ -15,9 +15,9 @@ from reports.errors import ReportError
 CONFIDENCE = 0.95
 
 FEW_DIFFERENCES = 30
-"""With fewer test images whose answers differ an interval is widened to an exact one."""
+"""With fewer test images whose predictions differ an interval is widened to an exact one."""
 
-# Means of differences that are 0 but for rounding, and numbers of right answers.
+# Means of differences that are 0 but for rounding, and numbers of right predictions.
 ROUNDING = 1e-9
 
 
@@ -99,7 +99,7 @@ def accuracy_interval(values: ArrayLike, n_images: int) -> MeanInterval:
         )
     if n == 1:
         return over_seeds
-    # A mean over seeds need not be a whole number of right answers.
+    # A mean over seeds need not be a whole number of right predictions.
     low, high = _share_interval(mean * n_images, n_images)
     half = 0.0 if math.isnan(over_seeds.low) else over_seeds.high - mean
     low, high = mean - math.hypot(half, mean - low), mean + math.hypot(half, high - mean)
@@ -123,11 +123,11 @@ def difference_interval(difference: ArrayLike) -> GainInterval:
     it is: replicates of one unit share a generator but count as independent, so that the interval
     is too narrow where generators differ more than seeds do.
 
-    Where the answers differ on fewer than `FEW_DIFFERENCES` images, a variance over images says too
-    little, and the interval is widened to hold an exact one as well. Of ``n`` images ``m`` differ,
-    ``k`` of them for the better. Clopper and Pearson (1934) bound the share ``k / m``, which may be
-    a half just where the two-sided sign test does not reject, and the share ``m / n``; with ``c``
-    the mean of ``|d|`` over the images that differ and one more of size 1, the bounds are
+    Where the predictions differ on fewer than `FEW_DIFFERENCES` images, a variance over images says
+    too little, and the interval is widened to hold an exact one as well. Of ``n`` images ``m``
+    differ, ``k`` of them for the better. Clopper and Pearson (1934) bound the share ``k / m``,
+    which may be a half just where the two-sided sign test does not reject, and the share ``m / n``;
+    with ``c`` the mean of ``|d|`` over the images that differ and one more of size 1, the bounds are
     ``(m / n) (2 k / m - 1) c`` at the ends that make the interval wider.
 
     In simulated studies (benchmarks/intervals.py; accuracies of 80 to 99 %, gains of 0 to 3 points,

@@ -37,7 +37,7 @@ class Precision:
     half_width: float  # the longer side of the interval
     sources: Sources | None  # None where nothing varies
     detectable: float  # smallest true gain that would be told from 0 in 80 % of such studies
-    half_widths: dict[int, float]  # expected, by repeats; empty where too few answers differ
+    half_widths: dict[int, float]  # expected, by repeats; empty where too few predictions differ
     repeats_needed: int | None  # in all, to settle an open verdict if the gain stays as it is
     needs_images: bool  # whether repeats alone would not settle it
 
@@ -71,7 +71,7 @@ def precision(
     if interval.low <= 0 <= interval.high and not inside:
         needed = None if interval.widened else _repeats_for(goal, interval)
         needs_images = needed is None
-    # Of few answers that differ, the variances say too little.
+    # Of few predictions that differ, the variances say too little.
     repeats = () if interval.widened else REPEATS
     return Precision(
         half_width=half,

@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.verdict.choice import CELL_KEYS, CONTROLS
-from reports.verdict.contrasts import contrast_table, right_answers, rows_of_arms, seed_mean
+from reports.verdict.contrasts import contrast_table, correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import crossed_interval, holm
 from reports.verdict.intervals import StatisticsError, accuracy_interval
 
@@ -164,7 +164,7 @@ def gain_table(
 
 
 def learning_curve(cells: pd.DataFrame, choices: pd.DataFrame, n_test: int) -> pd.DataFrame:
-    """Test accuracy over the real count, for each arm the cell that its unit's validation chose.
+    """Test accuracy over the real count, for each arm the cell that validation chose for its unit.
 
     The classifiers are those that validation chose by, on other units (`choice.choose`): the curve
     is exploratory.
@@ -242,7 +242,7 @@ def class_table(
         raise StatisticsError(
             f"classes: label {int(labels.max())} has no name; allowed: 0 to {len(class_names) - 1}"
         )
-    right = right_answers(confirmed, predictions, labels)
+    right = correct_predictions(confirmed, predictions, labels)
     rows_of = rows_of_arms(confirmed)
     own, other = (
         {unit: seed_mean(right, mine) for unit, mine in rows_of.get(arm, {}).items()}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reports.tables import rows_of
 from reports.verdict.choice import CELL_KEYS
-from reports.verdict.contrasts import right_answers, rows_of_arms, seed_mean
+from reports.verdict.contrasts import correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import CrossedInterval, crossed_interval, holm
 from reports.verdict.intervals import CONFIDENCE, StatisticsError
 from reports.verdict.precision import Precision, precision
@@ -127,7 +127,7 @@ def reach_verdict(
         raise StatisticsError(f"shared is {shared}; allowed: 0 to 1")
     chosen = _chosen(_check(confirmed))
     arms = rows_of_arms(confirmed)
-    right = right_answers(confirmed, predictions, labels)
+    right = correct_predictions(confirmed, predictions, labels)
     means = {
         arm: {unit: seed_mean(right, rows) for unit, rows in units.items()}
         for arm, units in arms.items()

@@ -24,8 +24,8 @@ _NAMES = {
 
 _CHOSEN_BY: dict[str, str] = {
     BY_VALIDATION: "For each repeat both were chosen on the validation images of other "
-    "repeats; the repeat itself only confirmed, with classifiers of fresh seeds.",
-    BEFOREHAND: "Both were fixed beforehand: there was too little validation to choose on.",
+    "repeats; only classifiers trained anew, with fresh seeds, were then compared.",
+    BEFOREHAND: "Both were fixed beforehand: there were too few validation images to choose by.",
 }
 
 _EXPLORED = {
@@ -85,7 +85,7 @@ def compared(verdict: Verdict) -> str:
     texts = [_chosen_text(side) for side in sides]
     text = f"Compared, in {_repeats(verdict.n_units)}: {texts[0]}, with {texts[1]}."
     if any(len(side) > 1 for side in sides):
-        text += " The repeats chose differently, so the verdict is about choosing so."
+        text += " The repeats chose differently: the verdict is about choosing in this way."
     if verdict.chosen_by is None:
         return text
     return f"{text} {_CHOSEN_BY.get(verdict.chosen_by, f'Chosen by: {verdict.chosen_by}.')}"
@@ -116,15 +116,15 @@ def settle_text(verdict: Verdict) -> str:
     """What would settle an open verdict; empty where it is settled."""
     if verdict.word == "too few repeats":
         return (
-            f"Fewer than {FEWEST_UNITS} repeats never help or hurt; {FEWEST_UNITS} settle only "
-            "large effects."
+            f"With fewer than {FEWEST_UNITS} repeats no verdict says 'helps' or 'hurts'; "
+            f"{FEWEST_UNITS} show only large effects."
         )
     found = verdict.primary.precision
     if verdict.word != "cannot tell" or found is None:
         return ""
     text = (
-        f"With these repeats and test images a true effect of about {100 * found.detectable:.2f} "
-        "points would be told from no effect in four studies of five. "
+        "With as many repeats and test images, four studies of five would detect a true effect of "
+        f"about {100 * found.detectable:.2f} points. "
     )
     if found.repeats_needed is None:
         return text + "More repeats alone would not settle it: more test images are needed."
@@ -141,8 +141,9 @@ def few_repeats(verdict: Verdict) -> str:
         return ""
     now, five = (_deviations(units) for units in (n, _FEW_UNITS))
     return (
-        f"{_repeats(n).capitalize()} settle only large effects: where repeats differ, the interval "
-        f"reaches {now:.2f} of their standard deviations to either side, with five {five:.2f}."
+        f"{_repeats(n).capitalize()} show only large effects: if nothing but the repeat mattered, "
+        f"the interval would reach {now:.2f} standard deviations of the repeats to either side; "
+        f"with five it would reach {five:.2f}."
     )
 
 
@@ -161,8 +162,8 @@ def sources_text(verdict: Verdict) -> str:
         )
     text = f"Shares of the squared standard error: {parts}, test images {_percent(sources.images)}."
     if found.half_widths:
-        widths = ", ".join(f"{100 * half:.2f} ({n})" for n, half in found.half_widths.items())
-        text += f" Half-widths to expect, in points (with so many repeats): {widths}."
+        widths = [f"{100 * half:.2f} with {n}" for n, half in found.half_widths.items()]
+        text += f" Expected half-width of the interval, in points, by repeats: {', '.join(widths)}."
     return text
 
 
@@ -171,7 +172,7 @@ def exploratory(contrast: Contrast) -> str:
     p = contrast.p_holm
     told = ""
     if p is not None and contrast.word != "too few repeats":
-        told = f"; p {_p_text(p)}, corrected for their number"
+        told = f"; p {_p_text(p)}, corrected for the number of exploratory contrasts"
     pair = contrast.arm, contrast.against
     what = _EXPLORED.get(pair, " against ".join(pair))
     margin = " by less than the margin" if contrast.below_margin else ""

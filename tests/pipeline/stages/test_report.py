@@ -439,8 +439,8 @@ def test_copies_and_collapse_are_said_first(bare: Path) -> None:
     run(project)
     assert (
         "None of 50 generated images is nearer to a training image than any of 60 test images is "
-        "(distance of pixels, moved by up to 2): no copies. Looked at were 50 of 60 generated "
-        "images, at random."
+        "(distance of pixels, moved by up to 2): no copies found. Of 60 generated images "
+        "50, drawn at random, were looked at."
     ) in text_of(project)
     folder = project.unit("all-0").inspection
     write_json(folder / "copies.json", COPIES | {"n_near": 5, "found": True, "chance": 0.01})

@@ -388,7 +388,7 @@ def test_uncertainty_shows_shares_and_half_widths(found, bars):
     assert dict(zip(names, [bar.get_width() for bar in left.patches], strict=True)) == bars
     assert [share.get_text() for share in left.texts] == [f"{w:.0f} %" for w in bars.values()]
     shown = text(figure)
-    assert ("Unknown: too few answers differ." in shown) == (not found.half_widths)
+    assert ("Unknown: too few predictions differ." in shown) == (not found.half_widths)
     assert ("Half-width (points)" in shown) == bool(found.half_widths)
     for line in right.get_lines():
         np.testing.assert_allclose(line.get_ydata(), [100 * w for w in found.half_widths.values()])

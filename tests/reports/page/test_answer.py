@@ -75,7 +75,7 @@ def test_arms_that_were_still_learning_are_named_with_their_rise():
         mix=[(0.90, 0.89), (0.93, 0.90)], control=[(0.8019, 0.8)], mix_classical=[(0.9, 0.893)]
     )
     (told,) = undertrained(confirmed)
-    assert "by points in parentheses: mix (+2.0), mix-classical (+0.7). These" in told
+    assert "was lower, in points: mix by 2.0, mix-classical by 0.7. These" in told
     assert "control" not in told
     assert "more steps may change the answer" in told
 
@@ -97,7 +97,7 @@ def test_a_cell_of_two_arms_warns_of_both():
     confirmed = trained(mix=[(0.9, 0.9)], control=[(0.9, 0.8)])
     confirmed.at[1, "arms"] = ["control", "real"]
     (told,) = undertrained(confirmed)
-    assert "control (+10.0), real (+10.0)" in told
+    assert "control by 10.0, real by 10.0" in told
 
 
 # What generated images are worth
@@ -116,10 +116,10 @@ def test_worth_is_told_for_each_count_but_the_largest():
         (400.0, 1234.4, 900.0, 2000.6), (1200.0, 2000.0, np.nan, 3000.0), (3600.0, 3500.0, 1.0, 2.0)
     )
     assert worth_text(curve_of(400, 1200, 3600), table) == [
-        "400 real images with generated ones reach what about 1,234 real images alone reach "
-        "(900 to 2,001 for the bounds of its interval); 1,200 real images with generated ones "
-        "reach what about 2,000 real images alone reach. Read off the curve of real images alone, "
-        "straight between its counts on a logarithmic axis; exploratory."
+        "400 real images with generated ones reach the accuracy of about 1,234 real images alone "
+        "(900 to 2,001 at the bounds of the interval); 1,200 real images with generated ones reach "
+        "the accuracy of about 2,000 real images alone. Exploratory: interpolated on the learning "
+        "curve of real images alone, between its counts on a logarithmic axis."
     ]
 
 

@@ -49,7 +49,7 @@ def test_repeats_that_chose_differently_are_said_so():
     confirmed.loc[odd, "n_synthetic"] = 1600
     found = " ".join(sentences(reach_verdict(confirmed, predictions, labels, None), BUDGET))
     assert "800 generated images (3 of 4); mix of 400 real and 1,600" in found
-    assert "so the verdict is about choosing so" in found
+    assert "the verdict is about choosing in this way" in found
     assert "No margin was set" in found
 
 
@@ -64,11 +64,11 @@ def test_what_the_interval_covers():
 
 def test_what_would_settle_an_open_verdict():
     found = text((0.03, -0.02, 0.04, 0.01))
-    assert "would be told from no effect in four studies of five" in found
+    assert "four studies of five would detect a true effect" in found
     assert "repeats in all would settle it" in found
-    assert "settle" not in text(HELPS).replace("Four repeats settle only large effects", "")
+    assert "settle" not in text(HELPS)
     few = text((0.05, 0.05))
-    assert "never help or hurt; 3 settle only large effects" in few
+    assert "no verdict says 'helps' or 'hurts'; 3 show only large effects" in few
 
 
 def test_images_that_forbid_it_are_said_so():
@@ -78,9 +78,10 @@ def test_images_that_forbid_it_are_said_so():
 
 
 def test_few_repeats_are_told_what_they_settle():
-    assert "reaches 2.48 of their standard deviations to either side, with five 1.24" in text(
-        HELPS[:3]
-    )
+    assert (
+        "would reach 2.48 standard deviations of the repeats to either side; with five it would "
+        "reach 1.24."
+    ) in text(HELPS[:3])
     assert "standard deviations" not in text((*HELPS, 0.05))
 
 
@@ -92,4 +93,4 @@ def test_points_have_a_minus_that_is_no_hyphen_and_no_sign_at_zero():
 def test_secondary_contrasts_are_marked_exploratory():
     found = text(HELPS)
     assert "Exploratory, the chosen mix against real images alone: helps, +5.18 points" in found
-    assert "corrected for their number" in found
+    assert "corrected for the number of exploratory contrasts" in found
