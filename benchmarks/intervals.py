@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from reports.verdict.intervals import accuracy_interval, gain_interval
+from reports.verdict.intervals import accuracy_interval, difference_interval
 
 ACCURACIES = (0.8, 0.95, 0.99)
 GAINS = (0.0, 0.01, 0.03)
@@ -71,7 +71,7 @@ def coverage(runs: int) -> Iterator[str]:
                 held = np.zeros((runs, 2))
                 for run in range(runs):
                     a, b = answers.draw([accuracy - gain, accuracy], n_seeds)
-                    found = gain_interval(a, b)
+                    found = difference_interval(b.astype(np.int8) - a)
                     own = accuracy_interval(b.mean(axis=1), n_images)
                     held[run] = found.low <= gain <= found.high, own.low <= accuracy <= own.high
                 of_gain.append(held[:, 0].mean())
@@ -91,7 +91,7 @@ def family(runs: int) -> Iterator[str]:
         for run in range(runs):
             baseline, *mixes = answers.draw([0.97] * 19, n_seeds)
             for index, mix in enumerate(mixes):
-                found = gain_interval(baseline, mix)
+                found = difference_interval(mix.astype(np.int8) - baseline)
                 excluded[run, index] = found.low > 0 or found.high < 0
         shares = (f"{n}: {excluded[:, :n].any(axis=1).mean():.3f}" for n in (1, 6, 18))
         yield f"{n_seeds}, {variance}: {', '.join(shares)}"

@@ -38,7 +38,8 @@ from pipeline.study_files import (
     Study,
     load_study,
 )
-from reports.verdict.statistics import CELL_KEYS, gain_table, summarise_cells
+from reports.verdict.choice import CELL_KEYS
+from reports.verdict.statistics import gain_table, summarise_cells
 
 _DIGITS = 6
 

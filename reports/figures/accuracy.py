@@ -11,14 +11,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, Colormap
+from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.tri import Triangulation
 from mpl_toolkits.mplot3d import Axes3D
 from numpy.typing import NDArray
 
-from reports.errors import ReportError
 from reports.figures.strategies import in_order
 from reports.figures.style import (
     GRID,
@@ -65,28 +64,19 @@ def accuracy_contour(summary: pd.DataFrame) -> Figure:
 
     Args:
         summary: from `reports.verdict.statistics.summarise_cells`.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ReportError: no cells.
     """
     panels, scale = _panels(summary), _scale(summary)
-    rows, columns = _layout(panels)
-    figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, 0.6 + 3.9 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    edges, norm, colours = _bands(scale)
+    figure, grid = _panel_grid(panels, 0.6, 3.9)
+    edges = _band_edges(scale)
+    norm = BoundaryNorm(scale.place(np.array(edges)).tolist(), 256)
     counts = _counts(panels, "n_real"), _counts(panels, "n_synthetic")
     for axes, panel in zip(grid.flat, panels, strict=False):
-        _draw_contour(axes, panel.table, counts, scale, edges, norm, colours)
+        _draw_contour(axes, panel.table, counts, scale, norm)
         axes.set_title(panel.title)
         axes.set_xlabel(REAL_LABEL)
         axes.set_ylabel(panel.added_label)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
     bar = figure.colorbar(
-        mpl.cm.ScalarMappable(norm, colours),
+        mpl.cm.ScalarMappable(norm, "viridis"),
         ax=grid,
         orientation="horizontal",
         fraction=0.04,
@@ -94,8 +84,8 @@ def accuracy_contour(summary: pd.DataFrame) -> Figure:
         label="Test accuracy (%)",
     )
     bar.outline.set_visible(False)
-    bar.set_ticks([float(place) for place in scale.place(np.array(edges))])
-    bar.set_ticklabels([_edge_label(edge) for edge in edges])
+    bar.set_ticks(norm.boundaries.tolist())
+    bar.set_ticklabels([tick_percent(round(edge, 3)) for edge in edges])
     return figure
 
 
@@ -110,9 +100,6 @@ def accuracy_surface(summary: pd.DataFrame) -> Figure:
 
     Returns:
         The figure; without two real and two generated counts the cells are drawn as pins.
-
-    Raises:
-        ReportError: no cells.
     """
     panels, scale = _panels(summary), _scale(summary)
     rows, columns = _layout(panels)
@@ -162,9 +149,6 @@ def accuracy_over_real(summary: pd.DataFrame) -> Figure:
     Returns:
         The figure, one panel a strategy; a control that adds no image, as classical augmentation,
         is one broken line in every panel.
-
-    Raises:
-        ReportError: no cells.
     """
     title = "Generated images"
     if "duplicated" in set(summary["strategy"]):
@@ -174,23 +158,17 @@ def accuracy_over_real(summary: pd.DataFrame) -> Figure:
 
 @house_style
 def accuracy_over_synthetic(summary: pd.DataFrame) -> Figure:
-    """Test accuracy over the generated count, one line for each real count.
+    """Test accuracy over the generated count, a line a real count and a panel a strategy.
 
     Args:
         summary: from `reports.verdict.statistics.summarise_cells`. Bands are its 95 % intervals.
-
-    Returns:
-        The figure, one panel a strategy.
-
-    Raises:
-        ReportError: no cells.
     """
     return _lines(_with_added(summary), "n_synthetic", "n_real", "Real images")
 
 
 @dataclass(frozen=True)
 class _StrategyPanel:
-    """Cells of one strategy, each with the real-only ones."""
+    """Cells of one strategy, and the real-only ones."""
 
     title: str
     table: pd.DataFrame
@@ -199,8 +177,6 @@ class _StrategyPanel:
 
 def _panels(summary: pd.DataFrame) -> list[_StrategyPanel]:
     """One panel a strategy that adds images to the real ones."""
-    if summary.empty:
-        raise ReportError("accuracy figures: no cells")
     none = summary[summary["strategy"] == "none"]
     panels = []
     for name in in_order(set(summary["strategy"]) - {"none", *_adding_nothing(summary)}):
@@ -216,6 +192,18 @@ def _panels(summary: pd.DataFrame) -> list[_StrategyPanel]:
 def _layout(panels: Sequence[_StrategyPanel]) -> tuple[int, int]:
     """Rows and columns of panels."""
     return -(-len(panels) // 2), min(2, len(panels))
+
+
+def _panel_grid(
+    panels: Sequence[_StrategyPanel], height: float, of_row: float, **options: Any
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure with axes for each panel; heights in inches."""
+    rows, columns = _layout(panels)
+    figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, height + of_row * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, **options)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    return figure, grid
 
 
 def _adding_nothing(summary: pd.DataFrame) -> list[str]:
@@ -254,23 +242,17 @@ def _triangles(x: NDArray[np.float64], y: NDArray[np.float64]) -> Triangulation 
         return None
 
 
-def _bands(scale: AccuracyScale) -> tuple[list[float], BoundaryNorm, Colormap]:
-    """Edges of the colour bands (accuracies) and their colours."""
+def _band_edges(scale: AccuracyScale) -> list[float]:
+    """Accuracies between which the colour bands of a contour lie."""
     lowest, highest = scale.low, max(scale.high, scale.low + 1e-3)
     start, end = float(scale.place(lowest)), float(scale.place(highest))
     # A round edge next to the lowest or highest value would print its label twice.
     inner = [
         tick
-        for tick in scale.ticks(8)
+        for tick in scale.ticks()
         if 0.05 < (float(scale.place(tick)) - start) / (end - start) < 0.95
     ]
-    edges = [lowest, *inner, highest]
-    norm = BoundaryNorm([float(place) for place in scale.place(np.array(edges))], 256)
-    return edges, norm, mpl.colormaps["viridis"]
-
-
-def _edge_label(edge: float) -> str:
-    return tick_percent(round(edge, 3))
+    return [lowest, *inner, highest]
 
 
 def _draw_contour(
@@ -278,27 +260,25 @@ def _draw_contour(
     table: pd.DataFrame,
     counts: tuple[list[int], list[int]],
     scale: AccuracyScale,
-    edges: Sequence[float],
     norm: BoundaryNorm,
-    colours: Colormap,
 ) -> None:
     x_counts, y_counts = counts
     x, y = _ranks(table["n_real"], x_counts), _ranks(table["n_synthetic"], y_counts)
     wide = len(x_counts) > _WIDE_GRID
     accuracy = table["test_mean"].to_numpy(np.float64)
     z = scale.place(accuracy)
-    levels = [float(place) for place in scale.place(np.array(edges))]
+    levels = norm.boundaries.tolist()
     triangles = _triangles(x, y)
     if triangles is not None:
         # The lowest and highest value lie on an edge: rounding must not leave them uncoloured.
         levels[0] -= 1e-9
         levels[-1] += 1e-9
-        axes.tricontourf(triangles, z, levels=levels, norm=norm, cmap=colours)
+        axes.tricontourf(triangles, z, levels=levels, norm=norm, cmap="viridis")
         axes.tricontour(
             triangles, z, levels=levels[1:-1], colors="#ffffff", linewidths=0.9, alpha=0.85
         )
     axes.scatter(
-        x, y, c=z, norm=norm, cmap=colours, s=46, edgecolors="#ffffff", linewidths=1.2, zorder=4,
+        x, y, c=z, norm=norm, cmap="viridis", s=46, edgecolors="#ffffff", linewidths=1.2, zorder=4,
         clip_on=False,
     )  # fmt: skip
     last = len(y_counts) - 1
@@ -307,9 +287,8 @@ def _draw_contour(
     for column, row, value in zip(x, y, accuracy, strict=True):
         # Above the dot, on the top edge below it; black on white reads on every colour.
         top = last > 0 and row == last and not crowded
-        side = {0: "left", len(x_counts) - 1: "right"}.get(int(column), "center")
-        if len(x_counts) == 1:
-            side = "center"
+        sides = {0: "left", len(x_counts) - 1: "right"} if len(x_counts) > 1 else {}
+        side = sides.get(int(column), "center")
         axes.annotate(
             percent(value).rstrip("%" * wide),
             (column, row),
@@ -338,9 +317,7 @@ def _draw_contour(
 def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Figure:
     panels = _panels(summary)
     scale = AccuracyScale(summary["test_mean"].to_numpy(np.float64))
-    rows, columns = _layout(panels)
-    figure = new_figure(WIDTH if columns == 2 else 0.72 * WIDTH, 0.7 + 3.5 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    figure, grid = _panel_grid(panels, 0.7, 3.5, sharey=True)
     families, counts = _counts(panels, by), _counts(panels, along)
     shades = ORDERED(np.linspace(0, 1, len(families)))
     handles: dict[int, Line2D] = {}
@@ -370,12 +347,7 @@ def _lines(summary: pd.DataFrame, along: str, by: str, legend_title: str) -> Fig
         axes.set_xlabel(REAL_LABEL if along == "n_real" else panel.added_label)
     for axes in grid[:, 0]:
         axes.set_ylabel("Test accuracy")
-    lowest, highest = (float(scale.place(edge)) for edge in (scale.low, scale.high))
-    margin = 0.06 * max(highest - lowest, 1e-3)
-    grid[0, 0].set_ylim(lowest - margin, highest + margin)
-    scale.label_axis(grid[0, 0].yaxis)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
+    scale.frame(grid[0, 0])
     entries = [handles[family] for family in sorted(handles)]
     figure.legend(
         handles=entries, loc="outside upper left", ncols=min(len(entries), 6), title=legend_title,
@@ -391,10 +363,10 @@ def _draw_line(
 ) -> Line2D:
     """The means of some cells, with the band of their intervals."""
     mean = cells["test_mean"].to_numpy(np.float64)
-    low = cells["test_low"].fillna(cells["test_mean"]).to_numpy(np.float64)
-    high = cells["test_high"].fillna(cells["test_mean"]).to_numpy(np.float64)
-    axes.fill_between(
-        places, scale.place(low), scale.place(high), color=look["color"], alpha=0.16, linewidth=0
+    low, high = (
+        scale.place(cells[name].fillna(cells["test_mean"]).to_numpy(np.float64))
+        for name in ("test_low", "test_high")
     )
+    axes.fill_between(places, low, high, color=look["color"], alpha=0.16, linewidth=0)
     (line,) = axes.plot(places, scale.place(mean), **look)
     return line

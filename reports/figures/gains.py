@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reports.errors import ReportError
 from reports.figures.strategies import in_order, short_name
 from reports.figures.style import (
     GRID,
@@ -38,22 +37,16 @@ def gain_chart(gains: pd.DataFrame) -> Figure:
     """What each mix and control gains over the same real images alone, with its 95 % interval.
 
     Args:
-        gains: from `gain_table`, of which the rows over real images alone are drawn. Of more than 6
-            real or 6 added counts, 6 are drawn, evenly spaced with the smallest and the largest;
-            the figure then says so.
+        gains: from `gain_table`, of which the rows over real images alone are drawn: one or more.
+            Of more than 6 real or 6 added counts, 6 are drawn, evenly spaced with the smallest and
+            the largest; the figure then says so.
 
     Returns:
         The figure: a column a real count, each with its own scale, and a row a strategy and added
         count; filled dots where p, corrected for all rows, is 0.05 or less. Columns whose gains of
         generated images are optimistic say so.
-
-    Raises:
-        ReportError: no rows.
     """
-    if len(gains):
-        gains = gains[gains["against"] == "none"]
-    if gains.empty:
-        raise ReportError("gain chart: no mix has a real-only cell to be compared with")
+    gains = gains[gains["against"] == "none"]
     strategies = in_order(gains["strategy"])
     real = _spread(gains["n_real"])
     added = _spread(gains.loc[gains["n_synthetic"] > 0, "n_synthetic"])

@@ -77,24 +77,20 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
         The figure; columns that are absent leave no panel.
 
     Raises:
-        ReportError: no epochs or nothing to draw.
+        ReportError: nothing to draw.
     """
 
     def both_copies(name: str) -> list[_Line]:
         average = _line(history, f"average_{name}", AVERAGED, _AVERAGE)
         return _line(history, name, PLAIN if average else "") + average
 
+    def loss(name: str, index: int) -> list[_Line]:
+        return _line(history, name, name.removesuffix(LOSS), index)
+
     names = map(str, history.columns)
     losses = [name for name in names if name.endswith(LOSS) and name != f"reconstruction{LOSS}"]
     panels = [
-        _EpochPanel(
-            "Losses",
-            [
-                line
-                for index, name in enumerate(losses)
-                for line in _line(history, name, name.removesuffix(LOSS), index)
-            ],
-        ),
+        _EpochPanel("Losses", [line for k, name in enumerate(losses) for line in loss(name, k)]),
         _EpochPanel("Reconstruction error", _line(history, "reconstruction_loss"), LOWER),
         _EpochPanel("Label match", both_copies("label_match"), HIGHER),
         _EpochPanel("Inception score", both_copies("inception_score"), HIGHER),
@@ -124,16 +120,17 @@ def checkpoint_scores(table: pd.DataFrame, best_epoch: int | None = None) -> Fig
         no panel.
 
     Raises:
-        ReportError: no rows or nothing to draw.
+        ReportError: nothing to draw.
     """
-    copies = [name for name in ("plain", "average") if (table["weights"] == name).any()]
+    labels = {"plain": PLAIN, "average": AVERAGED}
+    copies = {name: table[table["weights"] == name] for name in labels}
+    copies = {name: rows for name, rows in copies.items() if len(rows)}
 
     def lines(name: str) -> list[_Line]:
-        labels = [PLAIN if copy_of == "plain" else AVERAGED for copy_of in copies]
         found = []
-        for place, (copy_of, label) in enumerate(zip(copies, labels, strict=True)):
-            mine = table[table["weights"] == copy_of]
-            found += _line(mine, name, label if len(copies) > 1 else "", place * _AVERAGE)
+        for place, (copy_of, rows) in enumerate(copies.items()):
+            label = labels[copy_of] if len(copies) > 1 else ""
+            found += _line(rows, name, label, place * _AVERAGE)
         return found
 
     panels = [
@@ -147,13 +144,12 @@ def checkpoint_scores(table: pd.DataFrame, best_epoch: int | None = None) -> Fig
     for axes, panel in drawn:
         axes.margins(x=0.06, y=0.2)
         low = panel.hint == LOWER
-        bests = [int(v.argmin() if low else v.argmax()) for v in (x.values for x in panel.lines)]
+        bests = [int((line.values if low else -line.values).argmin()) for line in panel.lines]
         values = [float(line.values[k]) for line, k in zip(panel.lines, bests, strict=True)]
-        upper = values.index(max(values))
         for index, (line, best, value) in enumerate(zip(panel.lines, bests, values, strict=True)):
             _mark(axes, line, best)
             # Of two numbers the larger is above, so that they never cover one another.
-            below = low if len(values) == 1 else index != upper
+            below = low if len(values) == 1 else index != values.index(max(values))
             axes.annotate(
                 percent(value) if panel.title.startswith("Label match") else f"{value:.2f}",
                 (line.epochs[best], value), xytext=(0, -7 if below else 7), ha="center",
@@ -185,6 +181,7 @@ def _panels_over_epochs(
     copies = None
     epochs = {float(epoch) for p in panels for line in p.lines for epoch in line.epochs}
     epochs |= set() if best_epoch is None else {best_epoch}
+    kept = "" if best_epoch is None else f" (kept: {best_epoch})"
     for axes, panel in zip(grid.flat, panels, strict=False):
         for line in panel.lines:
             axes.plot(
@@ -217,9 +214,7 @@ def _panels_over_epochs(
     for column in range(2):
         visible = [axes for axes in grid[:, column] if axes.get_visible()]
         if visible:
-            visible[-1].set_xlabel(
-                "Epoch" + (f" (kept: {best_epoch})" if best_epoch is not None else "")
-            )
+            visible[-1].set_xlabel(f"Epoch{kept}")
             visible[-1].tick_params(labelbottom=True)
     return figure, list(zip(grid.flat, panels, strict=False))
 
@@ -248,29 +243,20 @@ def confidence_histogram(
     """The judge's confidence in the images' labels, and what share a threshold would keep.
 
     Args:
-        confidences: name of a set of images -> confidences in [0, 1]; sets may differ in size.
+        confidences: name of a set of images -> confidences in [0, 1], one or more; sets may differ
+            in size.
         threshold: the filter's threshold, drawn as a line.
 
     Returns:
         The figure: shares by bin (logarithmic) on the left, shares kept on the right, and in
         words the share in the top bin.
-
-    Raises:
-        ReportError: no sets, an empty one, or confidences out of range.
     """
-    if not confidences:
-        raise ReportError("confidence histogram: no sets of images")
     figure = new_figure(WIDTH, 3.4 + 0.2 * len(confidences))
     left, right = figure.subplots(1, 2)
     edges = np.arange(_BINS + 1) / _BINS  # Exact: 0.95 is in the top bin.
     smallest = 1.0
     for index, (name, given) in enumerate(confidences.items()):
         values = np.asarray(given, dtype=np.float64)
-        if values.size == 0 or not ((values >= 0) & (values <= 1 + 1e-6)).all():
-            raise ReportError(
-                f"confidence histogram: {plain(name)!r} has {values.size} values; "
-                "allowed: one or more from 0 to 1"
-            )
         colour, style = SERIES[index % len(SERIES)], ("-", "--", "-.", ":")[index % 4]
         shares = np.histogram(np.minimum(values, 1), edges)[0] / values.size
         smallest = min(smallest, 1 / values.size)
@@ -309,18 +295,13 @@ def acceptance_chart(acceptance: pd.DataFrame, threshold: float | None = None) -
     """Share of generated images that the judge accepts, by class and threshold.
 
     Args:
-        acceptance: rows class_name, threshold, drawn, accepted, rate (fraction).
+        acceptance: rows class_name, threshold, drawn, accepted, rate (fraction); one or more.
         threshold: the threshold in use; its column is framed.
 
     Returns:
         A table in colours. Of more than 30 classes the 30 that are accepted least are drawn, and
         the figure says so. A class of which nothing was drawn is left blank.
-
-    Raises:
-        ReportError: no rows.
     """
-    if acceptance.empty:
-        raise ReportError("acceptance chart: no classes")
     names = list(dict.fromkeys(acceptance["class_name"]))
     thresholds = sorted(acceptance["threshold"].unique())
     acceptance = acceptance.assign(rate=acceptance["rate"].where(acceptance["drawn"] > 0))
@@ -336,17 +317,14 @@ def acceptance_chart(acceptance: pd.DataFrame, threshold: float | None = None) -
     labels = [plain(name) for name in table.index]
     values = table.to_numpy(np.float64)
     lowest = np.floor(10 * float(np.nanmin(values, initial=0.9))) / 10
-    colours = mpl.colormaps["viridis"]
     norm = mpl.colors.Normalize(lowest, 1)
-    mesh = axes.pcolormesh(values, cmap=colours, norm=norm, edgecolors=PAPER, linewidth=1.5)
+    mesh = axes.pcolormesh(values, cmap="viridis", norm=norm, edgecolors=PAPER, linewidth=1.5)
     for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        dark = norm(value) < 0.6
-        axes.text(
-            float(column) + 0.5, float(row) + 0.5, percent(value), fontsize=9.5,
-            ha="center", va="center", color="#ffffff" if dark else "#000000",
-        )  # fmt: skip
+        if not np.isnan(value):
+            axes.text(
+                column + 0.5, row + 0.5, percent(value), fontsize=9.5, ha="center", va="center",
+                color="#ffffff" if norm(value) < 0.6 else "#000000",
+            )  # fmt: skip
     if threshold is not None and threshold in thresholds:
         column = thresholds.index(threshold)
         axes.add_patch(
@@ -357,14 +335,12 @@ def acceptance_chart(acceptance: pd.DataFrame, threshold: float | None = None) -
         )  # fmt: skip
     axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
     axes.set_xticks(np.arange(len(thresholds)) + 0.5, [f"{value:g}" for value in thresholds])
-    axes.set_xlabel(
-        "Confidence threshold" + (f" (in use: {threshold:g})" if threshold is not None else "")
-    )
+    in_use = "" if threshold is None else f" (in use: {threshold:g})"
+    axes.set_xlabel(f"Confidence threshold{in_use}")
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     bar = figure.colorbar(mesh, ax=axes, label="Share accepted", aspect=28, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

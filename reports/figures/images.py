@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.errors import ReportError
 from reports.figures.sheets import ROOM, ImageRow, draw_rows, gap_between
 from reports.figures.style import house_style, plain
 
@@ -32,7 +31,7 @@ def sample_grid(
 
     Args:
         groups: heading -> (uint8 N x H x W x C images with C 1 or 3, which may be memory-mapped, N
-            labels); for example ``{"Generated": (...), "Real": (...)}``. One size for all groups.
+            labels); for example ``{"Generated": (...), "Real": (...)}``. One size for all.
         class_names: names in label order. Classes for which there is no room are left out, and the
             figure says how many.
         per_class: images of a class in each group, the first ones; fewer where they are large.
@@ -42,10 +41,8 @@ def sample_grid(
         whole pixels.
 
     Raises:
-        ReportError: no groups, or images of another kind.
+        ReportError: no image.
     """
-    if not groups:
-        raise ReportError("sample grid: no images to show")
     side = next(iter(groups.values()))[0].shape[2]
     n = min(per_class, max(1, _fitting(side, per_class * len(groups)) // len(groups)))
     rows = [
@@ -71,9 +68,9 @@ def epoch_collage(
     """What the generator made of the same noise at different epochs, one row an epoch.
 
     Args:
-        grids: epoch -> uint8 M x H x W x C images with C 1 or 3, drawn from the same noise in the
-            same order; one size for all. The epochs of `chosen_epochs` are shown, and the first
-            12 images of each, or as many as the page holds side by side.
+        grids: epoch, one or more -> uint8 M x H x W x C images with C 1 or 3, drawn from the same
+            noise in the same order; one size for all. The epochs of `chosen_epochs` are shown, and
+            the first 12 images of each, or as many as the page holds side by side.
         scores: epoch -> FID; an epoch without one, or with NaN, is shown without.
         best_epoch: the epoch whose weights were kept; its row is framed.
 
@@ -81,19 +78,16 @@ def epoch_collage(
         The figure. In its PNG every pixel of an image is a square of whole pixels.
 
     Raises:
-        ReportError: no epochs, or images of another kind.
+        ReportError: no image.
     """
     epochs = chosen_epochs(list(grids), best_epoch)
-    n = min((len(grids[epoch]) for epoch in epochs), default=0)
+    n = min(len(grids[epoch]) for epoch in epochs)
     rows = []
     for epoch in epochs:
-        lines = [f"epoch {epoch}"]
         score = scores.get(epoch, np.nan)
-        if not np.isnan(score):
-            lines.append(f"FID {score:.1f}")
-        if epoch == best_epoch:
-            lines.append("kept")
-        rows.append(ImageRow((grids[epoch][:n],), "\n".join(lines), framed=epoch == best_epoch))
+        label = f"epoch {epoch}" + ("" if np.isnan(score) else f"\nFID {score:.1f}")
+        is_best = epoch == best_epoch
+        rows.append(ImageRow((grids[epoch][:n],), label + "\nkept" * is_best, framed=is_best))
     return _labelled_rows("epoch collage", rows, _COLLAGE_COLUMNS)
 
 
@@ -136,12 +130,8 @@ def reconstructions(pairs: NDArray[np.uint8], drawn: NDArray[np.uint8]) -> Figur
         The figure: three rows. In its PNG every pixel of an image is a square of whole pixels.
 
     Raises:
-        ReportError: no images, or images of another kind.
+        ReportError: no image.
     """
-    if pairs.ndim != 5 or len(pairs) != 2:
-        raise ReportError(
-            f"reconstructions: pairs of shape {pairs.shape}; allowed: 2 x N x H x W x C"
-        )
     n = min(pairs.shape[1], _fitting(pairs.shape[3], _PAIR_COLUMNS))
     spread = np.arange(n) * pairs.shape[1] // max(1, n)
     rows = [
@@ -164,7 +154,7 @@ def near_duplicates(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Figu
         The figure, of as many pairs as fit.
 
     Raises:
-        ReportError: no pairs, or images of another kind.
+        ReportError: no pair.
     """
     rows = [ImageRow((first,), "One"), ImageRow((second,), "The other")]
     return _labelled_rows("near duplicates", rows, _PAIR_COLUMNS)
@@ -180,7 +170,6 @@ def _fitting(side: int, most: int) -> int:
 
 def _labelled_rows(what: str, rows: Sequence[ImageRow], most: int) -> Figure:
     """Rows of one group of images, at most so many side by side."""
-    longest = max((len(row.groups[0]) for row in rows), default=0)
-    if not longest:
-        raise ReportError(f"{what}: no images to show")
-    return draw_rows(what, rows, [min(longest, _fitting(rows[0].groups[0].shape[2], most))])
+    side = rows[0].groups[0].shape[2]
+    longest = max(len(row.groups[0]) for row in rows)
+    return draw_rows(what, rows, [min(longest, _fitting(side, most))])

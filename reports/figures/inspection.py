@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,15 +63,8 @@ def nearest_neighbours(
         its PNG every pixel of an image is a square of whole pixels.
 
     Raises:
-        ReportError: no images, images of another kind, or labels without a name.
+        ReportError: no image.
     """
-    if not len(labels):
-        raise ReportError("nearest neighbours: no images to show")
-    if labels.min() < 0 or labels.max() >= len(class_names):
-        raise ReportError(
-            f"nearest neighbours: labels from {labels.min()} to {labels.max()}; "
-            f"allowed: 0 to {len(class_names) - 1}"
-        )
     rows = [
         ImageRow(
             (queries[i : i + 1], neighbours[i]),
@@ -95,44 +87,34 @@ def examples(
     """Test images that a classifier predicts right, and those that it predicts as another class.
 
     Args:
-        successes: label -> uint8 N x H x W x C images with C 1 or 3 that are read right.
-        failures: label -> images that are not, and the predicted labels, M. One size for all; the
-            first 4 of each class are shown.
+        successes: each label -> uint8 N x H x W x C images with C 1 or 3 that are predicted right;
+            N may be 0.
+        failures: each label -> M images that are not, and the predicted labels. One size for all;
+            the first 4 of each class are shown.
         class_names: names in label order.
 
     Returns:
-        The figure: a row a class, under each wrong answer the predicted class. Absent images are
-        left blank. Classes for which there is no room are left out, and the figure says how many.
-        In its PNG every pixel of an image is a square of whole pixels.
+        The figure: a row a class, under each wrong prediction the predicted class. Absent images
+        are left blank. Classes for which there is no room are left out, and the figure says how
+        many. In its PNG every pixel of an image is a square of whole pixels.
 
     Raises:
-        ReportError: no images, images of another kind, or labels without a name.
+        ReportError: no image.
     """
-    named = [*successes, *failures, *(int(k) for _, labels in failures.values() for k in labels)]
-    if named and not 0 <= min(named) <= max(named) < len(class_names):
-        raise ReportError(
-            f"examples: labels from {min(named)} to {max(named)}; "
-            f"allowed: 0 to {len(class_names) - 1}"
-        )
-    images = [*successes.values(), *(wrong for wrong, _ in failures.values())]
-    nothing = np.zeros((0, *(images[0].shape[1:] if images else (1, 1, 1))), dtype=np.uint8)
     rows = []
     for label, name in enumerate(class_names):
-        wrong, predicted = failures.get(label, (nothing, ()))
-        groups = (successes.get(label, nothing)[:_MOST_EXAMPLES], wrong[:_MOST_EXAMPLES])
+        wrong, predicted = failures[label]
+        groups = (successes[label][:_MOST_EXAMPLES], wrong[:_MOST_EXAMPLES])
         if any(map(len, groups)):
             predictions = [class_names[int(k)] for k in predicted][:_MOST_EXAMPLES]
             rows.append(ImageRow(groups, plain(name), captions=([], predictions)))
-    if not rows:
-        raise ReportError("examples: no images to show")
     return draw_rows(
         "examples", rows, (_MOST_EXAMPLES, _MOST_EXAMPLES),
         headings=("Predicted right", "Predicted wrong, as"), noun="classes",
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Look:
+class _Look(NamedTuple):
     """How one group of images is drawn in every figure of this module."""
 
     colour: str
@@ -164,12 +146,7 @@ def neighbour_coverage(table: pd.DataFrame) -> Figure:
 
     Returns:
         The figure: a row a class, its generated images beside its test images.
-
-    Raises:
-        ReportError: no rows with a known share.
     """
-    if table.empty or table["share"].isna().all():
-        raise ReportError("neighbour coverage: no class with images whose neighbours are known")
     groups = [name for name in ("test", "generated") if (table["group"] == name).any()]
     names = list(dict.fromkeys(table["class_name"]))
     n_classes = len(names)
@@ -224,16 +201,14 @@ def discriminator_scores(table: pd.DataFrame) -> Figure:
 
     Args:
         table: rows epoch, group ('generated', 'training' or 'test') and score, from 0 (generated)
-            to 1 (real). Of more than two epochs the last two are drawn.
+            to 1 (real); one row or more. Of more than two epochs the last two are drawn.
 
     Returns:
         The figure: a panel an epoch, in each a histogram a group and its share above 0.5.
 
     Raises:
-        ReportError: no scores, or scores out of range.
+        ReportError: scores out of range.
     """
-    if table.empty:
-        raise ReportError("scores of the discriminator: there are none")
     if not table["score"].between(0, 1).all():
         raise ReportError(
             f"scores of the discriminator from {table['score'].min()} to {table['score'].max()}; "
@@ -285,18 +260,7 @@ def activation_projection(
         The figure: open squares are real images, filled circles generated ones. Up to 10 classes
         have a colour each, and their names stand in the middle of their real images; with more,
         colour repeats the group.
-
-    Raises:
-        ReportError: no images, or a label without a name.
     """
-    if table.empty:
-        raise ReportError("projection of activations: no images")
-    labels = table["label"]
-    if labels.min() < 0 or labels.max() >= len(class_names):
-        raise ReportError(
-            f"projection of activations: labels from {labels.min()} to {labels.max()}; "
-            f"allowed: 0 to {len(class_names) - 1}"
-        )
     by_class = len(class_names) <= len(CLASS_COLOURS)
     figure = new_figure(WIDTH, 5.6)
     axes = figure.subplots()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -57,29 +56,6 @@ class Tile:
 def gap_between(side: int) -> int:
     """Pixels left free between images of this many pixels."""
     return max(2, side // 16)
-
-
-def check_images(what: str, images: NDArray[Any], ndim: int = 4) -> None:
-    """Check that images can be drawn.
-
-    Args:
-        what: the figure's name, for the message.
-        images: the images, their last three axes being height, width and channels.
-        ndim: how many axes there are.
-
-    Raises:
-        ReportError: other than uint8 with 1 or 3 channels, or images without pixels.
-    """
-    if (
-        images.ndim != ndim
-        or images.shape[-1] not in (1, 3)
-        or images.dtype != np.uint8
-        or 0 in images.shape[-3:]
-    ):
-        raise ReportError(
-            f"{what}: images of shape {images.shape} and type {images.dtype}; "
-            f"allowed: uint8, {'N x K' if ndim == 5 else 'N'} x H x W x C with 1 or 3 channels"
-        )
 
 
 def draw_sheet(
@@ -134,17 +110,18 @@ def draw_rows(
 
     Args:
         what: the figure's name, for the message.
-        rows: one or more, with as many groups each, all images of one size. Rows for which there is
-            no room are left out, and the figure says how many.
+        rows: with as many groups each, all images of one size. Rows for which there is no room are
+            left out, and the figure says how many.
         widths: how many images of each group are drawn; absent ones are left blank.
         headings: what stands above each group.
         noun: what a row is, in the plural.
 
     Raises:
-        ReportError: no images, or images of another kind or of different sizes.
+        ReportError: no image.
     """
-    shape = _one_shape(what, rows)
-    height, width = shape[:2]
+    if not any(len(images) for row in rows for images in row.groups):
+        raise ReportError(f"{what}: no images to show")
+    height, width = rows[0].groups[0].shape[1:3]
     gap = gap_between(width)
     longest = max(len(line) for row in rows for line in row.label.split("\n"))
     label_width = _LETTER * (longest + 2) if longest else 0
@@ -196,19 +173,6 @@ def draw_rows(
         note = f"{len(shown)} of {len(rows)} {noun} are shown."
         figure.text(0.5, 0.008, note, ha="center", va="bottom", fontsize=9, color=MUTED)
     return figure
-
-
-def _one_shape(what: str, rows: Sequence[ImageRow]) -> tuple[int, ...]:
-    """The shape of every image."""
-    groups = [images for row in rows for images in row.groups]
-    shapes = {images.shape[1:] for images in groups}
-    if len(shapes) > 1:
-        raise ReportError(f"{what}: images of different shapes: {sorted(shapes)}")
-    if not any(map(len, groups)):
-        raise ReportError(f"{what}: no images to show")
-    for images in groups:
-        check_images(what, images)
-    return shapes.pop()
 
 
 def _lefts(

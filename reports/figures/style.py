@@ -9,17 +9,18 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 P = ParamSpec("P")
 
@@ -86,6 +87,7 @@ _ACCURACIES = (
     *(0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.985),
     *(0.99, 0.992, 0.994, 0.996, 0.998, 0.999, 1.0),
 )
+_MOST_TICKS = 8
 # Errors below this are drawn alike: log(0) is nowhere.
 _ERROR_FLOOR = 0.002
 
@@ -164,13 +166,9 @@ class AccuracyScale:
     one line. Stretched, equal distances are equal ratios of errors.
     """
 
-    def __init__(self, accuracies: Sequence[float] | NDArray[np.float64]) -> None:
-        """Choose the scale for these accuracies (fractions; NaN is ignored)."""
-        values = np.asarray(accuracies, dtype=np.float64)
-        values = values[np.isfinite(values)]
-        if values.size == 0:
-            values = np.array([0.0, 1.0])
-        self.low, self.high = float(values.min()), float(values.max())
+    def __init__(self, accuracies: ArrayLike) -> None:
+        """Choose the scale for these accuracies: one or more fractions, of which NaN is ignored."""
+        self.low, self.high = float(np.nanmin(accuracies)), float(np.nanmax(accuracies))
         errors = 1 - self.low + _ERROR_FLOOR, 1 - self.high + _ERROR_FLOOR
         self.stretched = errors[0] / errors[1] > 3
 
@@ -179,29 +177,34 @@ class AccuracyScale:
         values = np.asarray(accuracies, dtype=np.float64)
         return -np.log10(1 - values + _ERROR_FLOOR) if self.stretched else values
 
-    def ticks(self, most: int = 8) -> list[float]:
-        """Round accuracies within the range, at most ``most``."""
+    def ticks(self) -> list[float]:
+        """Round accuracies within the range, at most `_MOST_TICKS`."""
         inside = [a for a in _ACCURACIES if self.low - 1e-9 <= a <= self.high + 1e-9]
         if not self.stretched or len(inside) < 3:
-            return self._even_ticks(most)
+            return self._even_ticks()
         # Drop the tick closest to its neighbours until they fit.
-        while len(inside) > most:
+        while len(inside) > _MOST_TICKS:
             places = self.place(np.array(inside))
             inside.pop(int(np.argmin(places[2:] - places[:-2])) + 1)
         return inside
 
-    def _even_ticks(self, most: int) -> list[float]:
+    def _even_ticks(self) -> list[float]:
         span = max(self.high - self.low, 1e-3)
         steps = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
-        step = next((s for s in steps if span / s <= most - 1), 0.25)
+        step = next((s for s in steps if span / s <= _MOST_TICKS - 1), 0.25)
         first, last = int(np.ceil(self.low / step - 1e-9)), int(np.floor(self.high / step + 1e-9))
         return [round(k * step, 6) for k in range(first, last + 1)] or [self.low]
+
+    def frame(self, axes: Axes) -> None:
+        """Fit a vertical axis of positions of this scale to the accuracies, and label it."""
+        lowest, highest = (float(self.place(edge)) for edge in (self.low, self.high))
+        margin = 0.06 * max(highest - lowest, 1e-3)
+        axes.set_ylim(lowest - margin, highest + margin)
+        self.label_axis(axes.yaxis)
 
     def label_axis(self, axis: mpl.axis.Axis) -> None:
         """Put the ticks on an axis that carries positions of this scale."""
         ticks = self.ticks()
-        axis.set_major_locator(
-            FixedLocator([float(place) for place in self.place(np.array(ticks))])
-        )
+        axis.set_major_locator(FixedLocator(self.place(np.array(ticks)).tolist()))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FixedFormatter([tick_percent(tick) for tick in ticks]))

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.errors import ReportError
 from reports.figures.style import (
     INK,
     MARKERS,
@@ -43,16 +42,10 @@ def learning_curve(curve: pd.DataFrame) -> Figure:
 
     Returns:
         The figure; the axis of counts is logarithmic, and of counts close together one is labelled.
-
-    Raises:
-        ReportError: no rows.
     """
-    if curve.empty:
-        raise ReportError("learning curve: no arm was chosen")
     figure = new_figure(0.8 * WIDTH, 4.6)
     axes = figure.subplots()
-    bounds = curve[["mean", "low", "high"]].to_numpy(np.float64)
-    scale = AccuracyScale(bounds[np.isfinite(bounds)])
+    scale = AccuracyScale(curve[["mean", "low", "high"]].to_numpy(np.float64))
     counts = sorted({int(n) for n in curve["n_real"]})
     aside = _aside(counts)
     for index, (arm, label) in enumerate(_ARMS.items()):
@@ -74,10 +67,7 @@ def learning_curve(curve: pd.DataFrame) -> Figure:
     axes.set_xlim(counts[0] / edge, counts[-1] * edge)
     axes.set_xlabel("Real training images")
     axes.set_ylabel("Test accuracy")
-    lowest, highest = (float(scale.place(edge)) for edge in (scale.low, scale.high))
-    margin = 0.06 * max(highest - lowest, 1e-3)
-    axes.set_ylim(lowest - margin, highest + margin)
-    scale.label_axis(axes.yaxis)
+    scale.frame(axes)
     figure.legend(loc="outside upper left", ncols=2)
     return figure
 
@@ -88,12 +78,8 @@ def uncertainty(found: Precision) -> Figure:
 
     Args:
         found: of the primary contrast, with sources.
-
-    Raises:
-        ReportError: nothing varies, so there are no sources.
     """
-    if found.sources is None:
-        raise ReportError("uncertainty: no answer differs")
+    assert found.sources is not None
     figure = new_figure(WIDTH, 2.9)
     left, right = figure.subplots(1, 2)
     shares = {"test images": found.sources.images}
@@ -116,7 +102,7 @@ def uncertainty(found: Precision) -> Figure:
         right.set_xticks(range(len(repeats)), [str(n) for n in repeats])
         right.set_ylim(0, 1.15 * max(widths))
     else:
-        right.text(0, 0.9, "Unknown: too few answers differ.", color=MUTED)
+        right.text(0, 0.9, "Unknown: too few predictions differ.", color=MUTED)
         right.set_axis_off()
     right.set_xlabel("Repeats")
     right.set_ylabel("Half-width (points)")

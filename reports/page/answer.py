@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.scores.table import HEADLINES
 from reports.verdict.verdict import Verdict
-from reports.verdict.wording import headline, sentence, sentences
+from reports.verdict.wording import headline, sentences
 
 _ROSE = 0.002
 """A second half of training that adds more to validation accuracy than this may not be the last."""
@@ -42,8 +42,8 @@ def study_answer(
     if verdict is None:
         return Answer("No comparison", why_none, notes, "none")
     tone = verdict.word if verdict.word in ("helps", "hurts") else "cannot-tell"
-    _, *basis = sentences(verdict, budget)
-    return Answer(headline(verdict), sentence(verdict, budget), [*basis, *notes], tone)
+    first, *basis = sentences(verdict, budget)
+    return Answer(headline(verdict), first, [*basis, *notes], tone)
 
 
 def undertrained(confirmed: pd.DataFrame) -> list[str]:
@@ -64,13 +64,12 @@ def undertrained(confirmed: pd.DataFrame) -> list[str]:
         .groupby(rows["arms"].astype(str))
         .mean()
     )
-    arms = [f"{arm} ({points(gain, 1)})" for arm, gain in rose.items() if gain > _ROSE]
+    arms = [f"{arm} by {100 * gain:.1f}" for arm, gain in rose.items() if gain > _ROSE]
     if not arms:
         return []
     return [
-        "With half the steps validation accuracy was lower, by points in parentheses: "
-        f"{', '.join(arms)}. These classifiers were still learning; more steps may change the "
-        "answer."
+        f"With half the steps validation accuracy was lower, in points: {', '.join(arms)}. These "
+        "classifiers were still learning; more steps may change the answer."
     ]
 
 
@@ -82,22 +81,22 @@ def worth_text(curve: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         table: from `reports.verdict.statistics.worth`, of arm mix.
     """
     largest = curve.loc[curve["arm"] == "real", "n_real"].max()
-    told = []
+    counts = []
     for n_real, count, low, high in table.itertuples(index=False):
         if count != count or n_real == largest:
             continue
         bounds = ""
         if low == low and high == high:
-            bounds = f" ({low:,.0f} to {high:,.0f} for the bounds of its interval)"
-        told.append(
-            f"{int(n_real):,} real images with generated ones reach what about {count:,.0f} real "
-            f"images alone reach{bounds}"
+            bounds = f" ({low:,.0f} to {high:,.0f} at the bounds of the interval)"
+        counts.append(
+            f"{int(n_real):,} real images with generated ones reach the accuracy of about "
+            f"{count:,.0f} real images alone{bounds}"
         )
-    if not told:
+    if not counts:
         return []
     return [
-        f"{'; '.join(told)}. Read off the curve of real images alone, straight between its counts "
-        "on a logarithmic axis; exploratory."
+        f"{'; '.join(counts)}. Exploratory: interpolated on the learning curve of real images "
+        "alone, between its counts on a logarithmic axis."
     ]
 
 
@@ -106,14 +105,6 @@ def percent(fraction: float, n_test: int = 0) -> str:
     if fraction != fraction:
         return "\N{EN DASH}"
     return f"{100 * fraction:.{2 if n_test >= 5000 else 1}f}%"
-
-
-def points(fraction: float, decimals: int) -> str:
-    """A difference of accuracies in percentage points, with a sign that is not a hyphen."""
-    text = f"{100 * fraction:+.{decimals}f}"
-    if float(text) == 0:
-        text = text[1:]
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def below_full_note(summary: pd.DataFrame) -> str:
@@ -141,8 +132,8 @@ def below_full_note(summary: pd.DataFrame) -> str:
             notes.append(
                 "Optimistic means: the generator, the judge and the choice of the epoch saw all "
                 f"{unit_real:,} training images, the classifier only {counts} of them. So the "
-                "generated images can tell it something of the images that it was not given; those "
-                f"of a generator trained on the same {counts} images could not."
+                "generated images can hold something of images that the classifier never saw; "
+                f"those of a generator trained on the same {counts} images could not."
             )
         notes.append(f"The verdict is about {unit_real:,} real images, all that there are.")
         if marked:

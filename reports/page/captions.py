@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from reports.errors import ReportError
-
 _BANDS = (
-    "Bands: 95 % intervals over units and test images, of one unit over its seeds and test images, "
-    "cut off at the frame. "
+    "Bands: 95 % intervals over units and test images (with one unit, over its seeds and test "
+    "images); the frame cuts them off. "
 )
 _WHERE_OPTIMISTIC = (
     "A value is optimistic where the classifier got generated images and fewer real images than "
@@ -17,27 +15,27 @@ _WHERE_OPTIMISTIC = (
 FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "gain_chart": (
         "What each mix gains",
-        "Exploratory: the classifiers that the choice was made with. Test accuracy of each mix and "
-        "of each control without generated images, minus that of the same real images alone, with "
-        "95 % intervals over units and test images; one unit has none. A filled mark means: its p, "
-        "corrected for all rows of the table (Holm), is 0.05 or less. In a column marked as "
-        "optimistic, the gains of generated images are. The more mixes there are, the likelier one "
-        "interval excludes 0 by chance.",
+        "Exploratory: of the classifiers that the choice rests on, not those of the verdict. Test "
+        "accuracy of each mix, and of each control without generated images, minus that of the "
+        "same real images alone, with 95 % intervals over units and test images; one unit has "
+        "none. A filled mark: p, corrected for all rows of the table (Holm), is 0.05 or less. In a "
+        "column marked optimistic the gains of the mixes are optimistic, those of the controls are "
+        "not. The more mixes there are, the likelier one interval excludes 0 by chance.",
         "Dots with intervals: a row for each mix, a column for each real count. The table of gains "
         "below holds the same numbers.",
     ),
     "learning_curve": (
         "Accuracy over real images, by arm",
-        "Exploratory: in each unit the cell of each arm that other units' validation images "
+        "Exploratory. Of each arm, in each unit, the cell that other units' validation images "
         "chose, or that was fixed beforehand. Bars: 95 % intervals over units and test images; "
-        "arms stand a little aside so that bars can be told apart.",
+        "the arms of a count are drawn side by side so that their bars do not overlap.",
         "Lines of test accuracy over the number of real images: real images alone, classical "
         "augmentation, with generated images, and with both.",
     ),
     "uncertainty": (
         "How sure the verdict is, and why not surer",
-        "Left: the verdict's squared standard error by source. Right: the half-width of its 95 % "
-        "interval that other numbers of repeats are expected to give, with the same test images.",
+        "Left: the verdict's squared standard error by source. Right: the expected half-width of "
+        "its 95 % interval by number of repeats, with the same test images.",
         "Bars of shares by source beside a falling line of half-widths over repeats.",
     ),
     "accuracy_contour": (
@@ -193,12 +191,7 @@ def figure_texts(name: str, *, labelled: bool = True) -> tuple[str, str, str]:
         name: name of the drawing function in `reports.figures`, such as 'accuracy_contour'.
         labelled: whether the generator makes images of a class that it is given; where it does
             not, the judge's predictions stand in for their classes.
-
-    Raises:
-        ReportError: an unknown name.
     """
-    if name not in FIGURE_TEXTS:
-        raise ReportError(f"figure {name!r}; allowed: {', '.join(sorted(FIGURE_TEXTS))}")
     title, caption, alt = FIGURE_TEXTS[name]
     if labelled:
         return title, caption, alt

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
-from reports.page.answer import percent, points
+from reports.page.answer import percent
 from reports.scores.table import SCORES
 from reports.tables import rows_of
+from reports.verdict.wording import points
 
 COPY_NAMES = {"plain": "plain weights", "average": "averaged copy"}
 
@@ -44,82 +44,77 @@ def checkpoint_facts(table: pd.DataFrame) -> list[str]:
     Returns:
         Sentences; empty without scores.
     """
-    if "fid_examiner" not in table or table["fid_examiner"].isna().all():
+    every = {name: _by_epoch(table, name, "fid_examiner") for name in COPY_NAMES}
+    copies = {name: fids for name, fids in every.items() if len(fids)}
+    if not copies:
         return []
-    copies = {name: _series(table, name, "fid_examiner") for name in COPY_NAMES}
-    main = "plain" if copies["plain"] else "average"
-    fids = copies[main]
-    whose = f" of the {COPY_NAMES[main]}" if all(copies.values()) else ""
+    main, fids = next(iter(copies.items()))
+    whose = f" of the {COPY_NAMES[main]}" if len(copies) > 1 else ""
     facts = _course(fids, whose)
-    if all(copies.values()):
+    if len(copies) > 1:
         average = copies["average"]
-        best = min(average, key=average.__getitem__)
-        both = [epoch for epoch in fids if epoch in average]
-        better = sum(average[epoch] < fids[epoch] for epoch in both)
+        both = fids.index.intersection(average.index)
+        better = int((average[both] < fids[both]).sum())
         facts.append(
-            f"FID of the averaged copy is lowest at epoch {best} ({average[best]:.2f}); it is "
-            f"below that of the plain weights at {better} of {len(both)} checkpoints."
+            f"FID of the averaged copy is lowest at epoch {average.idxmin()} "
+            f"({average.min():.2f}); it is below that of the plain weights at {better} of "
+            f"{len(both)} checkpoints."
         )
-    if len(fids) > 1:
-        for name in ("inception_score", "label_match"):
-            values = _series(table, main, name)
-            if values:
-                best, last = max(values, key=values.__getitem__), max(values)
-                value, at_last = (SCORES[name].text(values[epoch]) for epoch in (best, last))
-                rest = "" if best == last else f"; {at_last} at the last"
-                facts.append(
-                    f"{SCORES[name].title}{whose} is highest at epoch {best} ({value}{rest})."
-                )
-        values = _series(table, main, "fid_inception")
-        if values:
-            best = min(values, key=values.__getitem__)
-            same = " too" if best == min(fids, key=fids.__getitem__) else ""
+    if len(fids) == 1:
+        return facts
+    for name in ("inception_score", "label_match"):
+        values, text = _by_epoch(table, main, name), SCORES[name].text
+        if len(values):
+            is_last = values.idxmax() == values.index[-1]
+            rest = "" if is_last else f"; {text(values.iloc[-1])} at the last"
             facts.append(
-                f"On InceptionV3's features FID{whose} is lowest at epoch {best}{same} "
-                f"({values[best]:.2f})."
+                f"{SCORES[name].title}{whose} is highest at epoch {values.idxmax()} "
+                f"({text(values.max())}{rest})."
             )
+    values = _by_epoch(table, main, "fid_inception")
+    if len(values):
+        same = " too" if values.idxmin() == fids.idxmin() else ""
+        facts.append(
+            f"On InceptionV3's features FID{whose} is lowest at epoch {values.idxmin()}{same} "
+            f"({values.min():.2f})."
+        )
     return facts
 
 
-def _course(fids: Mapping[int, float], whose: str) -> list[str]:
-    """How FID went from the first checkpoint to the last; epochs in order."""
-    epochs = list(fids)
-    first, last = epochs[0], epochs[-1]
-    best = min(epochs, key=fids.__getitem__)
-    if len(epochs) == 1:
-        return [f"The one checkpoint is of epoch {last}: FID{whose} {fids[last]:.2f}."]
-    start = f"Of {len(epochs)} checkpoints, FID{whose} is lowest at epoch {best}"
-    if best == last:
-        sentence = f"{start}, the last ({fids[best]:.2f}; {fids[first]:.2f} at epoch {first})."
-    else:
-        worse = f"; the last, epoch {last}, has {fids[last]:.2f}"
-        if fids[last] > fids[best] > 0:
-            worse += f", {_share(fids[last] / fids[best] - 1)} more"
-        sentence = f"{start} ({fids[best]:.2f}){worse}."
-    steps = [fids[b] - fids[a] for a, b in pairwise(epochs)]
-    after = steps[epochs.index(best) :]
-    if best == last and all(step < 0 for step in steps):
-        shape = "It fell from each checkpoint to the next: quality was still rising at the end."
-    elif best == last:
-        shape = "It did not fall at every step on the way."
-    elif len(after) == 1:
+def _course(fids: pd.Series, whose: str) -> list[str]:
+    """How FID, by epoch, went from the first checkpoint to the last."""
+    first, last, lowest, at_last = fids.index[0], fids.index[-1], fids.min(), fids.iloc[-1]
+    if len(fids) == 1:
+        return [f"The one checkpoint is of epoch {last}: FID{whose} {at_last:.2f}."]
+    start = f"Of {len(fids)} checkpoints, FID{whose} is lowest at epoch {fids.idxmin()}"
+    after = int(fids.to_numpy().argmin()) + 1
+    if after == len(fids):
+        sentence = f"{start}, the last ({lowest:.2f}; {fids.iloc[0]:.2f} at epoch {first})."
+        if (fids.diff().iloc[1:] < 0).all():
+            shape = "It fell from each checkpoint to the next: quality was still rising at the end."
+        else:
+            shape = "It did not fall at every step on the way."
+        return [sentence, shape]
+    worse = f"; the last, epoch {last}, has {at_last:.2f}"
+    if at_last > lowest > 0:
+        worse += f", {_share(at_last / lowest - 1)} more"
+    later = fids.iloc[after:]
+    if len(later) == 1:
         shape = "Only one checkpoint follows it: that says little of the course after it."
-    elif all(step > 0 for step in after):
+    elif (fids.diff().iloc[after:] > 0).all():
         shape = "From there on it rose from each checkpoint to the next: quality fell."
     else:
-        later = [fids[epoch] for epoch in epochs[epochs.index(best) + 1 :]]
-        shape = f"From there on it went up and down between {min(later):.2f} and {max(later):.2f}."
-    return [sentence, shape]
+        shape = (
+            f"From there on it went up and down between {later.min():.2f} and {later.max():.2f}."
+        )
+    return [f"{start} ({lowest:.2f}){worse}.", shape]
 
 
-def _series(table: pd.DataFrame, weights: str, name: str) -> dict[int, float]:
-    """Epoch -> score of one copy, in order; unknown scores left out."""
-    if name not in table:
-        return {}
-    rows = table[(table["weights"] == weights) & table[name].notna()].sort_values("epoch")
-    return {
-        int(epoch): float(value) for epoch, value in zip(rows["epoch"], rows[name], strict=True)
-    }
+def _by_epoch(table: pd.DataFrame, weights: str, name: str) -> pd.Series:
+    """The known scores of one copy by epoch, in order; empty where there is none."""
+    columns = table.reindex(columns=["epoch", "weights", name])
+    rows = columns[columns["weights"] == weights].dropna().sort_values("epoch")
+    return pd.Series(rows[name].to_numpy(float), index=rows["epoch"].astype(int))
 
 
 def _share(fraction: float) -> str:
@@ -144,11 +139,13 @@ def copy_facts(copies: Mapping[str, Any]) -> list[str]:
             "be compared with is identical to a training image."
         ]
     spared = copies["rank"] - 1
-    than = f"than all but {spared} of" if spared else "than any of"
-    than += f" {n_test:,} test images {'are' if spared else 'is'}"
+    of, are = (f"all but {spared} of", "are") if spared else ("any of", "is")
+    than = f"than {of} {n_test:,} test images {are}"
     than += f" (distance of pixels, moved by up to {copies['shift']})"
     if near == 0:
-        verdict = f"None of {n:,} generated images is nearer to a training image {than}: no copies."
+        verdict = (
+            f"None of {n:,} generated images is nearer to a training image {than}: no copies found."
+        )
     else:
         verdict = (
             f"{near:,} of {n:,} generated images ({percent(near / n)}) {_are(near)} nearer to a "
@@ -166,7 +163,9 @@ def copy_facts(copies: Mapping[str, Any]) -> list[str]:
             "training image and did not count."
         )
     if n < copies["n_pool"]:
-        facts.append(f"Looked at were {n:,} of {copies['n_pool']:,} generated images, at random.")
+        facts.append(
+            f"Of {copies['n_pool']:,} generated images {n:,}, drawn at random, were looked at."
+        )
     return facts
 
 
@@ -196,11 +195,10 @@ def coverage_facts(table: pd.DataFrame) -> list[str]:
     Returns:
         Sentences; empty without generated images whose neighbours are known.
     """
-    generated = table[table["group"] == "generated"] if "group" in table else table
-    generated = generated[generated["share"].notna()] if len(generated) else generated
+    known = table[table["share"].notna()]
+    generated, test = (known[known["group"] == group] for group in ("generated", "test"))
     if generated.empty:
         return []
-    test = table[(table["group"] == "test") & table["share"].notna()]
     found = _n_neighbours(generated)
     sentence = (
         f"{int(generated['n_queries'].sum()):,} generated images have {found:,} different nearest "
@@ -248,15 +246,12 @@ def discriminator_facts(table: pd.DataFrame) -> list[str]:
         Sentences on the last two epochs; empty without scores.
     """
     facts = []
-    for epoch in sorted(table["epoch"].unique())[-2:] if len(table) else ():
-        counts = {}
-        for group in ("generated", "training", "test"):
-            scores = table.loc[(table["epoch"] == epoch) & (table["group"] == group), "score"]
-            if len(scores):
-                counts[group] = int((scores > 0.5).sum()), len(scores)
+    for epoch in sorted(table["epoch"].unique())[-2:]:
+        by_group = table[table["epoch"] == epoch].groupby("group")["score"]
+        found = {str(group): (int((scores > 0.5).sum()), len(scores)) for group, scores in by_group}
+        counts = {name: found[name] for name in ("generated", "training", "test") if name in found}
         shares = [f"{percent(above / n)} of {n:,} {name}" for name, (above, n) in counts.items()]
-        if shares:
-            facts.append(f"At epoch {epoch}, {_listed(shares)} images score above 0.5.")
+        facts.append(f"At epoch {epoch}, {_listed(shares)} images score above 0.5.")
         if {"training", "test"} <= counts.keys():
             low, high = _difference_of_shares(*counts["test"], *counts["training"])
             interval = f"(95 % interval {points(low, 1)} to {points(high, 1)} points)"
@@ -270,7 +265,7 @@ def discriminator_facts(table: pd.DataFrame) -> list[str]:
             else:
                 fact = (
                     "Fewer of the training images than of the test images score above 0.5 "
-                    f"{interval}, which memory cannot explain."
+                    f"{interval}, which remembering training images cannot explain."
                 )
             facts.append(fact)
     return facts
@@ -311,8 +306,8 @@ def label_match_facts(scores: pd.DataFrame) -> list[str]:
     text = SCORES["label_match"].text
     return [
         f"Label match of unit {row.unit} ({row.pool}), {text(float(row.value))}, is above that of "
-        f"real images, {text(float(row.floor))}: its images are easy, not good; what is hard among "
-        "real images is missing."
+        f"real images, {text(float(row.floor))}: a sign of images that are easier than real ones, "
+        "not better."
         for row in rows_of(scores)
         if is_above_real(row)
     ]
@@ -360,6 +355,7 @@ def pool_notes(
         threshold: of the filter; None where there is none.
         n_filtered: images in the filtered pool.
     """
+    filtered = []
     if threshold is None:
         filtered = ["There is no filtered pool: params.yaml has no section filter."]
     elif not n_filtered:
@@ -367,8 +363,6 @@ def pool_notes(
             f"No image passed the judge at confidence {threshold:g}: the filtered pool is empty, "
             "and recipes that need it are left out."
         ]
-    else:
-        filtered = []
     lacking = [
         f"The generator gave fewer than {per_class:,} {name} images of {classes}; recipes that "
         "need more are left out."

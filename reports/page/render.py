@@ -36,7 +36,7 @@ from reports.scores.table import SCORES
 from reports.tables import rows_of
 from reports.verdict.crossed import CrossedInterval
 from reports.verdict.verdict import Verdict
-from reports.verdict.wording import signed
+from reports.verdict.wording import points
 
 # Larger vector figures are shown as their PNG: the page should open at once on a phone.
 _LARGEST_SVG = 400_000
@@ -124,12 +124,6 @@ def page_figure(
         facts: sentences on what this very figure shows.
         labelled: whether the generator makes images of a class that it is given.
         image_side: pixels of the study's images.
-
-    Returns:
-        The figure for `PageContent`.
-
-    Raises:
-        ReportError: an unknown name.
     """
     title, caption, alt = figure_texts(name, labelled=labelled)
     raster = name in _SHOWN_AS_PNG or (name in _OF_PIXELS and image_side > _LARGEST_SHARP)
@@ -161,9 +155,6 @@ def render_page(content: PageContent) -> str:
 
     Returns:
         The document; equal content gives an equal string.
-
-    Raises:
-        ReportError: a table of published figures or claims without one of its columns.
     """
     environment = Environment(
         loader=PackageLoader("reports.page"),
@@ -172,10 +163,9 @@ def render_page(content: PageContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Known sections in their order, then others in the order in which they come.
     sections: dict[str, list[dict[str, Any]]] = {name: [] for name in ("", *SECTIONS)}
     for index, figure in enumerate(content.figures):
-        sections.setdefault(figure.section, []).append(_figure(index, figure))
+        sections[figure.section].append(_figure(index, figure))
     tables = [
         *cell_tables(content.summary, content.gains, content.classes, content.n_test),
         score_table(content.scores, content.summary, content.n_test),
@@ -205,7 +195,7 @@ def _interval(found: CrossedInterval) -> dict[str, Any] | None:
     values = {"low": found.low, "gain": found.gain, "high": found.high}
     reach = 1.25 * max(*map(abs, values.values()), 1e-6)
     place = {name: round(50 + 50 * value / reach, 2) for name, value in values.items()}
-    return place | {f"{name}_text": signed(value) for name, value in values.items()}
+    return place | {f"{name}_text": points(value) for name, value in values.items()}
 
 
 def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.errors import ReportError
-from reports.page.answer import CAS_TITLE, percent, points, synthetic_only
+from reports.page.answer import CAS_TITLE, percent, synthetic_only
 from reports.page.facts import COPY_NAMES, label_match_facts
 from reports.scores.table import SCORES
 from reports.tables import rows_of
+from reports.verdict.wording import points
 
 _DASH = "\N{EN DASH}"
 _REPEATED = "In strategy duplicated the generated count is that of repeated real images."
 _EXPLORATORY = (
-    "The classifiers that the choice was made with, seed by seed averaged in each unit; units and "
-    "test images are left to chance. p is corrected for the number of rows (Holm), the intervals "
-    "are not: the more rows, the likelier one excludes 0 by chance. One unit has no interval."
+    "Of the classifiers that the choice rests on, not those of the verdict. Seeds are averaged "
+    "within a unit; intervals are over units and test images, and one unit has none. p is "
+    "corrected for the number of rows (Holm), the intervals are not: the more rows, the likelier "
+    "one excludes 0 by chance."
 )
 _INTERVALS = "Intervals: over units and test images; of one unit over its seeds and test images."
 _AGAINST = {"none": "real images alone"}
@@ -30,15 +31,15 @@ _CHECKPOINTS = (
     "within this table only."
 )
 _SCORES = (
-    "Scores are by the examiner, a classifier that had no part in training or filtering. The floor "
-    "is the score of as many real images in place of the generated ones: one random half of the "
-    "test images against the other, the mean over {splits} halvings, which a perfect generator "
-    "would reach. 'Generated minus floor' is the mean over the same halvings; deviations are those "
-    "of one halving. FID and KID: lower is better; the others: higher. KID grows with up to the "
+    "Where InceptionV3 is not named, scores are by the examiner, a classifier that had no part in "
+    "training or filtering. The floor is what a perfect generator would reach, the score of real "
+    "images: one random half of the test images against the other, the mean over {splits} "
+    "halvings. 'Generated minus floor' is the mean over the same halvings; deviations are those of "
+    "one halving. FID and KID: lower is better; the others: higher. KID grows with up to the "
     "sixth power of the features' scale, so it compares with that of no other network; its floor "
     "is below 0 since both sides hold as many images of each class. Precision: "
-    "how many generated images lie among real ones; recall: how many real images lie among "
-    "generated ones; density and coverage: the same, less moved by outliers."
+    "the share of generated images that lie among real ones; recall: the share of real images that "
+    "lie among generated ones; density and coverage: the same, less moved by outliers."
 )
 _CAS = (
     "CAS, the classification accuracy score (Ravuri and Vinyals, 2019), is the test accuracy of a "
@@ -167,7 +168,7 @@ def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Tab
         value = f"{percent(cell['test_mean'], n_test)} ({int(cell['n_units'])} units)"
         row = [CAS_TITLE, f"{int(cell['n_synthetic']):,} ({cell['strategy']})", "the largest"]
         row += [value, percent(real, n_test)]
-        row.append(_DASH if real != real else f"{points(cell['test_mean'] - real, 2)} points")
+        row.append(_DASH if real != real else f"{points(cell['test_mean'] - real)} points")
         table.rows.insert(0, [*row, f"{n_test:,}", "test", _DASH])
         notes.insert(0, _CAS)
     return replace(table, note=" ".join(notes))
@@ -232,9 +233,6 @@ def published_tables(comparison: pd.DataFrame, claims: pd.DataFrame) -> list[Tab
     Args:
         comparison: as in `reports.page.render.PageContent`, as the other table is.
         claims: of the studies.
-
-    Raises:
-        ReportError: a table without one of its columns.
     """
     return [
         _text_table(
@@ -266,9 +264,6 @@ def _table(title: str, rows: pd.DataFrame, columns: _Columns, note: str = "") ->
 
 def _text_table(title: str, table: pd.DataFrame, names: list[str], note: str = "") -> Table:
     """A table whose columns hold text already."""
-    missing = [name for name in names if name not in table]
-    if len(table) and missing:
-        raise ReportError(f"page: {title.lower()}: no column {missing[0]!r}; needed: {names}")
     rows = [[_word(getattr(row, name)) for name in names] for row in rows_of(table)]
     heads = [name if name == "n" else name.capitalize().replace("_", " ") for name in names]
     return Table(f"{title} ({len(rows)})", heads, rows, note, "words")
@@ -284,7 +279,7 @@ def _word(value: Any) -> str:
 
 
 def _points(value: float) -> str:
-    return _DASH if value != value else points(value, 2)
+    return _DASH if value != value else points(value)
 
 
 def _p_value(row: Any) -> str:

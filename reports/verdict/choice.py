@@ -13,7 +13,7 @@ uncorrelated. It costs half of the validation: a worse choice, but an honest int
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,18 +41,13 @@ BEFOREHAND: By = "fixed beforehand"
 # Mean accuracies that differ by rounding only are a tie.
 _TIE_DECIMALS = 12
 
-_NEEDED = [
-    "unit",
-    "unit_real",
-    "strategy",
-    "n_real",
-    "n_synthetic",
-    "seed",
-    "validation_accuracy",
-]
+CELL_KEYS = ["strategy", "n_real", "n_synthetic"]
+"""What names a cell among those of one ``unit_real``."""
 
+_NEEDED = ["unit", "unit_real", *CELL_KEYS, "seed", "validation_accuracy"]
 
-_Cell = tuple[str, int, int]  # strategy, n_real, n_synthetic
+Cell = tuple[str, int, int]
+"""Of `CELL_KEYS`."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +62,13 @@ class Choice:
     by: By
     n_candidates: int  # cells that competed
     validation: float | None  # mean over the choosers, in [0, 1]; None if nothing was chosen
+
+
+def by_cell(cells: pd.DataFrame) -> Iterator[tuple[Cell, str, pd.DataFrame]]:
+    """Yield every cell and unit of a cells table with their rows, in order."""
+    for key, rows in cells.groupby([*CELL_KEYS, "unit"]):
+        strategy, n_real, n_synthetic, unit = map(str, key)
+        yield (strategy, int(n_real), int(n_synthetic)), unit, rows
 
 
 def choose(
@@ -178,7 +180,7 @@ def default_margin(
     return None
 
 
-def _means(cells: pd.DataFrame) -> dict[_Cell, dict[str, float]]:
+def _means(cells: pd.DataFrame) -> dict[Cell, dict[str, float]]:
     """Mean validation accuracy over seeds, of every cell and unit of the largest size.
 
     A mean of which a part is NaN is NaN.
@@ -193,27 +195,18 @@ def _means(cells: pd.DataFrame) -> dict[_Cell, dict[str, float]]:
         raise StatisticsError(
             f"validation_accuracy from {accuracy.min():g} to {accuracy.max():g}; allowed: 0 to 1"
         )
-    largest = cells["unit_real"].max()
-    found: dict[_Cell, dict[str, list[tuple[int, float]]]] = {}
-    columns = (cells[name].tolist() for name in _NEEDED)
-    for unit, unit_real, strategy, n_real, n_synthetic, seed, value in zip(*columns, strict=True):
-        if unit_real == largest:
-            cell = (str(strategy), int(n_real), int(n_synthetic))
-            found.setdefault(cell, {}).setdefault(str(unit), []).append((int(seed), float(value)))
     # By seed: the order of the rows must not change the last digit of a mean.
-    return {
-        cell: {
-            unit: sum(value for _, value in sorted(values)) / len(values)
-            for unit, values in by_unit.items()
-        }
-        for cell, by_unit in found.items()
-    }
+    mine = cells[cells["unit_real"] == cells["unit_real"].max()].sort_values("seed", kind="stable")
+    found: dict[Cell, dict[str, float]] = {}
+    for cell, unit, rows in by_cell(mine):
+        found.setdefault(cell, {})[unit] = sum(rows["validation_accuracy"]) / len(rows)
+    return found
 
 
 def _of_arm(
     arm: str,
     strategies: Sequence[str],
-    competing: Mapping[_Cell, Sequence[float]],
+    competing: Mapping[Cell, Sequence[float]],
     units: Sequence[str],
     by: Sequence[Sequence[int]] | None,
 ) -> list[Choice]:

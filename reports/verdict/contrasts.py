@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.verdict.choice import CONTROLS
+from reports.verdict.choice import CONTROLS, Cell, by_cell
 from reports.verdict.crossed import crossed_interval, holm
 from reports.verdict.intervals import StatisticsError
 
-_Cell = tuple[str, int, int]
 
-
-def right_answers(
+def correct_predictions(
     rows: pd.DataFrame, predictions: NDArray[Any], labels: NDArray[np.integer[Any]]
 ) -> NDArray[np.bool_]:
-    """Whether each classifier reads each test image right: bool, rows x test images.
+    """Whether each classifier predicts each test image right: bool, rows x test images.
 
     Raises:
         StatisticsError: predictions that are not rows x labels.
@@ -33,9 +30,9 @@ def right_answers(
     return right
 
 
-def seed_mean(right: NDArray[np.bool_], rows: Sequence[int]) -> NDArray[np.float64]:
-    """Share of some classifiers that read each image right: test images, in [0, 1]."""
-    mean: NDArray[np.float64] = right[list(rows)].mean(axis=0, dtype=np.float64)
+def seed_mean(right: NDArray[np.bool_], rows: list[int]) -> NDArray[np.float64]:
+    """Share of some classifiers that predict each image right: test images, in [0, 1]."""
+    mean: NDArray[np.float64] = right[rows].mean(axis=0, dtype=np.float64)
     return mean
 
 
@@ -48,7 +45,8 @@ def contrast_table(
     """What each cell gains over the same real images alone: exploratory, corrected for the number.
 
     Args:
-        cells: a row for each classifier: unit, unit_real, strategy, n_real, n_synthetic, seed.
+        cells: a row for each classifier: unit, unit_real, strategy, n_real, n_synthetic; one of
+            each unit, cell and seed.
         predictions: rows x test images, predicted classes, in row order of ``cells``.
         labels: true classes of the test images.
         unit_real: the units to look at: those that see so many training images.
@@ -62,14 +60,16 @@ def contrast_table(
         unit bounds and p are NaN.
 
     Raises:
-        StatisticsError: a missing column, two rows of one cell, unit and seed, or predictions that
-            do not fit.
+        StatisticsError: predictions that do not fit.
     """
-    right = right_answers(cells, predictions, labels)
-    rows = _rows_of_cells(cells, unit_real)
-    means: dict[_Cell, dict[str, NDArray[np.float64]]] = {}
-    for cell, by_unit in rows.items():
-        means[cell] = {unit: seed_mean(right, found) for unit, found in by_unit.items()}
+    right = correct_predictions(cells, predictions, labels)
+    numbered = cells.reset_index(drop=True)
+    mine = numbered[numbered["unit_real"] == unit_real]
+    means: dict[Cell, dict[str, NDArray[np.float64]]] = {}
+    seeds: dict[Cell, dict[str, int]] = {}
+    for cell, unit, rows in by_cell(mine):
+        means.setdefault(cell, {})[unit] = seed_mean(right, rows.index.tolist())
+        seeds.setdefault(cell, {})[unit] = len(rows)
     table = []
     for cell in sorted(means):
         strategy, n_real, _ = cell
@@ -83,7 +83,7 @@ def contrast_table(
             if not units:
                 continue
             found = crossed_interval([means[cell][u] - means[baseline][u] for u in units])
-            n_seeds = min(len(rows[c][u]) for c in (cell, baseline) for u in units)
+            n_seeds = min(seeds[c][u] for c in (cell, baseline) for u in units)
             row = [found.gain, found.low, found.high, found.n_units, n_seeds, found.p]
             table.append([unit_real, *cell, against, *row])
     columns = ["unit_real", "strategy", "n_real", "n_synthetic", "against"]
@@ -92,26 +92,16 @@ def contrast_table(
     return result.assign(p_holm=holm(result["p"].to_numpy(np.float64)))
 
 
-def _rows_of_cells(cells: pd.DataFrame, unit_real: int) -> dict[_Cell, dict[str, list[int]]]:
-    """Of every cell and unit the rows of its classifiers, by seed."""
-    keys = ["strategy", "n_real", "n_synthetic", "unit", "seed"]
-    missing = [name for name in ["unit_real", *keys] if name not in cells.columns]
-    if missing:
-        raise StatisticsError(f"the cells table has no column {missing[0]!r}")
-    columns = [cells[name].tolist() for name in keys]
-    sizes = cells["unit_real"].tolist()
-    found: dict[_Cell, dict[str, dict[int, int]]] = {}
-    for row, (strategy, n_real, n_synthetic, unit, seed) in enumerate(zip(*columns, strict=True)):
-        if sizes[row] != unit_real:
-            continue
-        cell = (str(strategy), int(n_real), int(n_synthetic))
-        by_seed = found.setdefault(cell, {}).setdefault(str(unit), {})
-        if int(seed) in by_seed:
-            raise StatisticsError(
-                f"two classifiers of cell {cell}, unit {unit} and seed {seed}; allowed: one"
-            )
-        by_seed[int(seed)] = row
-    return {
-        cell: {unit: [row for _, row in sorted(seeds.items())] for unit, seeds in units.items()}
-        for cell, units in found.items()
-    }
+def rows_of_arms(confirmed: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
+    """Row numbers of the classifiers of every arm and unit, by seed.
+
+    Args:
+        confirmed: as in `verdict.reach_verdict`.
+    """
+    # By seed: the order of the rows must not change the last digit of a variance.
+    each = confirmed.reset_index(drop=True).explode("arms").sort_values("seed", kind="stable")
+    arms: dict[str, dict[str, list[int]]] = {}
+    for key, rows in each.groupby(["arms", "unit"]):
+        arm, unit = map(str, key)
+        arms.setdefault(arm, {})[unit] = rows.index.tolist()
+    return arms

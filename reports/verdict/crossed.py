@@ -22,8 +22,7 @@ from reports.verdict.intervals import (
     ROUNDING,
     StatisticsError,
     as_differences,
-    check_confidence,
-    exact_difference,
+    widened,
 )
 
 SMALLEST_P = 1e-12
@@ -43,7 +42,7 @@ class CrossedInterval:
     v_units: float  # parts of the squared standard error; NaN with one unit
     v_images: float
     v_residual: float
-    widened: bool = False  # whether an exact interval of few answers that differ is the wider
+    widened: bool = False  # whether an exact interval of few predictions that differ is the wider
 
     @property
     def v_choice(self) -> float:
@@ -93,8 +92,8 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     The squared standard error is ``v_units + v_images - v_residual``, not below ``v_units``; bounds
     are those of `half_width`: few units make the interval wide where units differ.
 
-    Where the answers differ on fewer than `FEW_DIFFERENCES` images the interval is widened to hold
-    an exact one, as in `intervals.difference_interval`. So it is no point where no answer differs.
+    Where the predictions differ on fewer than `FEW_DIFFERENCES` images the interval is widened to
+    hold an exact one (`intervals.difference_interval`). So it is never a point.
 
     Args:
         difference: numbers in [-1, 1], units x test images, averaged over classifier seeds.
@@ -108,7 +107,6 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
         StatisticsError: no units, fewer than two images, or numbers out of range.
     """
     d = as_differences(difference, "unit")
-    check_confidence(confidence)
     n_units, n_images = d.shape
     by_unit, by_image = d.mean(axis=1), d.mean(axis=0)
     gain = float(by_unit.mean())
@@ -122,16 +120,13 @@ def crossed_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> C
     v_residual = squares / ((n_units - 1) * (n_images - 1)) / (n_units * n_images)
     parts = (v_units, n_units), (v_images, n_images), v_residual
     half = half_width((1 - confidence) / 2, *parts)
-    low, high = gain - half, gain + half
+    low, high = widened(gain, half, by_image, confidence)
     p = _p_value(abs(gain), *parts)
-    widened = False
     if np.count_nonzero(np.abs(by_image) > ROUNDING) < FEW_DIFFERENCES:
-        exact = exact_difference(by_image, confidence)
-        widened = exact[0] < low or exact[1] > high
-        low, high = min(low, exact[0]), max(high, exact[1])
         p = max(p, _sign_p_value(by_image, gain))
     variances = v_units, v_images, v_residual
-    return CrossedInterval(gain, low, high, p, n_units, n_images, *variances, widened)
+    is_wider = low < gain - half or high > gain + half
+    return CrossedInterval(gain, low, high, p, n_units, n_images, *variances, is_wider)
 
 
 def _p_value(
@@ -151,7 +146,7 @@ def _p_value(
 
 
 def _sign_p_value(by_image: NDArray[np.float64], gain: float) -> float:
-    """The level at which `exact_difference` just reaches 0: that of the sign test."""
+    """The level at which the exact interval just reaches 0: that of the sign test."""
     better, worse = int((by_image > ROUNDING).sum()), int((by_image < -ROUNDING).sum())
     # More images for the worse, yet better on average: at no level do both intervals exclude 0.
     if (better - worse) * gain <= 0:

@@ -15,9 +15,9 @@ from reports.errors import ReportError
 CONFIDENCE = 0.95
 
 FEW_DIFFERENCES = 30
-"""With fewer test images whose answers differ an interval is widened to an exact one."""
+"""With fewer test images whose predictions differ an interval is widened to an exact one."""
 
-# Means of differences that are 0 but for rounding, and numbers of right answers.
+# Means of differences that are 0 but for rounding, and numbers of right predictions.
 ROUNDING = 1e-9
 
 
@@ -35,7 +35,7 @@ class MeanInterval(NamedTuple):
 
 
 class GainInterval(NamedTuple):
-    """The difference of two accuracies with its confidence interval, as fractions."""
+    """The difference of two accuracies with its 95 % interval, as fractions."""
 
     gain: float
     low: float
@@ -58,14 +58,13 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> MeanInte
         say nothing of their spread: the bounds are NaN.
 
     Raises:
-        StatisticsError: no values, values that are not finite, or a confidence out of range.
+        StatisticsError: no values, or values that are not finite.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise StatisticsError(
             f"mean: {array.size} values of shape {array.shape}; allowed: one or more finite numbers"
         )
-    check_confidence(confidence)
     mean, n = float(array.mean()), int(array.size)
     if np.ptp(array) == 0:
         return MeanInterval(mean, float("nan"), float("nan"), n)
@@ -73,10 +72,8 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> MeanInte
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
-def accuracy_interval(
-    values: ArrayLike, n_images: int, confidence: float = CONFIDENCE
-) -> MeanInterval:
-    """Mean accuracy over seeds, with an interval for other seeds and other test images.
+def accuracy_interval(values: ArrayLike, n_images: int) -> MeanInterval:
+    """Mean accuracy over seeds, with a 95 % interval for other seeds and other test images.
 
     Two intervals, Student's t over the seeds and Clopper and Pearson's (1934) of the mean over the
     test images, are put together as the method of variance estimates recovery does (Zou and Donner,
@@ -86,7 +83,6 @@ def accuracy_interval(
     Args:
         values: one accuracy a seed, in [0, 1], all on the same test images.
         n_images: number of test images.
-        confidence: coverage, in (0, 1).
 
     Returns:
         Mean, bounds in [0, 1], number of seeds. One seed has no interval: its bounds are NaN.
@@ -94,7 +90,7 @@ def accuracy_interval(
     Raises:
         StatisticsError: as `mean_interval`; accuracies out of range, or no images.
     """
-    over_seeds = mean_interval(values, confidence)
+    over_seeds = mean_interval(values)
     mean, n = over_seeds.mean, over_seeds.n
     if n_images < 1 or np.min(values) < 0 or np.max(values) > 1:
         raise StatisticsError(
@@ -103,45 +99,14 @@ def accuracy_interval(
         )
     if n == 1:
         return over_seeds
-    # A mean over seeds need not be a whole number of right answers.
-    low, high = _share_interval(mean * n_images, n_images, confidence)
+    # A mean over seeds need not be a whole number of right predictions.
+    low, high = _share_interval(mean * n_images, n_images)
     half = 0.0 if math.isnan(over_seeds.low) else over_seeds.high - mean
-    return MeanInterval(
-        mean,
-        max(mean - math.hypot(half, mean - low), 0.0),
-        min(mean + math.hypot(half, high - mean), 1.0),
-        n,
-    )
+    low, high = mean - math.hypot(half, mean - low), mean + math.hypot(half, high - mean)
+    return MeanInterval(mean, max(low, 0.0), min(high, 1.0), n)
 
 
-def gain_interval(
-    correct_a: ArrayLike, correct_b: ArrayLike, confidence: float = CONFIDENCE
-) -> GainInterval:
-    """Accuracy of ``b`` minus accuracy of ``a``, paired by replicate and by test image.
-
-    The interval is that of `difference_interval`.
-
-    Args:
-        correct_a: bool, replicates x test images: the baseline's right answers.
-        correct_b: the same shape, same replicates and images in the same order.
-        confidence: coverage, in (0, 1).
-
-    Returns:
-        Gain as a fraction (0.01 is one percentage point), bounds, and what they rest on.
-
-    Raises:
-        StatisticsError: shapes that differ, no seeds, or fewer than two images.
-    """
-    a, b = np.asarray(correct_a), np.asarray(correct_b)
-    if a.shape != b.shape or a.dtype != np.bool_ or b.dtype != np.bool_:
-        raise StatisticsError(
-            f"gain: right answers of shape {a.shape} and {b.shape}, type {a.dtype} and {b.dtype}; "
-            "allowed: bool, the same replicates x images twice"
-        )
-    return difference_interval(b.astype(np.int8) - a.astype(np.int8), confidence)
-
-
-def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -> GainInterval:
+def difference_interval(difference: ArrayLike) -> GainInterval:
     """Mean of a difference that was measured for each seed on each test image.
 
     A row of ``d`` is a replicate: a classifier seed or, with several units, a unit and a seed. Two
@@ -158,11 +123,11 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
     it is: replicates of one unit share a generator but count as independent, so that the interval
     is too narrow where generators differ more than seeds do.
 
-    Where the answers differ on fewer than `FEW_DIFFERENCES` images, a variance over images says too
-    little, and the interval is widened to hold an exact one as well. Of ``n`` images ``m`` differ,
-    ``k`` of them for the better. Clopper and Pearson (1934) bound the share ``k / m``, which may be
-    a half just where the two-sided sign test does not reject, and the share ``m / n``; with ``c``
-    the mean of ``|d|`` over the images that differ and one more of size 1, the bounds are
+    Where the predictions differ on fewer than `FEW_DIFFERENCES` images, a variance over images says
+    too little, and the interval is widened to hold an exact one as well. Of ``n`` images ``m``
+    differ, ``k`` of them for the better. Clopper and Pearson (1934) bound the share ``k / m``,
+    which may be a half just where the two-sided sign test does not reject, and the share ``m / n``;
+    with ``c`` the mean of ``|d|`` over the images that differ and one more of size 1, the bounds are
     ``(m / n) (2 k / m - 1) c`` at the ends that make the interval wider.
 
     In simulated studies (benchmarks/intervals.py; accuracies of 80 to 99 %, gains of 0 to 3 points,
@@ -175,7 +140,6 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
     Args:
         difference: numbers in [-1, 1], replicates x test images: for one pair of cells -1, 0 or 1;
             averages over several pairs lie between.
-        confidence: coverage, in (0, 1).
 
     Returns:
         The mean as the gain, bounds, and what they rest on; standard error and degrees of freedom
@@ -185,7 +149,6 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
         StatisticsError: no seeds, fewer than two images, or numbers out of range.
     """
     d = as_differences(difference, "seed")
-    check_confidence(confidence)
     n_seeds, n_images = d.shape
     by_seed, by_image = d.mean(axis=1), d.mean(axis=0)
     gain = float(by_seed.mean())
@@ -196,11 +159,7 @@ def difference_interval(difference: ArrayLike, confidence: float = CONFIDENCE) -
         parts = v_seeds**2 / (n_seeds - 1) + v_images**2 / (n_images - 1)
         freedom = (v_seeds + v_images) ** 2 / parts
     error = (v_seeds + v_images) ** 0.5
-    half = _t_quantile(confidence, freedom) * error
-    low, high = gain - half, gain + half
-    if np.count_nonzero(np.abs(by_image) > ROUNDING) < FEW_DIFFERENCES:
-        exact = exact_difference(by_image, confidence)
-        low, high = min(low, exact[0]), max(high, exact[1])
+    low, high = widened(gain, _t_quantile(CONFIDENCE, freedom) * error, by_image)
     return GainInterval(gain, low, high, n_seeds, n_images, error, freedom)
 
 
@@ -224,7 +183,25 @@ def as_differences(difference: ArrayLike, replicate: str) -> NDArray[np.float64]
     return d
 
 
-def exact_difference(by_image: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+def widened(
+    gain: float, half: float, by_image: NDArray[np.float64], confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Bounds ``half`` to either side of a gain; of few images that differ, exact ones as well.
+
+    Args:
+        gain: the mean of ``by_image``.
+        half: the half-width where many images differ.
+        by_image: the difference on each test image, averaged over replicates.
+        confidence: coverage of both, in (0, 1).
+    """
+    low, high = gain - half, gain + half
+    if np.count_nonzero(np.abs(by_image) > ROUNDING) < FEW_DIFFERENCES:
+        exact = _exact_difference(by_image, confidence)
+        low, high = min(low, exact[0]), max(high, exact[1])
+    return low, high
+
+
+def _exact_difference(by_image: NDArray[np.float64], confidence: float) -> tuple[float, float]:
     """Bounds of a mean difference from the signs of those that are not 0."""
     size = np.abs(by_image)
     differs = size > ROUNDING
@@ -238,7 +215,7 @@ def exact_difference(by_image: NDArray[np.float64], confidence: float) -> tuple[
     return low, high
 
 
-def _share_interval(k: float, n: int, confidence: float) -> tuple[float, float]:
+def _share_interval(k: float, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Clopper and Pearson's interval of a share ``k / n``; of nothing nothing is known.
 
     By quantiles of the beta distribution: many times as fast as the root that `scipy.stats`
@@ -248,12 +225,6 @@ def _share_interval(k: float, n: int, confidence: float) -> tuple[float, float]:
     low = float(betaincinv(k, n - k + 1, tail)) if k > 0 else 0.0
     high = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
     return low, high
-
-
-def check_confidence(confidence: float) -> None:
-    """Refuse a coverage that is not in (0, 1), with `StatisticsError`."""
-    if not 0 < confidence < 1:
-        raise StatisticsError(f"confidence is {confidence}; allowed: above 0 and below 1")
 
 
 def _t_quantile(confidence: float, freedom: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.verdict.crossed import CrossedInterval, half_width
+from reports.verdict.intervals import CONFIDENCE
 
 POWER = 0.8
 
@@ -35,7 +37,7 @@ class Precision:
     half_width: float  # the longer side of the interval
     sources: Sources | None  # None where nothing varies
     detectable: float  # smallest true gain that would be told from 0 in 80 % of such studies
-    half_widths: dict[int, float]  # expected, by repeats; empty where too few answers differ
+    half_widths: dict[int, float]  # expected, by repeats; empty where too few predictions differ
     repeats_needed: int | None  # in all, to settle an open verdict if the gain stays as it is
     needs_images: bool  # whether repeats alone would not settle it
 
@@ -44,7 +46,6 @@ def precision(
     interval: CrossedInterval,
     by_seed: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
     margin: float | None,
-    confidence: float,
 ) -> Precision:
     """Read the parts of an interval's variance.
 
@@ -58,9 +59,7 @@ def precision(
         interval: of two units or more.
         by_seed: for each unit the accuracies of both arms, one a classifier seed, in [0, 1].
         margin: as in `verdict.reach_verdict`.
-        confidence: of the interval, in (0, 1).
     """
-    tail = (1 - confidence) / 2
     half = max(interval.gain - interval.low, interval.high - interval.gain)
     # Over images the residual is left out, so that this is no more than a standard error asks for.
     parts = (interval.v_units, interval.n_units), (interval.v_choice, interval.n_images)
@@ -70,22 +69,22 @@ def precision(
     needed, needs_images = None, False
     inside = margin is not None and max(-interval.low, interval.high) < margin
     if interval.low <= 0 <= interval.high and not inside:
-        needed = None if interval.widened else _repeats_for(goal, interval, tail)
+        needed = None if interval.widened else _repeats_for(goal, interval)
         needs_images = needed is None
+    # Of few predictions that differ, the variances say too little.
+    repeats = () if interval.widened else REPEATS
     return Precision(
         half_width=half,
         sources=_sources(interval, by_seed),
         detectable=half + more,
-        half_widths={}
-        if interval.widened
-        else {n: expected_half_width(interval, n, tail) for n in REPEATS},
+        half_widths={n: expected_half_width(interval, n) for n in repeats},
         repeats_needed=needed,
         needs_images=needs_images,
     )
 
 
-def expected_half_width(interval: CrossedInterval, n_units: int, tail: float) -> float:
-    """Half-width with another number of units, two or more, on the same number of test images.
+def expected_half_width(interval: CrossedInterval, n_units: int) -> float:
+    """Half-width at 95 % with another number of units, two or more, on as many test images.
 
     The variance over units, and the residual within that over images, fall with their number; what
     the choice of test images adds stays.
@@ -94,25 +93,15 @@ def expected_half_width(interval: CrossedInterval, n_units: int, tail: float) ->
     residual = min(interval.v_residual, interval.v_images)
     v_images = interval.v_images - residual + residual * ratio
     of_units, of_images = (interval.v_units * ratio, n_units), (v_images, interval.n_images)
-    return half_width(tail, of_units, of_images, residual * ratio)
+    return half_width((1 - CONFIDENCE) / 2, of_units, of_images, residual * ratio)
 
 
-def _repeats_for(goal: float, interval: CrossedInterval, tail: float) -> int | None:
+def _repeats_for(goal: float, interval: CrossedInterval) -> int | None:
     """The fewest units, above those there are, whose half-width is below the goal."""
-    enough = interval.n_units + 1
-    while expected_half_width(interval, enough, tail) >= goal:
-        enough *= 2
-        if enough > MOST_REPEATS:
-            return None
     # The half-width falls with the number of units.
-    short = max(enough // 2, interval.n_units)
-    while enough - short > 1:
-        middle = (enough + short) // 2
-        if expected_half_width(interval, middle, tail) < goal:
-            enough = middle
-        else:
-            short = middle
-    return enough
+    more = range(interval.n_units + 1, MOST_REPEATS + 1)
+    first = bisect_left(more, True, key=lambda n: expected_half_width(interval, n) < goal)
+    return more[first] if first < len(more) else None
 
 
 def _sources(
@@ -123,17 +112,11 @@ def _sources(
     if total <= 0:
         return None
     images = interval.v_choice / total
-    within = [_seed_variance(*accuracies) for accuracies in by_seed]
-    if any(variance is None for variance in within):
+    if min(len(accuracies) for unit in by_seed for accuracies in unit) < 2:
         return Sources(1 - images, None, images)
-    known = [variance for variance in within if variance is not None]
+    within = [
+        float(own.var(ddof=1) / len(own) + other.var(ddof=1) / len(other)) for own, other in by_seed
+    ]
     # A mean over units of a variance can by chance exceed the variance of their means.
-    seeds = min(sum(known) / len(known) / len(known), interval.v_units) / total
+    seeds = min(sum(within) / len(within) / len(within), interval.v_units) / total
     return Sources(1 - images - seeds, seeds, images)
-
-
-def _seed_variance(own: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
-    """Variance of one unit's difference, owing to its classifiers' seeds; None if unknown."""
-    if min(len(own), len(other)) < 2:
-        return None
-    return float(own.var(ddof=1) / len(own) + other.var(ddof=1) / len(other))

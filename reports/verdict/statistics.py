@@ -16,7 +16,7 @@ where generated images are in it: they bring the classifier what it was not give
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.verdict.choice import CONTROLS
-from reports.verdict.contrasts import contrast_table, right_answers, seed_mean
+from reports.verdict.choice import CELL_KEYS, CONTROLS
+from reports.verdict.contrasts import contrast_table, correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import crossed_interval, holm
 from reports.verdict.intervals import StatisticsError, accuracy_interval
-
-CELL_KEYS = ["strategy", "n_real", "n_synthetic"]
-"""What names a cell among those of one ``unit_real``."""
 
 CURVE_ARMS = ("real", "classical", "mix", "mix-classical")
 """Arms of the learning curve; see `reports.verdict.choice`."""
@@ -61,8 +58,8 @@ def unit_sizes(cells: pd.DataFrame) -> list[int]:
     """The distinct ``unit_real`` of a cells table, the largest first.
 
     Raises:
-        StatisticsError: a column is missing, there is no row, or a cell has more real images than
-            its unit.
+        StatisticsError: a column is missing, there is no row, a cell has more real images than its
+            unit, or two rows are of one cell, unit and seed.
     """
     needed = ["unit", "unit_real", *CELL_KEYS, "seed", "validation_accuracy", "test_accuracy"]
     missing = [name for name in needed if name not in cells.columns]
@@ -75,6 +72,14 @@ def unit_sizes(cells: pd.DataFrame) -> list[int]:
         raise StatisticsError(
             f"the cells table has {above['n_real'].iloc[0]} real images; allowed: at most "
             f"{above['unit_real'].iloc[0]}, the training images that the generator saw"
+        )
+    twice = cells.duplicated(["unit", "unit_real", *CELL_KEYS, "seed"])
+    if twice.any():
+        row = cells[twice].iloc[0]
+        raise StatisticsError(
+            f"two cells of strategy {row['strategy']}, {row['n_real']} real and "
+            f"{row['n_synthetic']} generated images of unit {row['unit']} with seed {row['seed']}; "
+            "allowed: one (one protocol and one generator a table)"
         )
     return sorted({int(n) for n in cells["unit_real"]}, reverse=True)
 
@@ -105,7 +110,7 @@ def summarise_cells(cells: pd.DataFrame, unit_real: int, n_test: int) -> pd.Data
         n_synthetic.
 
     Raises:
-        StatisticsError: as `unit_sizes`; no unit of that size; two rows of one cell, unit and seed.
+        StatisticsError: as `unit_sizes`; no unit of that size.
     """
     sizes = unit_sizes(cells)
     if unit_real not in sizes:
@@ -116,14 +121,6 @@ def summarise_cells(cells: pd.DataFrame, unit_real: int, n_test: int) -> pd.Data
     # By replicate first: the order of the rows must not change the last digit of a mean.
     mine = cells[cells["unit_real"] == unit_real]
     ordered = mine.sort_values(["unit", "seed"], kind="stable")
-    twice = ordered.duplicated([*CELL_KEYS, "unit", "seed"])
-    if twice.any():
-        row = ordered[twice].iloc[0]
-        raise StatisticsError(
-            f"two cells of strategy {row['strategy']}, {row['n_real']} real and "
-            f"{row['n_synthetic']} generated images of unit {row['unit']} with seed {row['seed']}; "
-            "allowed: one (one protocol and one generator a table)"
-        )
     rows: list[dict[str, Any]] = []
     for name, group in ordered.groupby(CELL_KEYS, sort=True):
         n_units, mean, low, high = _accuracy(group, n_test)
@@ -167,7 +164,7 @@ def gain_table(
 
 
 def learning_curve(cells: pd.DataFrame, choices: pd.DataFrame, n_test: int) -> pd.DataFrame:
-    """Test accuracy over the real count, for each arm the cell that its unit's validation chose.
+    """Test accuracy over the real count, for each arm the cell that validation chose for its unit.
 
     The classifiers are those that validation chose by, on other units (`choice.choose`): the curve
     is exploratory.
@@ -245,8 +242,12 @@ def class_table(
         raise StatisticsError(
             f"classes: label {int(labels.max())} has no name; allowed: 0 to {len(class_names) - 1}"
         )
-    right = right_answers(confirmed, predictions, labels)
-    own, other = (_by_unit(confirmed, right, arm) for arm in arms)
+    right = correct_predictions(confirmed, predictions, labels)
+    rows_of = rows_of_arms(confirmed)
+    own, other = (
+        {unit: seed_mean(right, mine) for unit, mine in rows_of.get(arm, {}).items()}
+        for arm in arms
+    )
     units = sorted(own.keys() & other.keys())
     rows = []
     for label, name in enumerate(class_names):
@@ -290,14 +291,3 @@ def _accuracy(group: pd.DataFrame, n_test: int) -> tuple[int, float, float, floa
     values = by_unit if len(by_unit) > 1 else group["test_accuracy"]
     test = accuracy_interval(values.to_numpy(np.float64), n_test)
     return len(by_unit), float(by_unit.mean()), test.low, test.high
-
-
-def _by_unit(
-    confirmed: pd.DataFrame, right: NDArray[np.bool_], arm: str
-) -> Mapping[str, NDArray[np.float64]]:
-    """Of each unit the share of an arm's classifiers that read each test image right."""
-    rows: dict[str, list[int]] = {}
-    for row, (unit, arms) in enumerate(zip(confirmed["unit"], confirmed["arms"], strict=True)):
-        if arm in arms:
-            rows.setdefault(str(unit), []).append(row)
-    return {unit: seed_mean(right, mine) for unit, mine in rows.items()}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -12,7 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.verdict.contrasts import right_answers, seed_mean
+from reports.tables import rows_of
+from reports.verdict.choice import CELL_KEYS
+from reports.verdict.contrasts import correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import CrossedInterval, crossed_interval, holm
 from reports.verdict.intervals import CONFIDENCE, StatisticsError
 from reports.verdict.precision import Precision, precision
@@ -97,7 +98,6 @@ def reach_verdict(
     *,
     shared: float = 0.0,
     chosen_by: str | None = None,
-    confidence: float = CONFIDENCE,
 ) -> Verdict:
     """Judge the classifiers that confirm what was chosen without them.
 
@@ -115,7 +115,6 @@ def reach_verdict(
         margin: smallest relevant difference, a fraction above 0; None: none was set.
         shared: share of training images that units have in common; 0 where they are disjoint.
         chosen_by: what chose the cells, in words (`choice.Choice.by`).
-        confidence: coverage, in (0, 1).
 
     Raises:
         StatisticsError: missing columns, no row of a primary arm, an arm with two cells in a unit
@@ -126,10 +125,11 @@ def reach_verdict(
         raise StatisticsError(f"margin is {margin}; allowed: a number above 0, or none")
     if not 0 <= shared <= 1:
         raise StatisticsError(f"shared is {shared}; allowed: 0 to 1")
-    arms = _rows_of_arms(confirmed)
-    right = right_answers(confirmed, predictions, labels)
+    chosen = _chosen(_check(confirmed))
+    arms = rows_of_arms(confirmed)
+    right = correct_predictions(confirmed, predictions, labels)
     means = {
-        arm: {unit: seed_mean(right, list(rows.values())) for unit, rows in units.items()}
+        arm: {unit: seed_mean(right, rows) for unit, rows in units.items()}
         for arm, units in arms.items()
     }
     pairs = [pair for pair in (PRIMARY, *SECONDARY) if arms.keys() >= set(pair)]
@@ -139,18 +139,18 @@ def reach_verdict(
     for arm, against in pairs:
         units = _common(means, arm, against)
         difference = [means[arm][unit] - means[against][unit] for unit in units]
-        intervals[arm, against] = crossed_interval(difference, confidence)
+        intervals[arm, against] = crossed_interval(difference)
     corrected = holm([intervals[pair].p for pair in pairs[1:]])
     accuracies = right.mean(axis=1)
     contrasts = []
     for pair, p in zip(pairs, (None, *corrected.tolist()), strict=True):
         interval = intervals[pair]
-        word = _word(interval, margin, p, 1 - confidence)
+        word = _word(interval, margin, p)
         units = _common(means, *pair)
-        by_seed = [_accuracies(arms, accuracies, pair, unit) for unit in units]
         figures = None
         if interval.n_units >= FEWEST_UNITS:
-            figures = precision(interval, by_seed, margin, confidence)
+            by_seed = [(accuracies[arms[pair[0]][u]], accuracies[arms[pair[1]][u]]) for u in units]
+            figures = precision(interval, by_seed, margin)
         own, other = (float(np.mean([means[arm][unit].mean() for unit in units])) for arm in pair)
         below = word in ("helps", "hurts") and _inside(interval, margin)
         contrasts.append(Contrast(*pair, word, below, own, other, interval, figures, p))
@@ -158,10 +158,10 @@ def reach_verdict(
     return Verdict(
         primary=contrasts[0],
         secondary=tuple(contrasts[1:]),
-        chosen=_chosen(confirmed),
+        chosen=chosen,
         chosen_by=chosen_by,
         margin=margin,
-        confidence=confidence,
+        confidence=CONFIDENCE,
         shared=shared,
         unit_real=int(confirmed["unit_real"].iloc[0]),
         n_units=contrasts[0].interval.n_units,
@@ -170,10 +170,10 @@ def reach_verdict(
     )
 
 
-def _word(interval: CrossedInterval, margin: float | None, p: float | None, level: float) -> Word:
+def _word(interval: CrossedInterval, margin: float | None, p: float | None) -> Word:
     if interval.n_units < FEWEST_UNITS:
         return "too few repeats"
-    if p is None or p <= level:
+    if p is None or p <= 1 - CONFIDENCE:
         if interval.low > 0:
             return "helps"
         if interval.high < 0:
@@ -185,34 +185,23 @@ def _inside(interval: CrossedInterval, margin: float | None) -> bool:
     return margin is not None and -margin < interval.low and interval.high < margin
 
 
-_Arms = dict[str, dict[str, dict[int, int]]]
-
-
-def _rows_of_arms(confirmed: pd.DataFrame) -> _Arms:
-    """Of every arm, unit and seed the row."""
-    needed = ["unit", "unit_real", "arms", "strategy", "n_real", "n_synthetic", "seed"]
+def _check(confirmed: pd.DataFrame) -> pd.DataFrame:
+    """Refuse a table that `reach_verdict` refuses; return the cell of every arm and unit."""
+    needed = ["unit", "unit_real", "arms", *CELL_KEYS, "seed"]
     missing = [name for name in needed if name not in confirmed.columns]
     if missing:
         raise StatisticsError(f"the confirmed table has no column {missing[0]!r}; needed: {needed}")
     if confirmed["unit_real"].nunique() != 1:
         sizes = sorted(confirmed["unit_real"].unique())
         raise StatisticsError(f"units that see {sizes} training images; allowed: one size")
-    arms: _Arms = {}
-    cells: dict[tuple[str, str], tuple[Any, ...]] = {}
-    columns = [confirmed[name].tolist() for name in needed]
-    # By unit and seed: the order of the rows must not change the last digit of a mean.
-    rows = sorted(enumerate(zip(*columns, strict=True)), key=lambda r: (str(r[1][0]), r[1][6]))
-    for row, (unit, _, of_arms, *cell, seed) in rows:
-        if isinstance(of_arms, str):
-            raise StatisticsError(f"arms is {of_arms!r}; allowed: a list of names")
-        for arm in of_arms:
-            if cells.setdefault((arm, str(unit)), tuple(cell)) != tuple(cell):
-                raise StatisticsError(f"two cells of arm {arm!r} in unit {unit}; allowed: one")
-            by_seed = arms.setdefault(str(arm), {}).setdefault(str(unit), {})
-            if seed in by_seed:
-                raise StatisticsError(f"seed {seed} of arm {arm!r} in unit {unit} is there twice")
-            by_seed[int(seed)] = row
-    return arms
+    each = confirmed.explode("arms")
+    cells = each.drop_duplicates(["arms", "unit", *CELL_KEYS])
+    for table, of, what in ((cells, "cells", []), (each, "classifiers of one seed", ["seed"])):
+        twice = table[table.duplicated(["arms", "unit", *what])]
+        if len(twice):
+            arm, unit = twice.iloc[0][["arms", "unit"]]
+            raise StatisticsError(f"two {of} of arm {arm!r} in unit {unit}; allowed: one")
+    return cells
 
 
 def _common(means: Mapping[str, Mapping[str, Any]], arm: str, against: str) -> list[str]:
@@ -223,27 +212,16 @@ def _common(means: Mapping[str, Mapping[str, Any]], arm: str, against: str) -> l
     return units
 
 
-def _accuracies(
-    arms: _Arms, accuracies: NDArray[np.float64], pair: Sequence[str], unit: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Test accuracies of both arms in a unit, one a seed."""
-    own, other = (accuracies[list(arms[arm][unit].values())] for arm in pair)
-    return own, other
-
-
-def _chosen(confirmed: pd.DataFrame) -> dict[str, tuple[Chosen, ...]]:
+def _chosen(cells: pd.DataFrame) -> dict[str, tuple[Chosen, ...]]:
     """How often each cell stands for each arm, once a unit."""
-    columns = ["unit", "arms", "strategy", "n_real", "n_synthetic"]
-    rows = zip(*(confirmed[name].tolist() for name in columns), strict=True)
-    once = {
-        (str(arm), (str(strategy), int(n_real), int(n_synthetic)), str(unit))
-        for unit, arms, strategy, n_real, n_synthetic in rows
-        for arm in arms
-    }
-    counted = Counter((arm, cell) for arm, cell, _ in once)
+    counted = cells.groupby(["arms", *CELL_KEYS]).size().rename("n_units").reset_index()
+    ordered = counted.sort_values(
+        ["arms", "n_units", *CELL_KEYS], ascending=[True, False, True, True, True]
+    )
     found: dict[str, tuple[Chosen, ...]] = {}
-    for (arm, cell), n in sorted(counted.items(), key=lambda item: (item[0][0], -item[1], item[0])):
-        found[arm] = (*found.get(arm, ()), Chosen(*cell, n))
+    for row in rows_of(ordered):
+        chosen = Chosen(row.strategy, row.n_real, row.n_synthetic, row.n_units)
+        found[row.arms] = (*found.get(row.arms, ()), chosen)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
 from reports.verdict.crossed import half_width
+from reports.verdict.intervals import CONFIDENCE
 from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict, Word
 
 _HEADLINES: dict[Word, str] = {
@@ -23,8 +24,8 @@ _NAMES = {
 
 _CHOSEN_BY: dict[str, str] = {
     BY_VALIDATION: "For each repeat both were chosen on the validation images of other "
-    "repeats; the repeat itself only confirmed, with classifiers of fresh seeds.",
-    BEFOREHAND: "Both were fixed beforehand: there was too little validation to choose on.",
+    "repeats; only classifiers trained anew, with fresh seeds, were then compared.",
+    BEFOREHAND: "Both were fixed beforehand: there were too few validation images to choose by.",
 }
 
 _EXPLORED = {
@@ -57,23 +58,23 @@ def sentence(verdict: Verdict, budget: str) -> str:
         "cannot tell": "this study cannot tell whether generated images help",
         "too few repeats": "there are too few repeats to tell whether generated images help",
     }[verdict.word]
-    return f"At this budget ({budget}) {text}: {gain_text(verdict.primary, verdict.confidence)}."
+    return f"At this budget ({budget}) {text}: {gain_text(verdict.primary)}."
 
 
 def sentences(verdict: Verdict, budget: str) -> list[str]:
     """What the verdict rests on, a sentence or two an entry, in the order to be read."""
     found = [sentence(verdict, budget), compared(verdict), margin_text(verdict), covers(verdict)]
     found += [settle_text(verdict), few_repeats(verdict), sources_text(verdict)]
-    found += [exploratory(contrast, verdict.confidence) for contrast in verdict.secondary]
+    found += [exploratory(contrast) for contrast in verdict.secondary]
     return [text for text in found if text]
 
 
-def gain_text(contrast: Contrast, confidence: float) -> str:
+def gain_text(contrast: Contrast) -> str:
     """Gain, interval and both accuracies."""
     found = contrast.interval
-    text = f"{signed(found.gain)} points"
+    text = f"{points(found.gain)} points"
     if found.low == found.low:  # Not NaN: there are two units or more.
-        text += f" ({_percent(confidence)} interval {signed(found.low)} to {signed(found.high)})"
+        text += f" (95 % interval {points(found.low)} to {points(found.high)})"
     own, other = 100 * contrast.accuracy, 100 * contrast.accuracy_against
     return f"{text}, {own:.2f} % instead of {other:.2f} %"
 
@@ -84,7 +85,7 @@ def compared(verdict: Verdict) -> str:
     texts = [_chosen_text(side) for side in sides]
     text = f"Compared, in {_repeats(verdict.n_units)}: {texts[0]}, with {texts[1]}."
     if any(len(side) > 1 for side in sides):
-        text += " The repeats chose differently, so the verdict is about choosing so."
+        text += " The repeats chose differently: the verdict is about choosing in this way."
     if verdict.chosen_by is None:
         return text
     return f"{text} {_CHOSEN_BY.get(verdict.chosen_by, f'Chosen by: {verdict.chosen_by}.')}"
@@ -115,15 +116,15 @@ def settle_text(verdict: Verdict) -> str:
     """What would settle an open verdict; empty where it is settled."""
     if verdict.word == "too few repeats":
         return (
-            f"Fewer than {FEWEST_UNITS} repeats never help or hurt; {FEWEST_UNITS} settle only "
-            "large effects."
+            f"With fewer than {FEWEST_UNITS} repeats no verdict says 'helps' or 'hurts'; "
+            f"{FEWEST_UNITS} show only large effects."
         )
     found = verdict.primary.precision
     if verdict.word != "cannot tell" or found is None:
         return ""
     text = (
-        f"With these repeats and test images a true effect of about {100 * found.detectable:.2f} "
-        "points would be told from no effect in four studies of five. "
+        "With as many repeats and test images, four studies of five would detect a true effect of "
+        f"about {100 * found.detectable:.2f} points. "
     )
     if found.repeats_needed is None:
         return text + "More repeats alone would not settle it: more test images are needed."
@@ -138,10 +139,11 @@ def few_repeats(verdict: Verdict) -> str:
     n = verdict.n_units
     if not FEWEST_UNITS <= n < _FEW_UNITS:
         return ""
-    now, five = (_deviations(units, verdict.confidence) for units in (n, _FEW_UNITS))
+    now, five = (_deviations(units) for units in (n, _FEW_UNITS))
     return (
-        f"{_repeats(n).capitalize()} settle only large effects: where repeats differ, the interval "
-        f"reaches {now:.2f} of their standard deviations to either side, with five {five:.2f}."
+        f"{_repeats(n).capitalize()} show only large effects: if nothing but the repeat mattered, "
+        f"the interval would reach {now:.2f} standard deviations of the repeats to either side; "
+        f"with five it would reach {five:.2f}."
     )
 
 
@@ -160,32 +162,33 @@ def sources_text(verdict: Verdict) -> str:
         )
     text = f"Shares of the squared standard error: {parts}, test images {_percent(sources.images)}."
     if found.half_widths:
-        widths = ", ".join(f"{100 * half:.2f} ({n})" for n, half in found.half_widths.items())
-        text += f" Half-widths to expect, in points (with so many repeats): {widths}."
+        widths = [f"{100 * half:.2f} with {n}" for n, half in found.half_widths.items()]
+        text += f" Expected half-width of the interval, in points, by repeats: {', '.join(widths)}."
     return text
 
 
-def exploratory(contrast: Contrast, confidence: float) -> str:
+def exploratory(contrast: Contrast) -> str:
     """A secondary contrast in one sentence."""
     p = contrast.p_holm
     told = ""
     if p is not None and contrast.word != "too few repeats":
-        told = f"; p {_p_text(p)}, corrected for their number"
+        told = f"; p {_p_text(p)}, corrected for the number of exploratory contrasts"
     pair = contrast.arm, contrast.against
     what = _EXPLORED.get(pair, " against ".join(pair))
     margin = " by less than the margin" if contrast.below_margin else ""
-    found = f"{contrast.word}{margin}, {gain_text(contrast, confidence)}"
+    found = f"{contrast.word}{margin}, {gain_text(contrast)}"
     return f"Exploratory, {what}: {found}{told}."
 
 
-def signed(fraction: float) -> str:
-    """A fraction in points, with its sign; no minus before a zero."""
-    return f"{round(100 * fraction, 2) + 0.0:+.2f}"
+def points(fraction: float, decimals: int = 2) -> str:
+    """A difference of shares in percentage points, with a minus sign, and no sign at 0."""
+    text = f"{100 * fraction:+.{decimals}f}"
+    return (text if float(text) else text[1:]).replace("-", "\N{MINUS SIGN}")
 
 
-def _deviations(n_units: int, confidence: float) -> float:
+def _deviations(n_units: int) -> float:
     """Half-width in standard deviations of the units, where nothing else varies."""
-    return half_width((1 - confidence) / 2, (1 / n_units, n_units), (0.0, 2), 0.0)
+    return half_width((1 - CONFIDENCE) / 2, (1 / n_units, n_units), (0.0, 2), 0.0)
 
 
 def _chosen_text(side: tuple[Chosen, ...]) -> str:

@@ -16,7 +16,7 @@ from pipeline.studies.contrasts import (
     roughness_contrast,
 )
 from pipeline.study_files import Side
-from reports.verdict.intervals import StatisticsError, gain_interval
+from reports.verdict.intervals import StatisticsError, difference_interval
 
 
 def grid(accuracies, n_test=100, seeds=(0, 1), n_train=60):
@@ -68,7 +68,7 @@ def test_one_pair_is_the_gain_of_its_cells(study) -> None:
         return predictions[chosen.to_numpy()] == labels
 
     found = cells_contrast(study, [(a, b)])
-    gain = gain_interval(right(a), right(b))
+    gain = difference_interval(right(b).astype(int) - right(a))
     assert (found.difference, found.low, found.high) == pytest.approx(
         (gain.gain, gain.low, gain.high)
     )

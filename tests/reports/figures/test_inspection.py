@@ -1,39 +1,17 @@
 """Figures that look into a generator and a classifier: what they show, leave out and refuse."""
 
 import re
-import xml.etree.ElementTree as ET
-from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from reports import figures
 from reports.errors import ReportError
 from reports.figures.style import percent
-
-HOSTILE = ["<script>&\"'", r"$\frac{", "a" * 200, "new\nline", "\udcff", "null\0", "四", ""]
-
-
-def texts(figure):
-    """The texts of a figure's SVG, both of its files checked to be readable."""
-    png, svg = figures.figure_bytes(figure)
-    with Image.open(BytesIO(png)) as image:
-        image.load()
-    root = ET.fromstring(svg)
-    return ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
-
-
-def noise(n, side, channels, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (n, side, side, channels), dtype=np.uint8)
-
-
-def sheet_of(figure):
-    return np.asarray(figure.axes[0].images[0].get_array())
+from tests.reports.figures.looks import HOSTILE, noise, sheet_of, text, texts
 
 
 def packed(row):
@@ -67,8 +45,7 @@ def neighbours(n=10, side=28, channels=1, classes=10, k=4):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("side", "channels"), [(28, 1), (32, 3), (64, 3), (128, 1)])
-@pytest.mark.parametrize("n", [1, 3, 10])
+@pytest.mark.parametrize(("side", "channels", "n"), [(28, 1, 10), (32, 3, 1), (128, 1, 3)])
 def test_every_generated_image_stands_before_its_own_neighbours(side, channels, n):
     queries, near, *rest = neighbours(n, side, channels)
     figure = figures.nearest_neighbours(queries, near, *rest)
@@ -86,17 +63,6 @@ def test_every_generated_image_stands_before_its_own_neighbours(side, channels, 
     assert figure.get_size_inches()[0] <= 8.7
 
 
-@pytest.mark.parametrize("side", [28, 128])
-def test_rows_without_room_are_left_out_and_counted(side):
-    given_rows = neighbours(60, side)
-    figure = figures.nearest_neighbours(*given_rows)
-    (note,) = [text for text in texts(figure) if "are shown" in text]
-    shown, total = map(int, re.findall(r"\d+", note))
-    assert total == 60
-    assert shown == sum(len(places_of(sheet_of(figure), query)) for query in given_rows[0])
-    assert figure.get_size_inches()[1] < 12
-
-
 def right_and_wrong(n_classes, side=28, channels=1, right=6, wrong=5):
     """Arguments of `examples`: images of one class and kind differ in their seed."""
     names = [f"kind {k}" for k in range(n_classes)]
@@ -108,7 +74,7 @@ def right_and_wrong(n_classes, side=28, channels=1, right=6, wrong=5):
     return successes, failures, names
 
 
-@pytest.mark.parametrize(("side", "channels"), [(28, 1), (64, 3), (128, 1)])
+@pytest.mark.parametrize(("side", "channels"), [(28, 1), (64, 3)])
 def test_four_examples_of_each_class_right_before_wrong(side, channels):
     successes, failures, names = right_and_wrong(6, side, channels)
     figure = figures.examples(successes, failures, names)
@@ -124,36 +90,37 @@ def test_four_examples_of_each_class_right_before_wrong(side, channels):
         assert lefts == sorted(lefts)
     shown = texts(figure)
     for label in range(6):
-        # Once as the row's label, and once under each image that is read as this class.
-        said = sum(int((failures[k][1][:4] == label).sum()) for k in range(6))
-        assert shown.count(f"kind {label}") == 1 + said
+        # Once as the row's label, and once under each image that is predicted as this class.
+        predicted = sum(int((failures[k][1][:4] == label).sum()) for k in range(6))
+        assert shown.count(f"kind {label}") == 1 + predicted
 
 
 def test_absent_examples_are_blank():
-    images = noise(3, 28, 1)
-    figure = figures.examples({2: images}, {0: (images[:1], np.array([2]))}, ["a", "b", "c"])
+    images, nothing = noise(3, 28, 1), (noise(0, 28, 1), np.zeros(0, np.int64))
+    right = {0: images[:0], 1: images[:0], 2: images}
+    figure = figures.examples(
+        right, {0: (images[:1], np.array([2])), 1: nothing, 2: nothing}, ["a", "b", "c"]
+    )
     shown = texts(figure)
     assert "b" not in shown
     assert shown.count("c") == 2
     assert len(places_of(sheet_of(figure), images[0])) == 2
-    nothing = np.zeros((0, 28, 28, 1), np.uint8)
-    one = {0: (images[:1], np.array([1]))}
-    figures.examples({0: nothing}, one, ["a", "b"])
-    figures.examples({}, one, ["a", "b"])
-    figures.examples({0: images}, {0: (nothing, np.zeros(0, np.int64))}, ["a"])
 
 
 @pytest.mark.parametrize("side", [28, 128])
-def test_of_many_classes_few_are_drawn_and_the_figure_says_so(side):
-    figure = figures.examples(*right_and_wrong(100, side))
-    (note,) = [text for text in texts(figure) if "are shown" in text]
-    shown, total = map(int, re.findall(r"\d+", note))
-    assert total == 100
-    assert 5 <= shown <= 24
-    assert figure.get_size_inches()[1] < 12.5
+def test_rows_without_room_are_left_out_and_counted(side):
+    queries, *rest = neighbours(60, side)
+    of_classes = figures.examples(*right_and_wrong(60, side))
+    of_images = figures.nearest_neighbours(queries, *rest)
+    for figure in (of_classes, of_images):
+        (note,) = [text for text in texts(figure) if "are shown" in text]
+        shown, total = map(int, re.findall(r"\d+", note))
+        assert (total, 5 <= shown <= 24) == (60, True)
+        assert figure.get_size_inches()[1] < 12.5
+    assert shown == sum(len(places_of(sheet_of(of_images), query)) for query in queries)
 
 
-def test_answers_that_differ_at_their_ends_can_be_told_apart():
+def test_names_that_differ_at_their_ends_can_be_told_apart():
     successes, failures, _ = right_and_wrong(4, 28)
     names = [f"a rather long name of {k}" for k in range(4)]
     shown = texts(figures.examples(successes, failures, names))
@@ -197,12 +164,11 @@ def test_coverage_of_many_classes_draws_those_with_the_fewest_neighbours():
 
 
 def test_coverage_of_one_class_and_of_unknown_shares():
-    texts(figures.neighbour_coverage(coverage(["only"], ("generated",))))
     table = coverage(["a", "b"])
-    texts(figures.neighbour_coverage(table.assign(most=np.nan)))
-    table.loc[0, ["share", "most"]] = np.nan
-    texts(figures.neighbour_coverage(table))
-    texts(figures.neighbour_coverage(table.assign(share=0.0, most=0.0)))
+    unknown = table.assign(share=table["share"].where(table.index > 0), most=np.nan)
+    zero = table.assign(share=0.0, most=0.0)
+    for odd in (coverage(["only"], ("generated",)), unknown, zero):
+        assert "nan" not in text(figures.neighbour_coverage(odd))
 
 
 def scores(epochs=(29, 30), groups=("generated", "training", "test"), n=100):
@@ -256,7 +222,7 @@ def projection(n_classes, n=100):
     return pd.concat(groups)
 
 
-@pytest.mark.parametrize("n_classes", [1, 2, 10, 11, 100])
+@pytest.mark.parametrize("n_classes", [1, 10, 11])
 def test_groups_have_a_marker_and_few_classes_a_colour_and_a_name(n_classes):
     names = [f"name {k}" for k in range(n_classes)]
     figure = figures.activation_projection(projection(n_classes), (0.5, 0.25), names)
@@ -270,14 +236,10 @@ def test_groups_have_a_marker_and_few_classes_a_colour_and_a_name(n_classes):
     assert "real images (100)" in shown
     assert len(colours) == (n_classes if n_classes <= 10 else 1)
     assert [name for name in names if name in shown] == (names if n_classes <= 10 else [])
-
-
-def test_a_projection_of_one_group_is_drawn():
-    table = projection(3)
-    for group in ("real", "generated"):
-        mine = table[table["group"] == group]
-        shown = texts(figures.activation_projection(mine, (0.5, 0.0), ["a", "b", "c"]))
-        assert f"{group} images (100)" in shown
+    alone = projection(n_classes)[lambda table: table["group"] == "generated"]
+    one = texts(figures.activation_projection(alone, (0.5, 0.0), names))
+    assert "generated images (100)" in one
+    assert "real images (100)" not in one
 
 
 def test_hostile_names_are_drawn_as_text():
@@ -301,7 +263,6 @@ def test_hostile_names_are_drawn_as_text():
     [
         lambda: figures.nearest_neighbours(*neighbours(side=32, channels=3)),
         lambda: figures.examples(*right_and_wrong(3)),
-        lambda: figures.epoch_collage({1: noise(4, 28, 3), 7: noise(4, 28, 3)}, {1: 3.0}, 7),
         lambda: figures.neighbour_coverage(coverage(["a", "b"])),
         lambda: figures.discriminator_scores(scores()),
         lambda: figures.activation_projection(projection(3), (0.5, 0.25), ["a", "b", "c"]),
@@ -314,33 +275,7 @@ def test_equal_figures_have_equal_bytes_and_give_no_warning(draw, recwarn):
     assert [str(warning.message) for warning in recwarn] == []
 
 
-QUERIES, NEAR, DISTANCES, NAMES, LABELS = neighbours(2)
-FLOATS = np.zeros((2, 28, 28, 1))
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: figures.nearest_neighbours(QUERIES[:0], NEAR[:0], DISTANCES[:0], NAMES, LABELS[:0]),
-        lambda: figures.nearest_neighbours(QUERIES, NEAR, DISTANCES, NAMES[:1], LABELS),
-        lambda: figures.nearest_neighbours(FLOATS, NEAR, DISTANCES, NAMES, LABELS),
-        lambda: figures.nearest_neighbours(QUERIES, NEAR[:, 0], DISTANCES, NAMES, LABELS),
-        lambda: figures.examples({}, {}, NAMES),
-        lambda: figures.examples({0: QUERIES[:0]}, {}, NAMES),
-        lambda: figures.examples({0: FLOATS}, {}, NAMES),
-        lambda: figures.examples({10: QUERIES}, {}, NAMES),
-        lambda: figures.examples({}, {0: (QUERIES, np.array([1, -1]))}, NAMES),
-        lambda: figures.examples({0: QUERIES, 1: noise(1, 32, 1)}, {}, NAMES),
-        lambda: figures.neighbour_coverage(pd.DataFrame()),
-        lambda: figures.neighbour_coverage(coverage(["a"]).assign(share=np.nan)),
-        lambda: figures.discriminator_scores(pd.DataFrame()),
-        lambda: figures.discriminator_scores(scores().assign(score=1.5)),
-        lambda: figures.discriminator_scores(scores().assign(score=np.nan)),
-        lambda: figures.activation_projection(pd.DataFrame(), (0.5, 0.25), NAMES),
-        lambda: figures.activation_projection(projection(3), (0.5, 0.25), NAMES[:2]),
-    ],
-)
-def test_nothing_to_draw_is_one_line(call):
-    with pytest.raises(ReportError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("score", [1.5, np.nan])
+def test_scores_that_are_no_probabilities_are_refused(score):
+    with pytest.raises(ReportError, match="allowed: from 0 to 1"):
+        figures.discriminator_scores(scores().assign(score=score))

@@ -3,14 +3,12 @@
 from io import BytesIO
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from reports import figures
-from reports.errors import ReportError
-from reports.figures.sheets import Tile, check_images, draw_sheet, gap_between
+from reports.figures.sheets import Tile, draw_sheet, gap_between
 from reports.figures.style import DPI, house_style
 
 
@@ -48,13 +46,3 @@ def test_every_image_is_where_it_was_put_in_squares_of_whole_pixels(places, scal
 
 def test_gaps_grow_with_the_images():
     assert [gap_between(side) for side in (8, 28, 64, 128)] == [2, 2, 4, 8]
-
-
-@pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8, 8, 2), (2, 0, 8, 1), (8, 8, 3)])
-def test_images_of_another_shape_are_refused(shape):
-    with pytest.raises(ReportError, match=r"a figure: images of shape .* 1 or 3 channels"):
-        check_images("a figure", np.zeros(shape, np.uint8))
-    with pytest.raises(ReportError, match="type float64"):
-        check_images("a figure", np.zeros((2, 8, 8, 1)))
-    check_images("a figure", np.zeros((0, 8, 8, 1), np.uint8))
-    check_images("a figure", np.zeros((2, 4, 8, 8, 3), np.uint8), ndim=5)

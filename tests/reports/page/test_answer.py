@@ -8,7 +8,6 @@ from reports.page.answer import (
     key_scores,
     metrics,
     percent,
-    points,
     study_answer,
     synthetic_only,
     undertrained,
@@ -21,7 +20,7 @@ from tests.reports.verdict.confirmations import confirmation
 
 BUDGET = "400 steps a classifier"
 HELPS = (0.05, 0.052, 0.055, 0.05)
-MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
+DASH = "\N{EN DASH}"
 
 
 def verdict_of(gains, margin=0.02, **options):
@@ -34,12 +33,9 @@ def verdict_of(gains, margin=0.02, **options):
 @pytest.mark.parametrize(
     ("gains", "margin", "short", "tone"),
     [
-        (HELPS, 0.01, "Helps", "helps"),
         (HELPS, 0.2, "Helps, by less than the margin", "helps"),
         ([-gain for gain in HELPS], 0.01, "Hurts", "hurts"),
-        ((0.001, -0.001, 0.0, 0.0), 0.02, "No relevant difference", "cannot-tell"),
         ((0.03, -0.02, 0.04, 0.01), 0.02, "Cannot tell", "cannot-tell"),
-        ((0.05, 0.05), 0.02, "Too few repeats", "cannot-tell"),
     ],
 )
 def test_the_answer_is_the_verdict(gains, margin, short, tone):
@@ -48,7 +44,6 @@ def test_the_answer_is_the_verdict(gains, margin, short, tone):
     first, *rest = sentences(verdict, BUDGET)
     assert (found.short, found.tone, found.sentence) == (short, tone, first)
     assert list(found.basis) == [*rest, "One note.", "Another."]
-    assert "Nothing to compare" not in " ".join([found.sentence, *found.basis])
 
 
 def test_without_a_verdict_there_is_no_comparison():
@@ -80,7 +75,7 @@ def test_arms_that_were_still_learning_are_named_with_their_rise():
         mix=[(0.90, 0.89), (0.93, 0.90)], control=[(0.8019, 0.8)], mix_classical=[(0.9, 0.893)]
     )
     (told,) = undertrained(confirmed)
-    assert "by points in parentheses: mix (+2.0), mix-classical (+0.7). These" in told
+    assert "was lower, in points: mix by 2.0, mix-classical by 0.7. These" in told
     assert "control" not in told
     assert "more steps may change the answer" in told
 
@@ -102,7 +97,7 @@ def test_a_cell_of_two_arms_warns_of_both():
     confirmed = trained(mix=[(0.9, 0.9)], control=[(0.9, 0.8)])
     confirmed.at[1, "arms"] = ["control", "real"]
     (told,) = undertrained(confirmed)
-    assert "control (+10.0), real (+10.0)" in told
+    assert "control by 10.0, real by 10.0" in told
 
 
 # What generated images are worth
@@ -121,10 +116,10 @@ def test_worth_is_told_for_each_count_but_the_largest():
         (400.0, 1234.4, 900.0, 2000.6), (1200.0, 2000.0, np.nan, 3000.0), (3600.0, 3500.0, 1.0, 2.0)
     )
     assert worth_text(curve_of(400, 1200, 3600), table) == [
-        "400 real images with generated ones reach what about 1,234 real images alone reach "
-        "(900 to 2,001 for the bounds of its interval); 1,200 real images with generated ones "
-        "reach what about 2,000 real images alone reach. Read off the curve of real images alone, "
-        "straight between its counts on a logarithmic axis; exploratory."
+        "400 real images with generated ones reach the accuracy of about 1,234 real images alone "
+        "(900 to 2,001 at the bounds of the interval); 1,200 real images with generated ones reach "
+        "the accuracy of about 2,000 real images alone. Exploratory: interpolated on the learning "
+        "curve of real images alone, between its counts on a logarithmic axis."
     ]
 
 
@@ -143,12 +138,6 @@ def test_percentages_have_the_decimals_that_the_test_images_carry():
     assert percent(0.98765) == percent(0.98765, 4999) == "98.8%"
     assert percent(0.98765, 5000) == "98.77%"
     assert percent(np.nan) == percent(np.nan, 9000) == DASH
-
-
-def test_points_have_a_sign_that_is_no_hyphen_and_none_at_zero():
-    assert points(0.0123, 1) == "+1.2"
-    assert points(-0.0123, 2) == f"{MINUS}1.23"
-    assert points(0.0004, 1) == points(-0.0004, 1) == "0.0"
 
 
 def scores_of(*rows):

@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 
 from reports import figures
-from reports.errors import ReportError
-from reports.page.answer import below_full_note, study_answer
+from reports.page.answer import CAS_TITLE, below_full_note, study_answer
 from reports.page.captions import FIGURE_TEXTS, PUBLISHED_SECTION, SECTIONS
 from reports.page.render import PageContent, page_figure, render_page
 from reports.verdict.statistics import class_table, gain_table, summarise_cells
 from reports.verdict.verdict import reach_verdict
-from reports.verdict.wording import signed
+from reports.verdict.wording import points
 from tests.reports.verdict.confirmations import confirmation
 
 EVIL = "<script>alert('x')</script>"
@@ -150,11 +149,6 @@ def test_the_page_stands_alone_and_runs_nothing(content):
     assert "<script" not in page.lower()
     assert "@import" not in page
     assert page.count("<svg") == 3
-
-
-def test_what_is_pointed_at_exists(content):
-    page = render_page(content)
-    reader = Page(page)
     pointed = {address[1:] for address in reader.addresses if address.startswith("#")}
     assert pointed
     assert pointed <= set(reader.ids)
@@ -193,49 +187,34 @@ def test_the_interval_is_drawn_where_the_gain_is(content):
     page = render_page(content)
     picture = page[page.index('<svg class="interval"') :]
     picture = picture[: picture.index("</svg>")]
-    gain, low, high = (signed(value) for value in (found.gain, found.low, found.high))
+    gain, low, high = (points(value) for value in (found.gain, found.low, found.high))
     assert f"Gain {gain} percentage points, interval {low} to {high}" in picture
     assert f">{gain}</text>" in picture
     line = r'x1="([\d.]+)" x2="([\d.]+)" y1="30" y2="30" style="stroke: var\(--tone'
     ends = [float(x) for x in re.search(line, picture).groups()]
     wanted = [280 + 0.8 * 280 * value / found.high for value in (found.low, found.high)]
     assert ends == pytest.approx(wanted, abs=0.1)
-    # Turned round on the other side of 0.
-    hurts = verdict_of([-gain for gain in HELPS])
-    picture = render_page(telling(content, hurts))
-    cx = float(re.search(r'<circle cx="([\d.]+)"', picture)[1])
-    turned = hurts.primary.interval
-    assert cx == pytest.approx(280 + 0.8 * 280 * turned.gain / -turned.low, abs=0.1)
 
 
 def test_one_repeat_has_no_picture_of_an_interval(content):
     page = render_page(telling(content, verdict_of((0.05,))))
     assert 'class="interval"' not in page
-    assert "Too few repeats" in Page(page).text
     assert "nan" not in Page(page).text.split()
 
 
 def test_the_tiles_are_the_verdicts_accuracies_and_the_scores(content):
-    (cell,) = content.summary.query("n_real == 0 and strategy == 'mix' and n_synthetic == 7200")[
-        "test_mean"
-    ]
+    alone = content.summary.query("n_real == 0 and strategy == 'mix' and n_synthetic == 7200")
+    cell = 100 * alone["test_mean"].item()
+    floor = "floor (real images) 1.50; generated minus floor +2.75 \N{PLUS-MINUS SIGN} 0.50"
     assert tiles_of(render_page(content)) == [
-        (
-            "CAS (classification accuracy score)",
-            f"{100 * cell:.1f}%",
-            "7,200 generated images only",
-        ),
+        (CAS_TITLE, f"{cell:.1f}%", "7,200 generated images only"),
         ("Best control", "80.0%", "none, 400 real"),
         ("Best mix", "85.2%", "mix, 400 real + 800"),
-        (
-            "FID (examiner's features)",
-            "4.25",
-            "floor (real images) 1.50; generated minus floor +2.75 \N{PLUS-MINUS SIGN} 0.50",
-        ),
+        ("FID (examiner's features)", "4.25", floor),
         ("Label match", "97.5%", "generated images"),
     ]
     exact = tiles_of(render_page(replace(content, n_test=5000)))
-    assert [value for _, value, _ in exact[:3]] == [f"{100 * cell:.2f}%", "80.00%", "85.17%"]
+    assert [value for _, value, _ in exact[:3]] == [f"{cell:.2f}%", "80.00%", "85.17%"]
 
 
 def test_a_tile_says_that_repeats_chose_differently(content):
@@ -248,19 +227,14 @@ def test_a_tile_says_that_repeats_chose_differently(content):
     assert told["Best mix"] == "mix, 400 real + 800, and others"
 
 
-def test_every_part_is_there(content):
-    text = Page(render_page(content)).text
-    for words in (
-        "FID (examiner's features)", "4.25", "97.5%", "66.7%", "All cells (27)", "data.path",
-        "null", "[0, 1.0]", "make study", "3 files could not be read",
-    ):  # fmt: skip
-        assert words in text
-
-
-def test_a_file_name_that_is_no_utf8_can_be_written(content):
-    page = render_page(replace(content, notes=["bad \udcff.png"]))
-    assert "bad ?.png" in page
-    page.encode("utf-8")
+def test_parameters_versions_commands_and_notes_are_there(content):
+    reader = Page(render_page(replace(content, notes=["bad \udcff.png"])))
+    assert reader.tables["Parameters"][1:] == [
+        ["seed", "0"], ["data.source", EVIL], ["data.path", "null"], ["mix.real", "[0, 1.0]"],
+    ]  # fmt: skip
+    assert reader.tables["Versions"][1:] == [[EVIL, EVIL], ["torch", "2.0"]]
+    assert f"make study echo {EVIL}" in reader.text
+    assert "bad ?.png" in reader.text  # what is no UTF-8 can be written
 
 
 CHECKPOINTS = pd.DataFrame(
@@ -284,21 +258,14 @@ def test_checkpoints_are_a_table_in_order(content):
     ]
 
 
-@pytest.mark.parametrize("how", ["column", "values"])
-def test_what_checkpoints_were_not_scored_by_is_no_column(content, how):
+def test_what_checkpoints_were_not_scored_by_is_no_column(content):
     table = CHECKPOINTS.assign(fid_inception=[1.0, 2.0, np.nan], label_match=np.nan)
-    table = table.drop(columns="label_match") if how == "column" else table
-    page = render_page(replace(content, checkpoints=table, scores=pd.DataFrame()))
-    assert "Label match" not in page
-    assert "nan" not in Page(page).text.split()
-    head, first, *_ = Page(page).tables["Scores of the checkpoints (3)"]
-    assert head[-1] == "FID (InceptionV3 pool3)"
+    page = Page(render_page(replace(content, checkpoints=table)))
+    head, first, *_ = page.tables["Scores of the checkpoints (3)"]
+    assert head[2:] == ["FID (examiner's features)", "Inception score", "FID (InceptionV3 pool3)"]
     assert first[-1] == DASH
-
-
-@pytest.mark.parametrize("table", [pd.DataFrame(), CHECKPOINTS[:0][["epoch", "weights"]]])
-def test_without_checkpoints_there_is_no_table(content, table):
-    assert "checkpoints" not in render_page(replace(content, checkpoints=table))
+    none = replace(content, checkpoints=CHECKPOINTS[:0][["epoch", "weights"]])
+    assert "checkpoints" not in render_page(none)
 
 
 @pytest.mark.parametrize("how", ["row", "value"])
@@ -308,28 +275,22 @@ def test_an_undefined_label_match_breaks_nothing(content, how):
     undefined = scores.assign(value=scores["value"].mask(match))
     scores = scores[~match] if how == "row" else undefined
     page = render_page(replace(content, scores=scores))
-    tiles = page[page.index('class="tiles"') : page.index("</dl>")]
-    assert "Label match" not in tiles
-    assert "FID (examiner" in tiles
+    assert tiles_of(page)[-1][0] == "FID (examiner's features)"
     assert "nan" not in Page(page).text.split()
 
 
 def test_scores_stand_beside_their_floor_and_cas_is_the_first(content):
-    (head, first, second, third) = Page(render_page(content)).tables[
-        "Scores of the generated images"
-    ]
+    page = Page(render_page(content))
+    (head, first, second, third) = page.tables["Scores of the generated images"]
     assert head[3:6] == ["Value", "Floor (real images)", "Generated minus floor"]
-    assert first[0] == "CAS (classification accuracy score)"
+    assert first[0] == CAS_TITLE
     assert first[5].endswith(" points")
     assert second[:6] == [
         "FID (examiner's features)", "generated", "all-0", "4.25",
         "1.50 \N{PLUS-MINUS SIGN} 0.25", "+2.75 \N{PLUS-MINUS SIGN} 0.50",
     ]  # fmt: skip
-    assert third[3:6] == ["97.5%", "\N{EN DASH}", "\N{EN DASH}"]
-    text = Page(render_page(content)).text
-    assert text.index("CAS (classification accuracy score)") < text.index("FID (examiner's")
-    assert "one random half of the test images against the other, the mean over 50" in text
-    assert "floor (real images) 1.50; generated minus floor +2.75" in text
+    assert third[3:6] == ["97.5%", DASH, DASH]
+    assert "one random half of the test images against the other, the mean over 50" in page.text
     without = replace(content, summary=content.summary[content.summary["n_real"] > 0])
     assert "CAS" not in render_page(without)
 
@@ -350,6 +311,7 @@ def test_captions_say_whose_classes_they_are_where_the_generator_has_none():
         assert (added in captions[1]) == (captions[1] != captions[0]) or name == "epoch_collage"
         assert "same class" not in captions[1]
     assert added in page_figure("nearest_neighbours", b"", labelled=False).caption
+    assert set(FIGURE_TEXTS) == set(figures.__all__) - {"figure_bytes"}
 
 
 def test_facts_stand_between_the_title_and_the_figure(content):
@@ -385,26 +347,14 @@ def test_a_page_of_the_least(study):
 
 def test_without_a_verdict_the_tiles_are_those_that_there_are(content):
     page = render_page(telling(content, None))
-    assert "No comparison" in page
     labels = [label for label, *_ in tiles_of(page)]
-    assert labels == [
-        "CAS (classification accuracy score)",
-        "FID (examiner's features)",
-        "Label match",
-    ]
+    assert labels == [CAS_TITLE, "FID (examiner's features)", "Label match"]
     assert 'class="interval"' not in page
 
 
-def test_equal_content_gives_an_equal_page_and_other_content_another(content):
-    page = render_page(content)
-    again = replace(
-        content,
-        **{name: getattr(content, name).copy() for name in ("summary", "gains", "scores")},
-        versions=dict(reversed(content.versions.items())),
-    )
-    assert render_page(again) == page
-    assert render_page(replace(content, n_test=5000)) != page
-    assert render_page(telling(content, verdict_of((0.05, 0.052, 0.055, 0.051)))) != page
+def test_equal_content_gives_an_equal_page(content):
+    again = replace(content, versions=dict(reversed(content.versions.items())))
+    assert render_page(again) == render_page(content)
 
 
 def test_large_vector_figures_become_pictures(content):
@@ -420,11 +370,10 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
     assert "saw all 3,600 training images, the classifier only 300 to 1,200 of them" in note
     assert "The verdict is about 3,600 real images, all that there are." in note
     assert "they stand for all 3,600 images" in note
-    page = render_page(content)
-    text = Page(page).text
-    assert text.count(note) == 1
-    assert text.index("Tables") < text.index(note) < text.index("Gain of every mix")
-    tables = Page(page).tables
+    page = Page(render_page(content))
+    assert page.text.count(note) == 1
+    assert page.text.index("Tables") < page.text.index(note) < page.text.index("Gain of every mix")
+    tables = page.tables
     for strategy, real, _, _, gain, *_ in tables[GAINS][1:]:
         assert ("(optimistic)" in gain) == (real != "3,600")
         assert strategy in ("mix", "filtered")
@@ -432,12 +381,10 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
         assert ("(optimistic)" in accuracy) == (strategy != "none" and real in ("300", "1,200"))
     # Controls hold no generated image.
     controls = summarise_cells(cells, 3600, len(labels)).query("strategy == 'classical'")
-    assert below_full_note(controls) == (
-        "The verdict is about 3,600 real images, all that there are."
-    )
+    whole = "The verdict is about 3,600 real images, all that there are."
+    assert below_full_note(controls) == whole
     assert below_full_note(content.summary.query("n_real in (0, 3600)")) == ""
-    one = below_full_note(content.summary.query("n_real == 300"))
-    assert "only 300 of them" in one
+    assert "only 300 of them" in below_full_note(content.summary.query("n_real == 300"))
 
 
 def test_the_table_of_gains_says_over_what_and_how_sure(content):
@@ -471,8 +418,6 @@ def test_the_table_of_classes_escapes_their_names(content):
     told = [f"{100 * row[name]:.1f}%" for name in ("accuracy_against", "accuracy")]
     assert first[:5] == [EVIL, "200", *told, f"{100 * row['gain']:+.2f}"]
     assert second[0] == "a & b"
-    assert "&lt;script&gt;alert" in page
-    assert "a &amp; b" in page
     assert "<script" not in page.lower()
 
 
@@ -482,14 +427,8 @@ def test_units_of_several_sizes_stand_below_one_another(content):
 
     tables = smaller(content.summary), smaller(content.gains)
     scores = content.scores.assign(unit="1200-0", value=77.0)
-    page = render_page(
-        replace(
-            content,
-            summary=tables[0].assign(n_units=2),
-            gains=tables[1],
-            scores=pd.concat([scores, content.scores]),
-        )
-    )
+    every = {"summary": tables[0].assign(n_units=2), "gains": tables[1]}
+    page = render_page(replace(content, **every, scores=pd.concat([scores, content.scores])))
     for start, table in zip(("All cells", "Gain of every"), tables, strict=True):
         head, *rows = next(t for name, t in Page(page).tables.items() if name.startswith(start))
         assert "Over" in head or start == "All cells"
@@ -500,41 +439,26 @@ def test_units_of_several_sizes_stand_below_one_another(content):
     assert '<div class="number">4.25</div>' in page  # the tile is of the unit at the top
     note = below_full_note(tables[0])
     assert note.startswith("Units that see 3,600 training images. Optimistic")
-    assert (
-        "Units that see 1,200 training images. Optimistic means: the generator, the judge" in note
-    )
+    assert "Units that see 1,200 training images. Optimistic means: the generator" in note
 
 
 def test_main_figures_are_shown_and_the_others_folded_by_section(content):
     svg = b'<svg width="9pt" height="9pt"></svg>'
     drawn = [page_figure(name, b"", svg) for name in sorted(FIGURE_TEXTS)]
     folds = Page(render_page(replace(content, figures=drawn)))
+    section = {name: title for title, names in SECTIONS.items() for name in names}
     for name, (_, caption, _) in FIGURE_TEXTS.items():
-        section = {name: title for title, names in SECTIONS.items() for name in names}
         assert folds.folded[caption] == [section.get(name)]
-    shown = [name for name in FIGURE_TEXTS if folds.folded[FIGURE_TEXTS[name][1]] == [None]]
     main = {"uncertainty", "learning_curve", "accuracy_contour", "gain_chart", "sample_grid"}
-    assert set(shown) == main
+    assert FIGURE_TEXTS.keys() - section.keys() == main
     # Of the scores only the tile is always shown.
     assert folds.folded["FID (examiner's features)"] == [None, "Scores of the generated images"]
 
 
-def test_sections_of_the_page_hold_figures_that_there_are():
-    names = [name for names in SECTIONS.values() for name in names]
-    assert len(names) == len(set(names))
-    assert set(names) < set(FIGURE_TEXTS)
-
-
 def test_a_section_without_figures_is_left_out(content):
     page = render_page(content)
-    assert page.count("<details") == page.count("<summary>")
-    titles = [title for title in (*SECTIONS, PUBLISHED_SECTION)
-              if f"<summary>{title}" in page]  # fmt: skip
-    assert titles == ["Strategies"]
-    other = replace(content.figures[0], section="Another section", title="In it")
-    assert Page(render_page(replace(content, figures=[other]))).folded["In it"][-1:] == [
-        "Another section"
-    ]
+    sections = (*SECTIONS, PUBLISHED_SECTION)
+    assert [title for title in sections if f"<summary>{title}" in page] == ["Strategies"]
 
 
 COMPARISON = pd.DataFrame(
@@ -552,54 +476,24 @@ CLAIMS = pd.DataFrame(
 
 
 def test_published_figures_and_claims_are_in_one_fold(content):
-    page = render_page(replace(content, comparison=COMPARISON.iloc[:, ::-1], claims=CLAIMS))
-    Page(page)
-    assert "<script" not in page
-    tables = Page(page).tables
-    assert tables["Published figures beside ours (2)"] == [
-        [
-            "Study",
-            "System",
-            "Measure",
-            "Published",
-            "Ours",
-            "Interval",
-            "n",
-            "Same protocol",
-            "Why",
-        ],
+    page = Page(render_page(replace(content, comparison=COMPARISON.iloc[:, ::-1], claims=CLAIMS)))
+    assert "script" not in page.tags
+    assert page.tables["Published figures beside ours (2)"] == [
+        ["Study", "System", "Measure", "Published", "Ours", "Interval", "n", "Same protocol",
+         "Why"],
         ["imperial-mnist", "cdcgan", "FID", "52", "8.31", "7.9 to 8.7", "3", "yes", DASH],
         [EVIL, "cdcgan", "IS", "4.75", DASH, DASH, "3", "no", "another network's features"],
-    ]
-    assert tables["Claims of the studies, tested again (1)"] == [
+    ]  # fmt: skip
+    assert page.tables["Claims of the studies, tested again (1)"] == [
         ["Study", "Claim", "Verdict", "Difference", "Interval", "n", "Based on"],
         CLAIMS.iloc[0].tolist(),
     ]
-    folded = Page(page).folded
-    assert folded["8.31"] == folded["smoothing helps"] == [PUBLISHED_SECTION]
-
-
-def test_a_published_table_without_a_column_is_one_line(content):
-    with pytest.raises(ReportError, match="no column 'why'; needed:") as caught:
-        render_page(replace(content, comparison=COMPARISON.drop(columns="why")))
-    assert "\n" not in str(caught.value)
+    assert page.folded["8.31"] == page.folded["smoothing helps"] == [PUBLISHED_SECTION]
 
 
 def test_tables_say_that_the_control_repeats_real_images(content, full_study):
     cells, predictions, labels = full_study
     words = "generated count is that of repeated real images"
     assert words not in render_page(content)
-    page = render_page(
-        replace(
-            content,
-            summary=summarise_cells(cells, 3600, len(labels)),
-            gains=gain_table(cells, predictions, labels),
-        )
-    )
-    assert page.count(words) == 2
-
-
-def test_every_drawing_function_has_its_words():
-    assert set(FIGURE_TEXTS) == set(figures.__all__) - {"figure_bytes"}
-    with pytest.raises(ReportError, match="allowed: acceptance_chart"):
-        page_figure("nothing", b"")
+    summary, gains = summarise_cells(cells, 3600, 600), gain_table(cells, predictions, labels)
+    assert render_page(replace(content, summary=summary, gains=gains)).count(words) == 2

@@ -54,8 +54,7 @@ def test_the_variance_is_the_sum_less_the_residual():
     both = difference_interval(d)
     assert found.variance == pytest.approx(both.standard_error**2 - found.v_residual)
     half = half_width(0.025, (found.v_units, 4), (found.v_images, 200), found.v_residual)
-    assert found.high - found.gain == pytest.approx(half)
-    assert found.gain - found.low == pytest.approx(half)
+    assert (found.low, found.high) == pytest.approx((found.gain - half, found.gain + half))
 
 
 def test_the_half_width_by_hand():
@@ -74,15 +73,7 @@ def test_the_half_width_by_hand():
 @pytest.mark.parametrize("n_units", [3, 5, 10])
 @pytest.mark.parametrize(
     ("units", "residual", "choice"),
-    [
-        (1, 0, 0),
-        (0.97, 0.03, 0),
-        (0.9, 0.1, 0),
-        (0.5, 0.5, 0),
-        (0.97, 0, 0.03),
-        (0.4, 0.2, 0.4),
-        (0, 0, 1),
-    ],
+    [(1, 0, 0), (0.97, 0.03, 0), (0.5, 0.5, 0), (0.97, 0, 0.03), (0.4, 0.2, 0.4), (0, 0, 1)],
 )
 @pytest.mark.parametrize("tail", [0.025, 0.00125])
 def test_normal_parts_are_covered(n_units, units, residual, choice, tail):
@@ -121,18 +112,13 @@ def test_p_fits_the_widened_interval_too(better, worse, n_units, n_images):
 
 
 @given(st.integers(0, 999))
-def test_swapping_the_arms_turns_the_gain_round(seed):
-    there, back = crossed_interval(answers(seed)), crossed_interval(-answers(seed))
-    assert (back.gain, back.low, back.high) == pytest.approx((-there.gain, -there.high, -there.low))
-    assert back.p == pytest.approx(there.p)
-
-
-@given(st.integers(0, 999))
-def test_the_order_of_units_and_images_changes_nothing(seed):
+def test_swapping_turns_the_gain_round_and_the_order_changes_nothing(seed):
     rng, d = np.random.default_rng(seed), answers(seed)
+    there, back = crossed_interval(d), crossed_interval(-d)
+    assert (-back.gain, -back.high, -back.low) == pytest.approx((there.gain, there.low, there.high))
+    assert back.p == pytest.approx(there.p)
     mixed = crossed_interval(rng.permutation(rng.permutation(d, axis=0), axis=1))
-    plain = crossed_interval(d)
-    assert (mixed.low, mixed.high, mixed.p) == pytest.approx((plain.low, plain.high, plain.p))
+    assert (mixed.low, mixed.high, mixed.p) == pytest.approx((there.low, there.high, there.p))
 
 
 @pytest.mark.parametrize("n_units", [2, 5])
@@ -160,12 +146,6 @@ def test_a_difference_without_any_variance_is_sure_of_its_sign():
 def test_bad_differences_are_one_line(difference):
     with pytest.raises(StatisticsError, match="one unit or more x two images"):
         crossed_interval(difference)
-
-
-@pytest.mark.parametrize("confidence", [0, 1, 95])
-def test_confidence_is_a_fraction(confidence):
-    with pytest.raises(StatisticsError, match="confidence"):
-        crossed_interval(answers(0), confidence)
 
 
 def test_holm_by_hand():

@@ -68,8 +68,6 @@ def test_summary_has_a_row_a_cell(study):
     of_cell = cells.query("strategy == 'mix' and n_real == 300 and n_synthetic == 1200")
     assert row["test_mean"] == pytest.approx(of_cell["test_accuracy"].mean())
     assert row["validation_mean"] == pytest.approx(of_cell["validation_accuracy"].mean())
-    assert summary.filter(like="_low").min(axis=None) >= 0
-    assert summary.filter(like="_high").max(axis=None) <= 1
 
 
 def test_seeds_are_averaged_within_a_unit_before_the_interval_over_units():
@@ -113,32 +111,19 @@ def test_the_summary_does_not_depend_on_the_order_of_the_rows(study):
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
-def test_two_rows_of_one_cell_unit_and_seed_are_refused(study):
-    cells, predictions, labels = study
-    with pytest.raises(StatisticsError, match="of unit all-0 with seed 0; allowed: one"):
-        summarise_cells(pd.concat([cells, cells]), N_TRAIN, 600)
-    with pytest.raises(StatisticsError, match="unit all-0 and seed 0; allowed: one"):
-        gain_table(pd.concat([cells, cells]), np.concatenate([predictions] * 2), labels)
-
-
-def test_tables_that_do_not_fit_are_refused(study):
-    cells, predictions, labels = study
-    with pytest.raises(StatisticsError, match="allowed: 81 classifiers x 600 test images"):
-        gain_table(cells, predictions[:-1], labels)
-    with pytest.raises(StatisticsError, match="no column 'strategy'"):
-        summarise_cells(cells.drop(columns="strategy"), N_TRAIN, 600)
-    with pytest.raises(StatisticsError, match="no rows"):
-        summarise_cells(cells.iloc[:0], N_TRAIN, 600)
-
-
-def test_more_real_images_than_the_generator_saw_are_refused(study):
-    cells, predictions, labels = study
-    fewer = cells.assign(unit_real=N_TRAIN - 1)
-    with pytest.raises(StatisticsError, match="3600 real images; allowed: at most 3599"):
-        gain_table(fewer, predictions, labels)
-    smaller = cells[cells["n_real"] < N_TRAIN].assign(unit_real=N_TRAIN - 1)
-    with pytest.raises(StatisticsError, match=r"no unit that sees 3600 .* allowed: 3599"):
-        summarise_cells(smaller, N_TRAIN, 600)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda cells: pd.concat([cells, cells]), "of unit all-0 with seed 0; allowed: one"),
+        (lambda cells: cells.drop(columns="strategy"), "no column 'strategy'"),
+        (lambda cells: cells.iloc[:0], "no rows"),
+        (lambda cells: cells.assign(unit_real=3599), "3600 real images; allowed: at most 3599"),
+        (lambda cells: cells.assign(unit_real=9999), r"no unit that sees 3600 .* allowed: 9999"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(study, change, words):
+    with pytest.raises(StatisticsError, match=words):
+        summarise_cells(change(study[0]), N_TRAIN, 600)
 
 
 # What the generator saw and the classifier did not
@@ -147,13 +132,10 @@ def test_more_real_images_than_the_generator_saw_are_refused(study):
 @pytest.mark.parametrize(
     ("cell", "marked"),
     [
-        (("mix", 360, 7200), True),
         (("filtered", 3599, 1), True),
         (("mix", 3600, 7200), False),  # the classifier saw all that the generator did
         (("mix", 0, 7200), False),  # stands for all images
-        (("none", 360, 0), False),
         (("classical", 360, 0), False),
-        (("classical-half", 360, 0), False),
         (("mix-classical", 360, 7200), True),
         (("duplicated", 360, 7200), False),  # no image of the generator
     ],
@@ -163,15 +145,10 @@ def test_optimistic_is_what_the_generator_brings_of_images_not_given(cell, marke
 
 
 def test_optimistic_cells_are_marked_in_both_tables(full_study):
-    cells, predictions, labels = full_study
-    table = gain_table(cells, predictions, labels)
-    small = table["n_real"] < N_TRAIN
-    assert table["optimistic"].equals(small & ~table["strategy"].isin(CONTROLS))
-    summary = summarise_cells(cells, N_TRAIN, len(labels))
-    marked = summary[summary["optimistic"]]
-    assert set(marked["n_real"]) == {300, 1200}
-    assert len(marked) == 4 * 2 * 3
-    assert (marked["n_synthetic"] > 0).all()
+    for table in (gain_table(*full_study), summarise_cells(full_study[0], N_TRAIN, 600)):
+        small = table["n_real"].between(1, N_TRAIN - 1)
+        assert table["optimistic"].equals(small & ~table["strategy"].isin(CONTROLS))
+        assert table["optimistic"].any()
 
 
 def test_what_is_optimistic_is_so_for_the_cells_own_unit(full_study):
@@ -217,14 +194,6 @@ def test_gains_of_all_sizes_are_corrected_together(make):
         open_ = alone["p_holm"] < 1
         assert open_.any()
         assert (mine.loc[open_, "p_holm"] > alone.loc[open_, "p_holm"]).all()
-
-
-def test_without_a_mix_there_are_no_gains(study):
-    cells, predictions, labels = study
-    rows = (cells["strategy"] == "none").to_numpy()
-    table = gain_table(cells[rows], predictions[rows], labels)
-    assert table.empty
-    assert {"gain", "p_holm", "optimistic", "against"} <= set(table)
 
 
 # Several units
@@ -327,24 +296,18 @@ REAL = (
 
 def test_worth_is_read_straight_between_counts_on_a_logarithmic_axis():
     """0.6 is half way from 100 to 1,000: 10 ** 2.5. 0.75 is half way from 1,000 to 10,000."""
-    mix = ("mix", 100, 0.6, 0.5, 0.75), ("mix", 1000, 0.7, 0.45, 0.85)
-    table = worth(curve_of(*reversed(REAL), *mix), "mix")
-    assert table["n_real"].tolist() == [100, 1000]
-    assert table["worth"].tolist() == pytest.approx([10**2.5, 1000])
-    assert (table["low"][0], table["high"][0]) == pytest.approx((100, 10**3.5))
-    # Below the smallest count's accuracy, and above the largest one's.
-    assert np.isnan([table["low"][1], table["high"][1]]).all()
+    nan = np.nan
+    mix = (
+        ("mix", 100, 0.6, 0.5, 0.75),
+        ("mix", 1000, 0.7, 0.49, 0.81),  # below the smallest count's accuracy, above the largest's
+        ("mix", 3000, 0.81, nan, 0.7),  # no lower bound
+    )
+    table = worth(curve_of(*reversed(REAL), *mix), "mix").to_numpy()
+    wanted = [[100, 10**2.5, 100, 10**3.5], [1000, 1000, nan, nan], [3000, nan, nan, 1000]]
+    np.testing.assert_allclose(table, wanted)
 
 
-def test_worth_of_an_accuracy_outside_the_curve_and_of_no_bound_is_nan():
-    mix = ("mix", 100, 0.49, np.nan, np.nan), ("mix", 1000, 0.81, np.nan, 0.7)
-    table = worth(curve_of(*REAL, *mix), "mix")
-    assert table["worth"].isna().all()
-    assert np.isnan(table["low"]).all()
-    assert table["high"].tolist() == pytest.approx([np.nan, 1000], nan_ok=True)
-
-
-@pytest.mark.parametrize("second", [0.5, 0.45, 0.8, 0.9])
+@pytest.mark.parametrize("second", [0.45, 0.8])
 def test_a_curve_that_does_not_rise_throughout_is_worth_nothing(second):
     real = REAL[0], ("real", 1000, second, 0.4, 0.9), REAL[2]
     table = worth(curve_of(*real, ("mix", 100, 0.6, 0.5, 0.7)), "mix")
@@ -355,7 +318,6 @@ def test_a_curve_that_does_not_rise_throughout_is_worth_nothing(second):
 def test_worth_needs_two_counts_of_the_other_arm_and_can_be_of_any_two_arms():
     mix = ("mix", 100, 0.6, 0.5, 0.7)
     assert worth(curve_of(REAL[0], mix), "mix").empty
-    assert worth(curve_of(*REAL), "mix").empty
     both = curve_of(*REAL, *(("classical", n, *found) for _, n, *found in REAL), mix)
     pd.testing.assert_frame_equal(worth(both, "mix", "classical"), worth(both, "mix"))
 
@@ -396,17 +358,19 @@ def test_class_table_splits_the_gain_by_class():
         class_table(confirmed, predictions[1:], labels, names)
 
 
+def answers(predicted):
+    """Confirmed classifiers of three units, and what those of each arm predict."""
+    rows = [(unit, [arm], 0) for unit in "abc" for arm in ("mix", "control")]
+    confirmed = pd.DataFrame(rows, columns=["unit", "arms", "seed"])
+    return confirmed, np.array([predicted(arm) for _, (arm,), _ in rows])
+
+
 def test_a_class_that_alone_gains_is_the_one_that_is_told():
     """Of 80 images two classes; the mix reads all of the second, the control half of it."""
     labels = np.repeat([0, 1, 2], [40, 40, 0])
-    rows, predictions = [], []
-    for unit in ("a", "b", "c"):
-        for arms in (["mix"], ["control", "real"]):
-            rows.append((unit, arms))
-            known = 80 if arms == ["mix"] else 60
-            predictions.append(np.where(np.arange(80) < known, labels, 9))
-    confirmed = pd.DataFrame(rows, columns=["unit", "arms"])
-    table = class_table(confirmed, np.array(predictions), labels, ["a", "b", "no image"])
+    known = {"mix": 80, "control": 60}
+    confirmed, predictions = answers(lambda arm: np.where(np.arange(80) < known[arm], labels, 9))
+    table = class_table(confirmed, predictions, labels, ["a", "b", "no image"])
     assert table["class_name"].tolist() == ["a", "b"]
     assert table["gain"].tolist() == [0, 0.5]
     assert table["accuracy"].tolist() == [1, 1]
@@ -414,22 +378,16 @@ def test_a_class_that_alone_gains_is_the_one_that_is_told():
     assert table["p_holm"][0] == 1
     assert table["p_holm"][1] < 0.001
     assert table["low"][0] < 0 < table["low"][1]
-    turned = class_table(
-        confirmed, np.array(predictions), labels, ["a", "b", "c"], arms=("real", "mix")
-    )
+    turned = class_table(confirmed, predictions, labels, ["a", "b", "c"], ("control", "mix"))
     assert turned["gain"].tolist() == [0, -0.5]
 
 
 def test_classes_of_few_images_have_an_interval_of_true_width():
     """One class whose answers never differ, of 36 images; and one of a single image."""
     labels = np.array([0] * 36 + [1] * 40 + [2])
-    rows, predictions = [], []
-    for unit in ("a", "b", "c"):
-        for arm, miss in (("control", 40), ("mix", 49)):
-            rows.append((unit, [arm]))
-            predictions.append(np.where(np.arange(77) == miss, 0, labels))
-    confirmed = pd.DataFrame(rows, columns=["unit", "arms"])
-    table = class_table(confirmed, np.array(predictions), labels, ["a", "b", "c"])
+    miss = {"mix": 49, "control": 40}
+    confirmed, predictions = answers(lambda arm: np.where(np.arange(77) == miss[arm], 0, labels))
+    table = class_table(confirmed, predictions, labels, ["a", "b", "c"])
     assert table["gain"].tolist() == [0, 0, 0]
     assert -table["low"][0] == table["high"][0] == pytest.approx(1 - 0.025 ** (1 / 36))
     assert table["low"][1] < 0 < table["high"][1]

@@ -4,7 +4,7 @@ import pytest
 
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
 from reports.verdict.verdict import reach_verdict
-from reports.verdict.wording import headline, sentence, sentences
+from reports.verdict.wording import headline, points, sentence, sentences
 from tests.reports.verdict.confirmations import confirmation
 
 BUDGET = "400 steps a classifier"
@@ -20,7 +20,7 @@ def text(gains, margin=0.02, **options):
     [
         (HELPS, 0.01, "Helps", "generated images helped: +5.18 points (95 % interval"),
         (HELPS, 0.2, "Helps, by less than the margin", "helped, by less than the margin"),
-        ([-g for g in HELPS], 0.01, "Hurts", "generated images hurt: -5.18 points"),
+        ([-g for g in HELPS], 0.01, "Hurts", "generated images hurt: \N{MINUS SIGN}5.18 points"),
         ((0.001, -0.001, 0.0, 0.0), 0.02, "No relevant difference", "no relevant difference"),
         ((0.03, -0.02, 0.04, 0.01), 0.02, "Cannot tell", "cannot tell whether"),
         ((0.05, 0.05), 0.02, "Too few repeats", "too few repeats to tell"),
@@ -49,7 +49,7 @@ def test_repeats_that_chose_differently_are_said_so():
     confirmed.loc[odd, "n_synthetic"] = 1600
     found = " ".join(sentences(reach_verdict(confirmed, predictions, labels, None), BUDGET))
     assert "800 generated images (3 of 4); mix of 400 real and 1,600" in found
-    assert "so the verdict is about choosing so" in found
+    assert "the verdict is about choosing in this way" in found
     assert "No margin was set" in found
 
 
@@ -64,11 +64,11 @@ def test_what_the_interval_covers():
 
 def test_what_would_settle_an_open_verdict():
     found = text((0.03, -0.02, 0.04, 0.01))
-    assert "would be told from no effect in four studies of five" in found
+    assert "four studies of five would detect a true effect" in found
     assert "repeats in all would settle it" in found
-    assert "settle" not in text(HELPS).replace("Four repeats settle only large effects", "")
+    assert "settle" not in text(HELPS)
     few = text((0.05, 0.05))
-    assert "never help or hurt; 3 settle only large effects" in few
+    assert "no verdict says 'helps' or 'hurts'; 3 show only large effects" in few
 
 
 def test_images_that_forbid_it_are_said_so():
@@ -78,17 +78,19 @@ def test_images_that_forbid_it_are_said_so():
 
 
 def test_few_repeats_are_told_what_they_settle():
-    assert "reaches 2.48 of their standard deviations to either side, with five 1.24" in text(
-        HELPS[:3]
-    )
+    assert (
+        "would reach 2.48 standard deviations of the repeats to either side; with five it would "
+        "reach 1.24."
+    ) in text(HELPS[:3])
     assert "standard deviations" not in text((*HELPS, 0.05))
 
 
-def test_no_minus_before_a_zero():
-    assert "-0.00 points" not in text((-0.00001, 0.0, 0.00001))
+def test_points_have_a_minus_that_is_no_hyphen_and_no_sign_at_zero():
+    assert (points(0.0123, 1), points(-0.0123)) == ("+1.2", "\N{MINUS SIGN}1.23")
+    assert points(0.0004, 1) == points(-0.0004, 1) == "0.0"
 
 
 def test_secondary_contrasts_are_marked_exploratory():
     found = text(HELPS)
     assert "Exploratory, the chosen mix against real images alone: helps, +5.18 points" in found
-    assert "corrected for their number" in found
+    assert "corrected for the number of exploratory contrasts" in found
