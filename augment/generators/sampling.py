@@ -77,7 +77,7 @@ class Sampler:
         """Draw the images ``start`` to ``stop`` of one label.
 
         Args:
-            label: class index asked for; 0 where the generator is unconditional, whose one stream
+            label: class index; 0 where the generator is unconditional, whose one stream
                 of images that is.
             start: first image's index, not negative.
             stop: index behind the last image.

@@ -8,7 +8,7 @@ An image set is a folder of three files:
 
 Images are memory-mapped when a set is opened and streamed when one is written, so a set may be
 larger than memory. Nothing in a set depends on when, where or by whom it was written: the same
-images and labels give the same bytes. `image_set_writer` writes them.
+images and labels give the same bytes. `augment.images.image_set_writer` writes them.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def open_image_set(folder: Path, *, verify: bool = False) -> ImageSet:
     """Open an image set without reading its images.
 
     Args:
-        folder: a folder that `image_set_writer` wrote.
+        folder: a folder that `write_image_set` or `ImageSetWriter` wrote.
         verify: also read everything and compare it with the recorded digest.
 
     Returns:

@@ -40,7 +40,7 @@ def to_array(image: Image.Image, size: int, channels: int) -> np.ndarray:
 
 
 def fit_gray(images: np.ndarray, size: int, channels: int) -> np.ndarray:
-    """Resize a batch of gray images and give it the asked number of channels.
+    """Resize a batch of gray images and give it the wanted number of channels.
 
     Args:
         images: uint8, N x H x W.

@@ -156,67 +156,25 @@ def test_no_architecture(folder: Path, architecture: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("changes", "said"),
     [
-        ("generator", [[10**9], [4]]),
-        ("generator", [[10**400], [4]]),
-        ("generator", [[0], [4]]),
-        ("generator", [[8], [-4]]),
-        ("generator", [[8], [4.0]]),
-        ("generator", [[8], [True]]),
-        ("generator", [[8], ["4"]]),
-        ("generator", [8, 4]),
-        ("generator", "8"),
-        ("generator", [[4096] * 10**5]),
-        ("discriminator", []),
-        ("discriminator", [[]]),
-        ("first_side", 0),
-        ("first_side", 7.0),
-        ("dropout", [1.5]),
-        ("code_discriminator", [True]),
-        ("first_activation", 1),
-        ("label", "projektion"),
-        ("kind", "x" * 300),
-        ("n_classes", 0),
-        ("n_classes", "3"),
-        ("n_classes", 10**12),
-        ("latent_dim", 2**62),
-        ("latent_dim", None),
-        ("generator_kernel", 4096),
-        ("output_kernel", [5]),
-        ("channels", 2**31),
-        ("channels", True),
-        ("image_size", 30),
-        ("image_size", 28.0),
-        ("image_size", [28]),
-        ("image_size", "28"),
-        ("image_size", 2**40),
+        # JSON has no limit on integers; Python refuses to read or print those of 4,300 digits only.
+        ({"generator": [[10**400], [4]]}, "allowed"),
+        ({"image_size": 28.0}, "image_size is 28.0; allowed"),
+        ({"generator": [[8], [4], [4]]}, "the generator's table makes 56 pixels, not 28"),
+        ({"a\nb\x1b": 3}, "is unknown"),
+        ({"x" * 10**6: 3}, "is unknown"),
     ],
+    ids=range(5),
 )
-def test_an_architecture_out_of_bounds_is_refused(folder: Path, key: str, value: Any) -> None:
-    # JSON has no limit on integers; Python refuses to read or print those of 4,300 digits only.
-    change_architecture(folder, **{key: value})
-    message = refused(folder)
-    assert key in message
-    assert "allowed" in message
-
-
-@pytest.mark.parametrize(
-    ("changes", "makes"),
-    [
-        ({"generator": [[8], [4], [4]]}, 56),
-        ({"generator": [[8]]}, 14),
-        ({"first_side": 8}, 32),
-        ({"image_size": 64}, 28),
-        ({"output": "same"}, 14),
-    ],
-)
-def test_a_table_that_does_not_make_the_image_is_refused(
-    folder: Path, changes: dict[str, Any], makes: int
+def test_an_architecture_out_of_bounds_is_refused(
+    folder: Path, changes: dict[str, Any], said: str
 ) -> None:
     change_architecture(folder, **changes)
-    side = changes.get("image_size", 28)
-    assert f"the generator's table makes {makes} pixels, not {side}" in refused(folder)
+    message = refused(folder)
+    assert "no valid architecture" in message
+    assert said in message
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize("depth", [150, 400, 600, 900, 100_000])
@@ -231,13 +189,6 @@ def test_a_nested_architecture_is_refused(folder: Path, depth: int, place: str) 
     assert "no valid architecture" in message or "cannot be read" in message
 
 
-def test_a_checkpoint_of_an_earlier_version_is_refused(folder: Path) -> None:
-    # Before there were tables.
-    before = {"n_classes": 3, "channels": 1, "image_size": 28, "base_channels": 4}
-    change(folder, architecture=before | {"kernel_size": 5, "label": "concatenate"})
-    assert "no valid architecture" in refused(folder)
-
-
 def test_a_huge_architecture_within_bounds_takes_no_memory(folder: Path) -> None:
     """Terabytes of weights would be made before they are found not to fit the file."""
     change_architecture(
@@ -250,24 +201,6 @@ def test_a_huge_architecture_within_bounds_takes_no_memory(folder: Path) -> None
     message = refused(folder)
     assert "weights.safetensors has" in message
     assert "values" in message
-
-
-def test_an_unknown_argument_is_refused(folder: Path) -> None:
-    for key in ("depth", "base_channels", "", "a\nb\x1b", "x" * 10**6):
-        change_architecture(folder, **{key: 3})
-        message = refused(folder)
-        assert "is unknown" in message
-        assert message.isprintable()
-        if key.isalpha():
-            assert key[:20] in message
-
-
-@pytest.mark.parametrize("key", ["n_classes", "channels", "image_size", "generator", "first_side"])
-def test_a_missing_argument_is_named(folder: Path, key: str) -> None:
-    values = ARCHITECTURE.to_dict()
-    del values[key]
-    change(folder, architecture=values)
-    assert f"no valid architecture: {key} is missing" in refused(folder)
 
 
 @pytest.mark.parametrize("keep", [0, 4, 8, 100, 1000, -1])

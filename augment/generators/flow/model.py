@@ -1,7 +1,7 @@
 """Flow matching by azula: its U-Net, its rectified schedule, and its sampler by Euler's method.
 
 Images x and noise z lie on straight paths, x_t = (1 - t) x + t z (Lipman et al., 2023; Liu et al.,
-2022). The network learns to tell x of x_t; images are drawn by going from t = 1 to 0 along it.
+2022). The network learns to predict x from x_t; images are drawn by going from t = 1 to 0 along it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Backbone(nn.Module):
 
 
 class Generator(nn.Module):
-    """A network that tells the image which a noisy one comes from, and what it is asked for."""
+    """A network that predicts the image behind a noisy one, of the label that it is given."""
 
     def __init__(self, architecture: Architecture) -> None:
         """Build the network of an architecture, with fresh weights."""
@@ -68,7 +68,7 @@ class Generator(nn.Module):
         self.denoiser = KarrasDenoiser(_Backbone(architecture), RectifiedSchedule())
 
     def forward(self, images: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of telling images from their noisy copies; noise is torch's own.
+        """Return the loss of predicting images from their noisy copies; noise is torch's own.
 
         Args:
             images: real ones, float N x C x H x W in [-1, 1].

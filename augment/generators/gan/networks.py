@@ -87,7 +87,8 @@ class Generator(nn.Module):
 
     def draw(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Return images as `forward` does."""
-        return self.forward(noise, labels)
+        images: Tensor = self(noise, labels)
+        return images
 
 
 class Discriminator(nn.Module):

@@ -253,18 +253,11 @@ def test_one_seed_gives_the_same_bytes_and_another_does_not(name: str) -> None:
     assert not same_weights(other.weights, first.weights)
 
 
-@pytest.mark.parametrize("step", range(1, STEPS))
-def test_stopped_after_any_step_it_ends_with_the_same_bytes(step: int) -> None:
-    trained, stops = train_with_stops(tiny(PROJECTION), step)
-    assert stops == 1
-    assert_same(trained, whole(PROJECTION))
-
-
-@pytest.mark.parametrize("steps", [(1, 2, 3), (4, 5, 6), (5, 10), (11,)])
-def test_with_batch_norm_and_several_stops_too(steps: tuple[int, ...]) -> None:
-    trained, stops = train_with_stops(tiny(SMOOTH), *steps)
+@pytest.mark.parametrize("steps", [(1,), (4, 5, 6), (5, 10), (7,), (11,)])
+def test_stopped_after_any_step_it_ends_with_the_same_bytes(steps: tuple[int, ...]) -> None:
+    trained, stops = train_with_stops(tiny(PROJECTION), *steps)
     assert stops == len(steps)
-    assert_same(trained, whole(SMOOTH))
+    assert_same(trained, whole(PROJECTION))
 
 
 def test_a_stop_asked_for_at_the_last_step_changes_nothing() -> None:
@@ -273,27 +266,21 @@ def test_a_stop_asked_for_at_the_last_step_changes_nothing() -> None:
     assert_same(trained, whole(PROJECTION))
 
 
+def scripted(*fids: float) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
+    """The scores of one epoch after the other, whatever the images."""
+    rest = iter(fids)
+    return lambda images, labels: {"fid": next(rest)}
+
+
 def test_the_best_epoch_survives_a_stop() -> None:
     # The first epoch is the best: a resumed run never sees its weights again.
-    fids = {1: 0.5, 2: 2.0, 3: 1.0}
-
-    def evaluate_from(first: int) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
-        epochs = iter(range(first, 4))
-        return lambda images, labels: {"fid": fids[next(epochs)]}
-
     budget = replace(BUDGET, keep="best")
-    expected = train(budget=budget, evaluate=evaluate_from(1))
+    expected = train(budget=budget, evaluate=scripted(0.5, 2.0, 1.0))
     assert expected.epoch == 1
-    store, ask = MemoryStore(), StopAt(7)
-    with pytest.raises(TrainingStopped):
-        train(
-            budget=budget,
-            store=store,
-            evaluate=evaluate_from(1),
-            on_step=ask.on_step,
-            should_stop=ask,
-        )
-    resumed = train(budget=budget, store=store, evaluate=evaluate_from(2))
+    resumed, stops = train_with_stops(
+        tiny(PROJECTION), 7, budget=budget, evaluate=scripted(0.5, 2.0, 1.0)
+    )
+    assert stops == 1
     assert_same(resumed, expected)
 
 
@@ -337,10 +324,6 @@ def test_bf16_goes_on_where_it_was() -> None:
 
 
 def test_best_keeps_the_lowest_fid_and_last_the_last() -> None:
-    def scripted(*fids: float) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
-        rest = iter(fids)
-        return lambda images, labels: {"fid": next(rest)}
-
     best = replace(BUDGET, keep="best")
     kept = train(CONSTANT, best, evaluate=scripted(3.0, 1.0, 2.0))
     assert kept.epoch == 2
@@ -361,13 +344,6 @@ def test_learning_rates_fall_linearly_after_their_start() -> None:
     assert rate_share(0.25, 0.0) == 0.75
 
 
-def test_falling_rates_change_nothing_before_their_start() -> None:
-    # Steps 1 to 6 of 12 run at the full rate, so the first epoch of 5 steps is the same.
-    falling, constant = train(tiny(decay_start=0.5)), train(CONSTANT)
-    assert falling.history[0].metrics == constant.history[0].metrics
-    assert falling.history[1].metrics != constant.history[1].metrics
-
-
 def test_epochs_and_images_count_the_same_steps() -> None:
     by_epochs = train(budget=Budget(images=None, epochs=2, evaluate=12, keep="last"))
     by_images = train(budget=replace(BUDGET, images=80))
@@ -375,16 +351,13 @@ def test_epochs_and_images_count_the_same_steps() -> None:
     assert by_epochs.history[-1].images == 80
 
 
-def test_a_batch_larger_than_the_set_is_refused() -> None:
+def test_a_batch_that_cannot_be_filled_or_shared_is_refused() -> None:
     with pytest.raises(AugmentError) as caught:
         train(tiny(batch_size=41))
     assert str(caught.value) == (
         "train_gan.options.batch_size is 41; allowed: at most the 40 training images"
     )
     train(tiny(batch_size=40), replace(BUDGET, images=40))
-
-
-def test_a_batch_that_the_processes_cannot_share_is_refused() -> None:
     with pytest.raises(AugmentError, match="batch_size is 8; allowed: a multiple of"):
         check_batch(8, 40, processes=3)
 
@@ -401,15 +374,14 @@ class PoisonedRows(ImageRows):
         return images if self.reads <= self.good else np.full(images.shape, np.nan, np.float32)
 
 
-def poisoned_after(steps: int) -> PoisonedRows:
+def poisoned_after(steps: int, images: ImageRows = IMAGES) -> PoisonedRows:
     PoisonedRows.reads = 0
     # One read measures the spread of the real images, one is for reconstructions.
     PoisonedRows.good = steps + 2
-    return PoisonedRows(IMAGES.sets, IMAGES.indices)
+    return PoisonedRows(images.sets, images.indices)
 
 
-@pytest.mark.parametrize("steps", [5, 7, 9])
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize(("steps", "keep"), [(5, "best"), (7, "last"), (9, "best")])
 def test_nan_stops_training_and_keeps_the_last_good_epoch(steps: int, keep: Any) -> None:
     trained = train(CONSTANT, replace(BUDGET, keep=keep), images=poisoned_after(steps))
     assert trained.stopped == "the losses of epoch 2 are not finite"
@@ -431,28 +403,32 @@ def test_nan_in_the_first_epoch_is_an_error_in_one_line() -> None:
 
 
 def test_nan_after_epochs_that_are_all_alike_is_an_error_too() -> None:
-    PoisonedRows.reads, PoisonedRows.good = 0, 8
-    images = PoisonedRows(CONTRAST.sets, CONTRAST.indices)
+    images = poisoned_after(6, CONTRAST)
     with pytest.raises(AugmentError, match="the losses of epoch 2 are not finite; lower"):
         train(tiny(generator_rate=0.0), replace(BUDGET, keep="best"), images=images)
 
 
-def test_weights_that_are_not_finite_never_are_a_generator() -> None:
-    def spoil(step: int, total: int) -> None:
-        if step == 3:
-            nn.init.constant_(held[0].get_parameter("first.weight"), math.inf)
-
-    held: list[nn.Module] = []
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, nn.Module]:
+    """The networks of the training that runs: the plain one, and its average."""
+    networks: dict[str, nn.Module] = {}
 
     class Seen(WeightAverage):
         def update(self, network: nn.Module, step: int) -> None:
             super().update(network, step)
-            held[:] = [self.network]
+            networks.update(plain=network, average=self.network)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "WeightAverage", Seen)
-        with pytest.raises(AugmentError, match="the weights of epoch 1 are not finite; lower"):
-            train(on_step=spoil)
+    monkeypatch.setattr(loop, "WeightAverage", Seen)
+    return networks
+
+
+def test_weights_that_are_not_finite_never_are_a_generator(held: dict[str, nn.Module]) -> None:
+    def spoil(step: int, total: int) -> None:
+        if step == 3:
+            nn.init.constant_(held["average"].get_parameter("first.weight"), math.inf)
+
+    with pytest.raises(AugmentError, match="the weights of epoch 1 are not finite; lower"):
+        train(on_step=spoil)
 
 
 @pytest.mark.parametrize("name", [PROJECTION, SMOOTH])
@@ -464,38 +440,27 @@ def test_an_absurd_learning_rate_never_gives_a_generator(name: str) -> None:
         train(system, replace(BUDGET, keep="best"))
 
 
-def collapsing_after(good_epochs: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def collapsing_after(good_epochs: int, held: dict[str, nn.Module]) -> dict[str, Any]:
     """Hooks that turn the generator to one constant image after some epochs."""
-    held: dict[str, nn.Module] = {}
-
-    class Seen(WeightAverage):
-        def update(self, network: nn.Module, step: int) -> None:
-            super().update(network, step)
-            held["generator"] = network
 
     def blacken(epoch: Epoch) -> None:
         if epoch.epoch == good_epochs:
-            layer = held["generator"].get_submodule("upsample.3")
+            layer = held["plain"].get_submodule("upsample.3")
             assert isinstance(layer, nn.ConvTranspose2d)
             nn.init.zeros_(layer.weight)
 
-    monkeypatch.setattr(loop, "WeightAverage", Seen)
     # With a generator that learns nothing it stays as it is left; no average delays what it shows.
     system = tiny(generator_rate=0.0, ema_decay=0.0, weights="plain")
     return {"system": system, "on_epoch": blacken}
 
 
-def falling() -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:
-    """Scores that are better after every epoch, whatever the images."""
-    fids = iter(range(100, 0, -1))
-    return lambda images, labels: {"fid": next(fids)}
-
-
-def test_collapse_is_noticed_and_the_epoch_before_it_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collapse_is_noticed_and_the_epoch_before_it_kept(
+    monkeypatch: pytest.MonkeyPatch, held: dict[str, nn.Module]
+) -> None:
     monkeypatch.setattr(selection, "LEAST_STEPS", 15)
-    options = collapsing_after(2, monkeypatch)
+    options = collapsing_after(2, held)
     budget = Budget(images=None, epochs=9, evaluate=12, keep="best")
-    trained = train(budget=budget, evaluate=falling(), **options)
+    trained = train(budget=budget, evaluate=scripted(*range(9, 0, -1)), **options)
     assert trained.stopped == "the images of epochs 3 to 5 are all alike (collapse)"
     assert trained.epoch == 2
     assert trained.collapsed == 3
@@ -504,25 +469,21 @@ def test_collapse_is_noticed_and_the_epoch_before_it_kept(monkeypatch: pytest.Mo
     assert np.ptp(trained.history[1].grid, axis=0).max() > 0
 
 
-def test_a_run_that_ends_in_black_keeps_a_good_epoch_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = collapsing_after(1, monkeypatch)
+def test_a_run_that_ends_in_black_keeps_a_good_epoch_too(held: dict[str, nn.Module]) -> None:
+    options = collapsing_after(1, held)
     budget = Budget(images=None, epochs=3, evaluate=12, keep="best")
-    trained = train(budget=budget, evaluate=falling(), **options)
+    trained = train(budget=budget, evaluate=scripted(*range(9, 0, -1)), **options)
     assert trained.stopped is None
     assert trained.epoch == 1
     assert trained.collapsed == 2
 
 
-@pytest.mark.parametrize("good_epochs", [1, 2])
-def test_who_asks_for_the_last_epoch_gets_it_collapsed_or_not(
-    monkeypatch: pytest.MonkeyPatch, good_epochs: int
-) -> None:
-    options = collapsing_after(good_epochs, monkeypatch)
+def test_who_asks_for_the_last_epoch_gets_it_collapsed_or_not(held: dict[str, nn.Module]) -> None:
     budget = Budget(images=None, epochs=7, evaluate=12, keep="last")
-    trained = train(budget=budget, **options)
+    trained = train(budget=budget, **collapsing_after(2, held))
     assert trained.stopped is None
     assert trained.epoch == len(trained.history) == 7
-    assert trained.collapsed == 7 - good_epochs
+    assert trained.collapsed == 5
     assert np.ptp(trained.history[-1].grid, axis=0).max() == 0
     assert not trained.weights["upsample.3.weight"].any()
 
@@ -576,35 +537,15 @@ def test_one_image_of_each_class_says_nothing_of_collapse() -> None:
     assert trained.collapsed == 0
 
 
-def test_collapsed_epochs_are_counted_over_a_stop() -> None:
-    options: dict[str, Any] = {"images": CONTRAST, "budget": BUDGET}
-    system = tiny(generator_rate=0.0)
-    trained = train(system, **options)
-    assert (trained.epoch, trained.collapsed, trained.stopped) == (3, 3, None)
-    for step in (5, 7, 11):
-        resumed, stops = train_with_stops(system, step, **options)
-        assert stops == 1
-        assert_same(resumed, trained)
-    assert whole(PROJECTION).collapsed == 0
-
-
-def test_no_decay_is_the_generator_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[nn.Module] = []
-
-    class Seen(WeightAverage):
-        def update(self, network: nn.Module, step: int) -> None:
-            super().update(network, step)
-            held.append(network)
-
-    monkeypatch.setattr(loop, "WeightAverage", Seen)
+def test_no_decay_is_the_generator_itself(held: dict[str, nn.Module]) -> None:
     trained = train(tiny(ema_decay=0.0, weights="plain"))
-    assert len(held) == STEPS
-    assert same_weights(trained.weights, dict(held[-1].state_dict()))
+    last = {name: value.clone() for name, value in held["plain"].state_dict().items()}
+    assert same_weights(trained.weights, last)
     # So are the plain weights of a system that has an average beside them.
     plain = train(tiny(ema_decay=0.999, weights="plain"))
     assert same_weights(plain.weights, trained.weights)
     averaged = train(tiny(ema_decay=0.999))
-    assert not same_weights(averaged.weights, dict(held[-1].state_dict()))
+    assert not same_weights(averaged.weights, last)
 
 
 def test_the_average_follows_its_closed_form() -> None:
@@ -668,22 +609,16 @@ def test_every_system_takes_steps_and_goes_on_after_a_stop(name: str) -> None:
         assert same_weights(resumed_store.kept[key], weights)
 
 
-def test_an_autoencoder_tells_its_reconstructions() -> None:
-    trained = train(tiny("padova-aae", generator_rate=2e-3))
-    shown = IMAGES[spread_rows(len(IMAGES), 16)]
-    errors = []
-    for epoch in trained.history:
-        pairs = epoch.reconstructions
-        assert pairs is not None
-        assert pairs.shape == (2, 16, 28, 28, 1)
-        assert pairs.dtype == np.uint8
-        np.testing.assert_array_equal(pairs[0], shown)
-        errors.append(epoch.metrics["reconstruction_loss"])
+def test_an_autoencoder_shows_its_reconstructions() -> None:
+    history = train(tiny("padova-aae", generator_rate=2e-3)).history
+    pairs = [epoch.reconstructions for epoch in history]
+    for pair in pairs:
+        assert pair is not None
+        assert (pair.shape, pair.dtype) == ((2, 16, 28, 28, 1), np.uint8)
+        np.testing.assert_array_equal(pair[0], IMAGES[spread_rows(len(IMAGES), 16)])
+    assert not np.array_equal(pairs[0], pairs[-1])  # type: ignore[arg-type]
+    errors = [epoch.metrics["reconstruction_loss"] for epoch in history]
     assert errors[-1] < errors[0]
-    first, last = (e.reconstructions for e in (trained.history[0], trained.history[-1]))
-    assert first is not None
-    assert last is not None
-    assert not np.array_equal(first[1], last[1])
     assert all(epoch.reconstructions is None for epoch in whole(SMOOTH).history)
 
 
@@ -695,13 +630,8 @@ def test_a_generator_without_labels() -> None:
         return {"fid": float(images.mean())}
 
     trained = train(tiny("dcgan-compact"), evaluate=evaluate, images=ALIKE)
-    # What is told is what `evaluate` told: no label match.
-    assert trained.history[0].metrics.keys() == {
-        "generator_loss",
-        "discriminator_loss",
-        "fid",
-        "average_fid",
-    }
+    losses = {"generator_loss", "discriminator_loss"}
+    assert trained.history[0].metrics.keys() == losses | {"fid", "average_fid"}
     # Labels as in the training set are handed over all the same.
     assert np.bincount(asked[0]).tolist() == [4, 4, 4]
     # They do nothing: other labels of the training images give the same generator.
@@ -747,18 +677,13 @@ class Notes(list[tuple[float, float, float]]):
 
     def __call__(self, trainer: Trainer) -> Watched:
         watched = Watched(trainer)
+        optimizers = [trainer.parts[f"{name}_optimizer"] for name in ("generator", "discriminator")]
 
         def update(real: Tensor, labels: Tensor, step: int) -> Tensor:
             losses = trainer.update(real, labels, step)
-            g, d = (
-                trainer.parts[f"{name}_optimizer"].param_groups[0]["lr"]
-                for name in ("generator", "discriminator")
-            )
-            (slope,) = {
-                module.negative_slope
-                for module in trainer.parts["discriminator"].modules()
-                if isinstance(module, nn.LeakyReLU)
-            }
+            g, d = (optimizer.param_groups[0]["lr"] for optimizer in optimizers)
+            layers = trainer.parts["discriminator"].modules()
+            (slope,) = {m.negative_slope for m in layers if isinstance(m, nn.LeakyReLU)}
             self.append((g, d, slope))
             return losses
 
@@ -791,7 +716,7 @@ def test_phases_change_rates_and_slope(notes: Notes) -> None:
     np.testing.assert_allclose(notes, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("stop", [2, 3, 5, 9, 10])
+@pytest.mark.parametrize("stop", [3, 5, 10])
 def test_phases_go_on_where_they_were(notes: Notes, stop: int) -> None:
     expected = train(phased(), watched=notes)
     unstopped = list(notes)
@@ -810,19 +735,6 @@ def test_the_phase_at_a_point() -> None:
     assert {done: phase_at(done, system) for done in points} == points
 
 
-def test_exponential_decay_is_smooth(notes: Notes) -> None:
-    system = tiny(SMOOTH, decay_factor=0.5, decay_steps=4, generator_rate=1e-3)
-    trained, stops = train_with_stops(system, 5, watched=notes)
-    assert stops == 1
-    own = system.generator_rate, system.discriminator_rate
-    shares = [0.5 ** (step / 4) for step in range(STEPS)]
-    assert shares[4] == 0.5
-    np.testing.assert_allclose(
-        notes, [(own[0] * share, own[1] * share, 0.0) for share in shares], rtol=1e-12
-    )
-    assert_same(trained, train(system))
-
-
 def test_decays_and_phases_multiply(notes: Notes) -> None:
     train(phased(decay_factor=0.9, decay_steps=2, decay_start=0.5), watched=notes)
     for step, (g, d, _) in enumerate(notes):
@@ -830,11 +742,6 @@ def test_decays_and_phases_multiply(notes: Notes) -> None:
         share = PHASES[0 if step < 3 else 1 if step < 9 else 2][1]
         share *= 0.9 ** (step / 2) * (1.0 if done < 0.5 else (1 - done) / 0.5)
         assert (g, d) == pytest.approx((4e-3 * share, 2e-3 * share), rel=1e-9)
-
-
-def test_without_decay_or_phases_nothing_changes(notes: Notes) -> None:
-    train(tiny(SMOOTH), watched=notes)
-    assert notes == [(2e-4, 2e-4, 0.0)] * STEPS
 
 
 # ------------------------------------------------------------------ the average, beside
@@ -861,12 +768,8 @@ def test_the_average_is_scored_beside_the_plain_weights() -> None:
 
 def test_the_best_epoch_is_the_kept_copys() -> None:
     # Plain, average, plain, average, ...
-    fids = iter([3.0, 0.1, 1.0, 9.0, 2.0, 0.0])
-    trained = train(
-        tiny(SMOOTH),
-        replace(BUDGET, keep="best"),
-        evaluate=lambda images, labels: {"fid": next(fids)},
-    )
+    evaluate = scripted(3.0, 0.1, 1.0, 9.0, 2.0, 0.0)
+    trained = train(tiny(SMOOTH), replace(BUDGET, keep="best"), evaluate=evaluate)
     assert trained.epoch == 2
     assert [e.metrics["average_fid"] for e in trained.history] == [0.1, 9.0, 0.0]
 
@@ -965,12 +868,6 @@ def test_one_copy_is_kept_where_there_is_one(system: System) -> None:
     assert same_weights(store.kept["epoch-0003"], trained.weights)
 
 
-def test_no_epoch_is_kept_where_none_is_asked_for() -> None:
-    store = MemoryStore()
-    train(tiny(SMOOTH), store=store)
-    assert store.kept == {}
-
-
 def test_a_killed_training_ends_with_the_same_kept_epochs() -> None:
     budget = replace(BUDGET, checkpoints=3, save_seconds=0)
     expected, store = MemoryStore(), MemoryStore()
@@ -982,9 +879,7 @@ def test_a_killed_training_ends_with_the_same_kept_epochs() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train(tiny(SMOOTH), budget, store=store, on_step=die)
-    assert epoch_names(store) == [
-        "epoch-0001", "epoch-0001-average", "epoch-0002", "epoch-0002-average",
-    ]  # fmt: skip
+    assert "epoch-0002" in store.kept
     # As if it had died behind its last save: the second epoch ends once more.
     assert store.content is not None
     early, ask = MemoryStore(), StopAt(9)
@@ -1102,13 +997,7 @@ def test_two_processes_end_with_the_same_weights(tmp_path: Path, name: str) -> N
 def test_every_epoch_knows_the_slope_of_its_phase() -> None:
     budget = Budget(images=None, epochs=6, evaluate=12, keep="last", checkpoints=2)
     trained = train(tiny("padova-dcgan"), budget)
-    assert [epoch.changed["discriminator_slope"] for epoch in trained.history] == [
-        0.2,
-        0.18,
-        0.16,
-        0.14,
-        0.12,
-        0.1,
-    ]
+    slopes = [epoch.changed["discriminator_slope"] for epoch in trained.history]
+    assert slopes == [0.2, 0.18, 0.16, 0.14, 0.12, 0.1]
     constant = train(tiny(SMOOTH), replace(budget, epochs=2))
     assert [epoch.changed["discriminator_slope"] for epoch in constant.history] == [0.0, 0.0]

