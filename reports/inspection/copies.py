@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from reports.errors import ReportError
-
 SHIFT = 2
 """Pixels by which a copy may be moved, either way: classical augmentation is no new image."""
 
@@ -96,15 +94,7 @@ def shifted_distances(
     Returns:
         The smallest Euclidean distance over all training images and shifts, on the scale of pixels
         from 0 to 1, float64 N; exactly 0 for an image that is identical to one.
-
-    Raises:
-        ReportError: shapes that differ, or no training image.
     """
-    if queries.shape[1:] != training.shape[1:] or not len(training):
-        raise ReportError(
-            f"copies: images of shape {queries.shape[1:]} beside {len(training)} training images "
-            f"of shape {training.shape[1:]}; allowed: one shape, and one training image or more"
-        )
     best = np.full(len(queries), np.inf)
     block = max(1, _BYTES // (4 * training[0].size))
     for start in range(0, len(training), block):

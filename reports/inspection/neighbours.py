@@ -9,8 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from reports.errors import ReportError
-
 _BLOCK = 10_000
 """Training images held in memory as float at a time."""
 
@@ -23,21 +21,12 @@ def nearest_images(
     Args:
         queries: uint8 N x H x W x C.
         training: uint8 M x H x W x C; a memory-mapped array is read block by block.
-        k: neighbours of each query, at most M.
+        k: neighbours of each query, 1 to M.
 
     Returns:
         Distances on the scale of pixels from 0 to 1, float64 N x k, nearest first, and rows of
         ``training``, int64 N x k. Of equally distant images the one with the lower row is nearer.
-
-    Raises:
-        ReportError: shapes that differ, or fewer than k training images.
     """
-    if queries.shape[1:] != training.shape[1:] or not 1 <= k <= len(training):
-        raise ReportError(
-            f"nearest images: {k} neighbours of images of shape {queries.shape[1:]} among "
-            f"{len(training)} of shape {training.shape[1:]}; allowed: one shape, and from 1 to as "
-            "many neighbours as there are images"
-        )
     flat = _flat(queries)
     distances = np.empty((len(queries), 0))
     rows = np.empty((len(queries), 0), dtype=np.int64)

@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from reports.errors import ReportError
-
 
 def joint_projection(
     first: NDArray[np.floating], second: NDArray[np.floating]
@@ -15,20 +13,12 @@ def joint_projection(
     """Project two groups on the first two principal components of both together.
 
     Args:
-        first: N x D features.
-        second: M x D features.
+        first: N x D features, D >= 2.
+        second: M x D features, N + M >= 2.
 
     Returns:
         Coordinates N x 2 and M x 2, and the share of the joint variance on each component.
-
-    Raises:
-        ReportError: widths that differ, or fewer than two features or images.
     """
-    if first.shape[1:] != second.shape[1:] or min(first.shape[1], len(first) + len(second)) < 2:
-        raise ReportError(
-            f"projection: features of shape {first.shape} and {second.shape}; "
-            "allowed: one width of at least 2, and 2 images or more"
-        )
     both = np.concatenate([first, second]).astype(np.float64)
     pca = PCA(n_components=2, svd_solver="full")
     with np.errstate(invalid="ignore"):  # All features alike have no variance to share out.

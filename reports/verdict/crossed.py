@@ -20,7 +20,6 @@ from reports.verdict.intervals import (
     CONFIDENCE,
     FEW_DIFFERENCES,
     ROUNDING,
-    StatisticsError,
     as_differences,
     widened,
 )
@@ -166,14 +165,9 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     Returns:
         float64, in the order given.
-
-    Raises:
-        StatisticsError: another shape, or values out of range.
     """
     p = np.asarray(p_values, dtype=np.float64)
     known = ~np.isnan(p)
-    if p.ndim != 1 or not ((p[known] >= 0) & (p[known] <= 1)).all():
-        raise StatisticsError(f"p-values of shape {p.shape}; allowed: a list of numbers in [0, 1]")
     order = np.argsort(np.where(known, p, np.inf), kind="stable")[: known.sum()]
     factors = np.arange(len(order), 0, -1)
     corrected = np.full(p.shape, np.nan)

@@ -58,8 +58,8 @@ def unit_sizes(cells: pd.DataFrame) -> list[int]:
     """The distinct ``unit_real`` of a cells table, the largest first.
 
     Raises:
-        StatisticsError: a column is missing, there is no row, a cell has more real images than its
-            unit, or two rows are of one cell, unit and seed.
+        StatisticsError: a column is missing, there is no row, or two rows are of one cell, unit and
+            seed.
     """
     needed = ["unit", "unit_real", *CELL_KEYS, "seed", "validation_accuracy", "test_accuracy"]
     missing = [name for name in needed if name not in cells.columns]
@@ -67,12 +67,6 @@ def unit_sizes(cells: pd.DataFrame) -> list[int]:
         raise StatisticsError(f"the cells table has no column {missing[0]!r}; needed: {needed}")
     if cells.empty:
         raise StatisticsError("the cells table has no rows")
-    above = cells[cells["n_real"] > cells["unit_real"]]
-    if len(above):
-        raise StatisticsError(
-            f"the cells table has {above['n_real'].iloc[0]} real images; allowed: at most "
-            f"{above['unit_real'].iloc[0]}, the training images that the generator saw"
-        )
     twice = cells.duplicated(["unit", "unit_real", *CELL_KEYS, "seed"])
     if twice.any():
         row = cells[twice].iloc[0]
@@ -236,12 +230,8 @@ def class_table(
         bounds.
 
     Raises:
-        StatisticsError: labels without a name; predictions that do not fit.
+        StatisticsError: predictions that do not fit.
     """
-    if len(labels) and int(labels.max()) >= len(class_names):
-        raise StatisticsError(
-            f"classes: label {int(labels.max())} has no name; allowed: 0 to {len(class_names) - 1}"
-        )
     right = correct_predictions(confirmed, predictions, labels)
     rows_of = rows_of_arms(confirmed)
     own, other = (

@@ -117,14 +117,10 @@ def reach_verdict(
         chosen_by: what chose the cells, in words (`choice.Choice.by`).
 
     Raises:
-        StatisticsError: missing columns, no row of a primary arm, an arm with two cells in a unit
-            or a seed twice, units of several sizes, or numbers out of range.
+        StatisticsError: missing columns, no row of a primary arm, or an arm with two cells in a
+            unit or a seed twice.
     """
     margin = None if margin is None else float(margin)
-    if margin is not None and not 0 < margin < math.inf:
-        raise StatisticsError(f"margin is {margin}; allowed: a number above 0, or none")
-    if not 0 <= shared <= 1:
-        raise StatisticsError(f"shared is {shared}; allowed: 0 to 1")
     chosen = _chosen(_check(confirmed))
     arms = rows_of_arms(confirmed)
     right = correct_predictions(confirmed, predictions, labels)
@@ -191,9 +187,6 @@ def _check(confirmed: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in needed if name not in confirmed.columns]
     if missing:
         raise StatisticsError(f"the confirmed table has no column {missing[0]!r}; needed: {needed}")
-    if confirmed["unit_real"].nunique() != 1:
-        sizes = sorted(confirmed["unit_real"].unique())
-        raise StatisticsError(f"units that see {sizes} training images; allowed: one size")
     each = confirmed.explode("arms")
     cells = each.drop_duplicates(["arms", "unit", *CELL_KEYS])
     for table, of, what in ((cells, "cells", []), (each, "classifiers of one seed", ["seed"])):

@@ -5,15 +5,7 @@ from __future__ import annotations
 from reports.verdict.choice import BEFOREHAND, BY_VALIDATION
 from reports.verdict.crossed import half_width
 from reports.verdict.intervals import CONFIDENCE
-from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict, Word
-
-_HEADLINES: dict[Word, str] = {
-    "helps": "Helps",
-    "hurts": "Hurts",
-    "no relevant difference": "No relevant difference",
-    "cannot tell": "Cannot tell",
-    "too few repeats": "Too few repeats",
-}
+from reports.verdict.verdict import FEWEST_UNITS, Chosen, Contrast, Verdict
 
 _NAMES = {
     "none": "real images alone",
@@ -39,8 +31,11 @@ _FEW_UNITS = 5
 
 def headline(verdict: Verdict) -> str:
     """The verdict in a few words."""
-    margin = ", by less than the margin" if verdict.below_margin else ""
-    return _HEADLINES[verdict.word] + margin
+    return verdict.word.capitalize() + _below(verdict)
+
+
+def _below(verdict: Verdict) -> str:
+    return ", by less than the margin" if verdict.below_margin else ""
 
 
 def sentence(verdict: Verdict, budget: str) -> str:
@@ -50,10 +45,9 @@ def sentence(verdict: Verdict, budget: str) -> str:
         verdict: of the study.
         budget: what every classifier was given, such as '400 steps a classifier'.
     """
-    by = ", by less than the margin" if verdict.below_margin else ""
     text = {
-        "helps": f"generated images helped{by}",
-        "hurts": f"generated images hurt{by}",
+        "helps": f"generated images helped{_below(verdict)}",
+        "hurts": f"generated images hurt{_below(verdict)}",
         "no relevant difference": "generated images made no relevant difference",
         "cannot tell": "this study cannot tell whether generated images help",
         "too few repeats": "there are too few repeats to tell whether generated images help",
@@ -83,7 +77,7 @@ def compared(verdict: Verdict) -> str:
     """Which cells were compared, and what chose them."""
     sides = [verdict.chosen[arm] for arm in (verdict.primary.arm, verdict.primary.against)]
     texts = [_chosen_text(side) for side in sides]
-    text = f"Compared, in {_repeats(verdict.n_units)}: {texts[0]}, with {texts[1]}."
+    text = f"Compared, in {_repeats(verdict.n_units)}: {texts[0]}, against {texts[1]}."
     if any(len(side) > 1 for side in sides):
         text += " The repeats chose differently: the verdict is about choosing in this way."
     if verdict.chosen_by is None:

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.errors import ReportError
 from reports.inspection import neighbours
 from reports.inspection.neighbours import nearest_images, neighbour_coverage
 
@@ -35,12 +34,6 @@ def test_equally_distant_images_come_in_order() -> None:
     same = np.zeros((6, 2, 2, 1), dtype=np.uint8)
     _, rows = nearest_images(same[:1], same, 4)
     assert rows.tolist() == [[0, 1, 2, 3]]
-
-
-@pytest.mark.parametrize(("shape", "k"), [((2, 2, 1), 7), ((2, 2, 1), 0), ((3, 2, 1), 1)])
-def test_what_cannot_be_compared_is_refused(shape: tuple[int, ...], k: int) -> None:
-    with pytest.raises(ReportError, match="nearest images"):
-        nearest_images(np.zeros((1, *shape), np.uint8), np.zeros((6, 2, 2, 1), np.uint8), k)
 
 
 def test_coverage_by_hand() -> None:

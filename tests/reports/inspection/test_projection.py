@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from reports.errors import ReportError
 from reports.inspection.projection import joint_projection
 
 
@@ -35,9 +34,3 @@ def test_features_that_are_all_alike() -> None:
     assert np.isfinite(a).all()
     assert np.isfinite(b).all()
     assert explained == (0.0, 0.0)
-
-
-@pytest.mark.parametrize(("a", "b"), [((3, 4), (3, 5)), ((3, 1), (3, 1)), ((1, 4), (0, 4))])
-def test_what_has_no_two_components_is_refused(a: tuple[int, int], b: tuple[int, int]) -> None:
-    with pytest.raises(ReportError, match="projection"):
-        joint_projection(np.zeros(a), np.zeros(b))

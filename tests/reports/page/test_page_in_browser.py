@@ -32,38 +32,9 @@ document.title = [document.documentElement.scrollWidth, window.innerWidth,
 
 
 @pytest.fixture
-def page(study: Any) -> str:
-    from reports import figures
-    from reports.page.answer import study_answer
-    from reports.page.render import PageContent, page_figure, render_page
-    from reports.verdict.statistics import gain_table, summarise_cells
-    from reports.verdict.verdict import reach_verdict
-    from tests.reports.verdict.confirmations import confirmation
+def page(content: Any) -> str:
+    from reports.page.render import render_page
 
-    cells, predictions, labels = study
-    summary = summarise_cells(cells, 3600, len(labels))
-    verdict = reach_verdict(*confirmation((0.03, -0.02, 0.04, 0.01)), 0.02)
-    assert verdict.primary.precision is not None
-    drawn = {
-        "uncertainty": figures.uncertainty(verdict.primary.precision),
-        "accuracy_contour": figures.accuracy_contour(summary),
-        "accuracy_surface": figures.accuracy_surface(summary),
-    }
-    sure, contour, surface = (figures.figure_bytes(figure) for figure in drawn.values())
-    content = PageContent(
-        data="made-up digits",
-        answer=study_answer(verdict, "", "400 steps a classifier", []),
-        verdict=verdict,
-        n_test=len(labels),
-        summary=summary,
-        unit="all-0",
-        figures=[
-            page_figure("uncertainty", *sure),
-            page_figure("accuracy_contour", *contour),
-            page_figure("accuracy_surface", surface[0]),
-        ],
-        gains=gain_table(cells, predictions, labels),
-    )
     return render_page(content)
 
 

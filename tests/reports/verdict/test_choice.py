@@ -7,7 +7,6 @@ import pytest
 from reports.verdict.choice import (
     BEFOREHAND,
     BY_VALIDATION,
-    Choice,
     choose,
     choosers,
     default_margin,
@@ -172,10 +171,3 @@ def test_bad_input_is_one_line():
         choose(cells.drop(columns="seed"), ARMS, MANY)
     with pytest.raises(StatisticsError, match="no rows"):
         choose(cells.iloc[:0], ARMS, MANY)
-    with pytest.raises(StatisticsError, match="images for unit 'c'"):
-        choose(cells, ARMS, {"a": 1, "b": 1})
-    with pytest.raises(StatisticsError, match="allowed: 0 to 1"):
-        choose(cells.assign(validation_accuracy=97.0), ARMS, MANY)
-    stray = Choice("a", "control", "fine-tune", 400, 9, BY_VALIDATION, 1, 0.9)
-    with pytest.raises(StatisticsError, match="no row of Choice"):
-        default_margin(cells, [stray])

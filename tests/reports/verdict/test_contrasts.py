@@ -87,14 +87,6 @@ def test_units_of_other_sizes_do_not_mix(study):
     pd.testing.assert_frame_equal(table, contrast_table(*study, 400))
 
 
-def test_one_unit_has_figures_without_bounds(study):
-    cells, predictions, labels = study
-    kept = (cells["unit"] == "a").to_numpy()
-    table = contrast_table(cells[kept], predictions[kept], labels, 400)
-    assert table["gain"].notna().all()
-    assert table[["low", "high", "p", "p_holm"]].isna().all(axis=None)
-
-
 def test_a_study_of_real_images_alone_has_an_empty_table(study):
     cells, predictions, labels = study
     kept = (cells["strategy"] == "none").to_numpy()

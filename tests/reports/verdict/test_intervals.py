@@ -60,12 +60,6 @@ def test_an_accuracy_stays_a_share_and_is_never_a_point(right):
     assert found.high - found.low > 0.09
 
 
-@pytest.mark.parametrize(("values", "n"), [([0.5, 1.1], 9), ([-0.1, 0.5], 9), ([0.5, 0.6], 0)])
-def test_an_accuracy_out_of_range_is_one_line(values, n):
-    with pytest.raises(StatisticsError, match="allowed: 0 to 1, on one image or more"):
-        accuracy_interval(values, n)
-
-
 def test_gain_of_one_seed_is_the_paired_interval_over_images():
     rng = np.random.default_rng(0)
     a, b = rng.random((1, 400)) < 0.8, rng.random((1, 400)) < 0.85

@@ -37,7 +37,7 @@ def test_the_first_sentence(gains, margin, head, words):
 
 def test_what_was_compared():
     found = text(HELPS, chosen_by=BY_VALIDATION)
-    assert "in four repeats: mix of 400 real and 800 generated images, with real images" in found
+    assert "in four repeats: mix of 400 real and 800 generated images, against real images" in found
     assert "on the validation images of other repeats" in found
     assert "chose differently" not in found
     assert "fixed beforehand" in text(HELPS, chosen_by=BEFOREHAND)
