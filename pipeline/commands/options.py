@@ -61,7 +61,9 @@ class DrawOptions:
     max_draws: Annotated[
         int,
         typer.Option(
-            min=1, max=10_000, help="With a judge: give up after drawing this many times n a class."
+            min=1,
+            max=10_000,
+            help="With a judge: images drawn of a class at most, in multiples of n.",
         ),
     ] = 20
     model: Annotated[
