@@ -6,7 +6,6 @@ says.
 """
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +125,7 @@ def drawn(rng: np.random.Generator, names: list[str]) -> dict[str, Any]:
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("number", range(N_FILES))
 def test_check_and_the_stages_agree(
-    number: int,
-    tmp_path: Path,
-    augment: Callable[..., Any],
-    parameters: Callable[..., None],
-    stages: tuple[str, ...],
+    number: int, tmp_path: Path, augment, parameters, stages: tuple[str, ...]
 ) -> None:
     rng = np.random.default_rng([20_261, number])
     root = tmp_path / "project"

@@ -44,7 +44,7 @@ def draw(folder: Path, names: tuple[str, ...] = RING_BAR, n: int = 40) -> Path:
 
 
 @pytest.fixture
-def own(bare: Path, parameters: Callable[..., None]) -> Path:
+def own(bare: Path, parameters) -> Path:
     """A project whose data.path is `pictures`, which is to be made."""
     parameters(bare, SMALL)
     return bare

@@ -30,47 +30,32 @@ class SamePictures:
     picture: np.ndarray | None = None  # uint8, H x W x C: the nearest pairs, one below the other
 
 
-@dataclass(frozen=True)
 class _Images:
     """The images of all parts as one row, without a copy of them."""
 
-    sets: Mapping[str, ImageSet]
-    divided: Partition
-    files: Mapping[str, Sequence[SourceFile]]
-    parts: Sequence[str]
-    part: np.ndarray  # int64, N: which of ``parts``
-    row: np.ndarray  # int64, N: which image of the part
-
-    @classmethod
-    def of(
-        cls,
-        sets: Mapping[str, ImageSet],
-        divided: Partition,
-        files: Mapping[str, Sequence[SourceFile]],
-    ) -> _Images:
-        parts = [part for part in PARTS if part in divided.parts]
-        sizes = [len(divided.parts[part].index) for part in parts]
-        row = np.concatenate([np.arange(size) for size in sizes])
-        return cls(sets, divided, files, parts, np.repeat(np.arange(len(parts)), sizes), row)
+    def __init__(self, sets: Mapping[str, ImageSet], divided: Partition) -> None:
+        self.sets = sets
+        self.parts = [part for part in PARTS if part in divided.parts]
+        self.rows = [divided.parts[part] for part in self.parts]
+        sizes = [len(rows.index) for rows in self.rows]
+        self.part = np.repeat(np.arange(len(sizes)), sizes)  # int64, N: which of ``parts``
+        self.row = np.concatenate([np.arange(size) for size in sizes])  # which image of the part
+        self.labels = self.joined({part: each.labels for part, each in sets.items()})
 
     def joined(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return values of the source's parts in the order of the images."""
-        rows = [self.divided.parts[part] for part in self.parts]
-        return np.concatenate([values[each.source][each.index] for each in rows])
+        return np.concatenate([values[rows.source][rows.index] for rows in self.rows])
+
+    def place(self, number: int) -> tuple[str, int]:
+        """Return an image's part and row in the source."""
+        rows = self.rows[self.part[number]]
+        return rows.source, int(rows.index[self.row[number]])
 
     def image(self, number: int) -> np.ndarray:
         """Return one image, uint8 H x W x C."""
-        rows = self.divided.parts[self.parts[self.part[number]]]
-        found: np.ndarray = self.sets[rows.source].images[rows.index[self.row[number]]]
+        part, row = self.place(number)
+        found: np.ndarray = self.sets[part].images[row]
         return found
-
-    def name(self, number: int) -> str:
-        """Return the file of an image; where there is none, part and number."""
-        rows = self.divided.parts[self.parts[self.part[number]]]
-        files = self.files.get(rows.source)
-        if files:
-            return one_line(files[int(rows.index[self.row[number]])].path)
-        return f"{self.parts[self.part[number]]} image {self.row[number]}"
 
 
 def number_identical(sets: Mapping[str, ImageSet]) -> dict[str, np.ndarray]:
@@ -90,7 +75,7 @@ def count_identical(
         identical: from `number_identical`.
         divided: which image is in which part of the study.
     """
-    images = _Images.of(sets, divided, {})
+    images = _Images(sets, divided)
     names = sets["train"].class_names
     before = count_duplicates(
         np.concatenate([identical[part] for part in sets]),
@@ -98,8 +83,7 @@ def count_identical(
         np.concatenate([np.full(len(each), PARTS.index(part)) for part, each in sets.items()]),
         len(names),
     )
-    labels = images.joined({part: each.labels for part, each in sets.items()})
-    after = count_duplicates(images.joined(identical), labels, images.part, len(names))
+    after = count_duplicates(images.joined(identical), images.labels, images.part, len(names))
     facts = {
         "images": before.images,
         "in_two_classes": before.two_classes,
@@ -124,8 +108,14 @@ def find_nearly_alike(
         divided: which image is in which part of the study.
         files: for each part of the source the file of every image, where there are files.
     """
-    images = _Images.of(sets, divided, files)
-    labels = images.joined({part: each.labels for part, each in sets.items()})
+    images = _Images(sets, divided)
+
+    def name(number: int) -> str:
+        part, row = images.place(number)
+        if files.get(part):
+            return one_line(files[part][row].path)
+        return f"{images.parts[images.part[number]]} image {images.row[number]}"
+
     # Of identical images one is enough to look for those that are nearly alike.
     different = np.sort(np.unique(images.joined(identical), return_index=True)[1])
     hashes = []
@@ -134,7 +124,7 @@ def find_nearly_alike(
             block = np.stack([images.image(n) for n in different[start : start + _BLOCK]])
             hashes.append(perceptual_hashes(block))
             progress.update(start + len(block), len(different))
-    kinds = (images.part * len(sets["train"].class_names) + labels)[different]
+    kinds = (images.part * len(sets["train"].class_names) + images.labels)[different]
     near = near_pairs(np.concatenate(hashes), kinds, most=_MOST_PAIRS)
     pairs = different[near.pairs]
     facts = {
@@ -143,7 +133,7 @@ def find_nearly_alike(
         "nearest": [
             {
                 "images": [[images.parts[images.part[n]], int(images.row[n])] for n in pair],
-                "names": [images.name(n) for n in pair],
+                "names": [name(n) for n in pair],
                 "bits": int(bits),
             }
             for pair, bits in zip(pairs, near.distance, strict=True)
@@ -153,7 +143,7 @@ def find_nearly_alike(
         return SamePictures({"nearly_alike": facts}, [])
     line = (
         f"{near.n:,} pairs of images in two parts or two classes look nearly the same, such as "
-        f"{images.name(pairs[0, 0])} and {images.name(pairs[0, 1])}; look at "
+        f"{name(pairs[0, 0])} and {name(pairs[0, 1])}; look at "
         "data/real/near-duplicates.png: it is a hint, and all of them are kept"
     )
     shown = np.stack([images.image(n) for n in pairs[:_SHOWN_PAIRS].ravel()])

@@ -77,13 +77,11 @@ def wrong_path(p: Parameters) -> Iterator[str]:
 
 
 def _wrong_pool(p: Parameters) -> Iterator[str]:
-    if p.generate.source == "folder" and p.generate.path is None:
-        yield "generate.path is null; allowed: a path, because generate.source is folder"
-    if p.generate.source == "model" and p.generate.path is not None:
-        yield (
-            f"generate.path is {shown(p.generate.path)}; allowed: null, because generate.source "
-            "is model"
-        )
+    source, path = p.generate.source, p.generate.path
+    if (source == "folder") == (path is None):
+        allowed = "a path" if source == "folder" else "null"
+        given = f"generate.path is {shown(path)}; allowed: {allowed}"
+        yield f"{given}, because generate.source is {source}"
 
 
 def needless_groups(p: Parameters) -> Iterator[str]:

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,10 +34,10 @@ def said() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def units(
-    study: Any,
+    study,
     said: dict[str, str],
-    augment: Callable[..., Any],
-    parameters: Callable[..., None],
+    augment,
+    parameters,
     stages: tuple[str, ...],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -59,11 +57,7 @@ def units(
 
 @pytest.mark.slow
 def test_one_more_repeat_trains_only_the_new_unit(
-    study: Any,
-    tmp_path: Path,
-    augment: Callable[..., Any],
-    parameters: Callable[..., None],
-    files_of: Callable[[Path], dict[str, bytes]],
+    study, tmp_path: Path, augment, parameters, files_of
 ) -> None:
     root, cache = tmp_path / "project", tmp_path / "cache"
     for place in ("pictures", "data/real", "models/examiner"):
@@ -171,7 +165,7 @@ def test_summaries_are_over_the_units(units: Path) -> None:
 
 @pytest.mark.slow
 def test_what_makes_or_chooses_opens_no_test_image(
-    units: Path, tmp_path: Path, augment: Callable[..., Any], stages: tuple[str, ...]
+    units: Path, tmp_path: Path, augment, stages: tuple[str, ...]
 ) -> None:
     assert set(stages) - set(MAKERS) == {
         "fetch", "train-examiner", "score-checkpoints", "inspect", "train-classifiers", "confirm",
@@ -186,9 +180,7 @@ def test_what_makes_or_chooses_opens_no_test_image(
 
 
 @pytest.mark.slow
-def test_nothing_outside_a_unit_decides_what_it_makes(
-    units: Path, tmp_path: Path, augment: Callable[..., Any]
-) -> None:
+def test_nothing_outside_a_unit_decides_what_it_makes(units: Path, tmp_path: Path, augment) -> None:
     """All images outside the unit, and all test images, become noise: the unit stays the same."""
     unit, root, cache = "60-1", tmp_path / "project", tmp_path / "cache"
     shutil.copytree(units, root)

@@ -30,7 +30,7 @@ SMALL = {
 
 
 @pytest.fixture
-def fetched(bare: Path, parameters, augment, draw_noise: Callable[..., Path]) -> Path:
+def fetched(bare: Path, parameters, augment, draw_noise) -> Path:
     """A project whose pictures were fetched an hour ago."""
     draw_noise(bare / "pictures", {"bar": 12, "ring": 13})
     (bare / "pictures/bar/broken.png").write_bytes(b"x")

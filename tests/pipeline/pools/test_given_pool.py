@@ -1,9 +1,7 @@
 """A pool of images that something else made, and the study on it."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,13 +26,11 @@ AFTER_FETCH = (
 NAMES = ("NA", "circle", "square & co")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread: None) -> None:
-    """Bytes depend on the number of threads."""
+pytestmark = pytest.mark.usefixtures("one_thread")  # bytes depend on it
 
 
 @pytest.fixture
-def project(study: Any, bare: Path, draw_shapes: Callable[..., Path], parameters: Any) -> Path:
+def project(study, bare: Path, draw_shapes, parameters) -> Path:
     """The tiny study up to its judge, and drawn shapes in a folder of their own as the pool."""
     for place in ("pictures", "data/real", "data/subsets", "models/judges", "models/examiner"):
         shutil.copytree(study.root / place, bare / place, dirs_exist_ok=True)
@@ -44,9 +40,7 @@ def project(study: Any, bare: Path, draw_shapes: Callable[..., Path], parameters
 
 
 @pytest.mark.slow
-def test_the_study_runs_on_a_folder_and_trains_no_generator(
-    augment: Callable[..., Any], project: Path
-) -> None:
+def test_the_study_runs_on_a_folder_and_trains_no_generator(augment, project: Path) -> None:
     said = {}
     for stage in AFTER_FETCH:
         run = augment(project, stage)
@@ -67,7 +61,7 @@ def test_the_study_runs_on_a_folder_and_trains_no_generator(
 
 
 def test_the_first_images_of_every_class_become_the_pool(
-    augment: Callable[..., Any], project: Path, parameters: Callable[..., None]
+    augment, project: Path, parameters
 ) -> None:
     run = augment(project, "generate")
     assert run.out == "unit all-0: 120 images of 3 classes from made elsewhere\n"
@@ -84,9 +78,7 @@ def test_the_first_images_of_every_class_become_the_pool(
     assert [path.name for path in (project / "data/generated").iterdir()] == ["all-0"]
 
 
-def test_classes_are_matched_by_name(
-    augment: Callable[..., Any], project: Path, parameters: Callable[..., None]
-) -> None:
+def test_classes_are_matched_by_name(augment, project: Path, parameters) -> None:
     shutil.rmtree(project / "made elsewhere/NA")
     assert "40 images in generate.path: NA (0)" in augment(project, "generate").out
     pool = open_image_set(project / "data/generated/all-0")
@@ -105,12 +97,7 @@ def test_classes_are_matched_by_name(
     ],
 )
 def test_check_and_the_stage_refuse_the_same_folders(
-    augment: Callable[..., Any],
-    project: Path,
-    parameters: Callable[..., None],
-    draw_shapes: Callable[..., Path],
-    change: str,
-    said: str,
+    augment, project: Path, parameters, draw_shapes, change: str, said: str
 ) -> None:
     folder = project / "made elsewhere"
     if change == "class":

@@ -1,7 +1,6 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ SMALL = {
 
 
 @pytest.fixture
-def project(bare: Path, parameters, draw_noise: Callable[..., Path]) -> Path:
+def project(bare: Path, parameters, draw_noise) -> Path:
     """A project with pictures of two classes."""
     draw_noise(bare / "pictures", {"bar": 20, "ring": 30})
     parameters(bare, SMALL)
@@ -132,7 +131,7 @@ def test_a_folder_whose_own_name_is_no_text(project: Path, augment, parameters) 
 
 
 def test_given_images_for_validation_without_a_use(
-    project: Path, augment, parameters, draw_noise: Callable[..., Path]
+    project: Path, augment, parameters, draw_noise
 ) -> None:
     (project / "pictures").rename(project / "train")
     (project / "pictures").mkdir()

@@ -14,10 +14,7 @@ from augment.images.image_sets import open_image_set
 from pipeline.scoring import neighbours
 from reports.page.facts import copy_facts, coverage_facts
 
-
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread) -> None:
-    """Bytes depend on the number of threads."""
+pytestmark = pytest.mark.usefixtures("one_thread")  # bytes depend on it
 
 
 def tables(root: Path) -> dict[str, pd.DataFrame]:

@@ -384,9 +384,7 @@ def test_what_inspect_looked_up_is_drawn(bare: Path, monkeypatch: pytest.MonkeyP
         assert (wrong[label][1] == (label + 1) % 3).all()
 
 
-def test_studies_of_the_same_kind_of_images_stand_beside_ours(
-    bare: Path, parameters: Callable[..., None]
-) -> None:
+def test_studies_of_the_same_kind_of_images_stand_beside_ours(bare: Path, parameters) -> None:
     parameters(bare, {"data.source": "mnist", "data.path": None})
     project = make_project(bare)
     shutil.copytree(Path(__file__).parents[3] / "studies", bare / "studies")
@@ -474,7 +472,7 @@ def test_below_the_images_that_the_generator_saw_there_is_no_verdict(bare: Path)
 
 
 def test_the_verdict_is_of_the_units_that_see_the_most(
-    bare: Path, units: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    bare: Path, units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The units' cells of generated images alone have the same counts and stay apart."""
     named = [("30-0", 30), *((f"all-{repeat}", 60) for repeat in range(3))]
@@ -513,9 +511,7 @@ def test_the_verdict_is_of_the_units_that_see_the_most(
     assert "A unit sees" in text
 
 
-def test_cells_of_no_unit_of_the_study_are_refused(
-    bare: Path, augment, units: Callable[..., None]
-) -> None:
+def test_cells_of_no_unit_of_the_study_are_refused(bare: Path, augment, units) -> None:
     units(bare, ["all-0", "all-1"])
     make_project(bare, units=[("all-1", 60)])
     units(bare, ["all-0"])

@@ -17,9 +17,7 @@ CELLS = 2 * (2 * 2 + 3 * 3 + 2 * 2)
 """Of the tiny study: two seeds of each recipe."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread) -> None:
-    """Bytes depend on the number of threads."""
+pytestmark = pytest.mark.usefixtures("one_thread")  # bytes depend on it
 
 
 @pytest.fixture

@@ -27,9 +27,7 @@ GENERATOR, JUDGE = "models/generators/all-0", "models/judges/all-0"
 NAMES = ("NA", "circle", "square & co")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread(one_thread) -> None:
-    """Bytes depend on the number of threads."""
+pytestmark = pytest.mark.usefixtures("one_thread")  # bytes depend on it
 
 
 def put_generator(root: Path, classes: Sequence[int] = (0, 1, 2)) -> None:
