@@ -1,4 +1,7 @@
-"""FID of a judge's features: ours against torchmetrics' with the same network as extractor."""
+"""FID of a judge's features: ours against torchmetrics' with a LeNet of the same weights as extractor.
+
+Theirs is the network as usually written: the one of `benchmarks.lenet_step`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from benchmarks.lenet_step import UsualLeNet
 from benchmarks.pairs import Pair, close
 from classifiers.models.contract import Architecture, Classifier
 from classifiers.models.lenet import LeNet
@@ -35,14 +39,15 @@ class Extractor(nn.Module):
 def pairs() -> Iterator[Pair]:
     """LeNet's features of made-up digits, both sides."""
     torch.manual_seed(0)
-    network = LeNet(Architecture(n_classes=10)).eval()
+    network, usual = (kind(Architecture(n_classes=10)).eval() for kind in (LeNet, UsualLeNet))
+    usual.load_state_dict(network.state_dict())
     rng = np.random.default_rng(0)
     real, generated = (
         rng.integers(0, most, (N_IMAGES, 28, 28, 1), dtype=np.uint8) for most in (256, 200)
     )
 
     def theirs() -> float:
-        metric = FrechetInceptionDistance(Extractor(network), input_img_size=(1, 28, 28))
+        metric = FrechetInceptionDistance(Extractor(usual), input_img_size=(1, 28, 28))
         for images, is_real in ((real, True), (generated, False)):
             for start in range(0, N_IMAGES, BATCH):
                 batch = torch.from_numpy(images[start : start + BATCH]).permute(0, 3, 1, 2)
