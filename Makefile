@@ -25,7 +25,7 @@ LOGS := $(addprefix logs/,stages.jsonl cells.csv) $(wildcard logs/train-gan-[0-9
 FOLDERS := $(PARTS) data/real data models logs
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-slow test-full-data test-browser lint format types check pre-commit clean scm anew
+.PHONY: help study test test-slow test-full-data test-browser bench lint format types check pre-commit clean scm anew
 
 help:  ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ test-full-data: $(VENV)/.test  ## the tests on full data sets in AUGMENT_DATA_DI
 
 test-browser: $(VENV)/.test  ## the tests of the report page; they need Chromium
 	pytest -m browser
+
+bench: $(VENV)/.test  ## speed side by side with other ways; ONLY=frechet runs one file of benchmarks/
+	python -m benchmarks $(ONLY)
 
 lint: $(VENV)/.dev  ## check style and format
 	ruff check .

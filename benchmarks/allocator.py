@@ -1,68 +1,85 @@
 """Freed memory kept for the next step against glibc's defaults: LeNet's and a generator's step.
 
-    python benchmarks/allocator.py
-
-What glibc does is settled when a process starts, so each round starts one process of either kind,
-in turn. Prints images a second of both, and their ratio: LeNet's on one thread by processor time,
-the generator's by the clock.
+What glibc does is settled when a process starts, so each way computes in a process of its own.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
-import time
+from collections.abc import Callable, Iterator
 
 import torch
-from gan_step import images_per_second
-from lenet_step import BATCH, make_step
 
 from augment.generators.gan.systems import SYSTEMS
+from benchmarks.gan_step import make_steps as make_gan_steps
+from benchmarks.lenet_step import BATCH, STEPS, make_steps
+from benchmarks.pairs import Pair, close
 from classifiers.models.contract import Architecture
 from classifiers.models.lenet import LeNet
 from pipeline.process import ALLOCATOR
 
-STEPS = 200
-ROUNDS = 5
+GENERATOR = "cdcgan-projection"
+GENERATOR_STEPS = 10
 
 
-def measure(what: str) -> float:
-    """Return images a second."""
+def serve(what: str) -> None:
+    """Do the steps whenever a line comes, and answer with the loss."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
-    if what == "cdcgan-projection":
-        return images_per_second(SYSTEMS[what], tuned=True, steps=STEPS // 10)
-    step = make_step(LeNet(Architecture(n_classes=10)), torch.channels_last)
-    for _ in range(10):
-        step()
-    begun = time.process_time()
-    for _ in range(STEPS):
-        step()
-    return STEPS * BATCH / (time.process_time() - begun)
+    if what == "lenet":
+        steps: Callable[[], object] = make_steps(
+            LeNet(Architecture(n_classes=10)), torch.channels_last
+        )
+    else:
+        steps = make_gan_steps(SYSTEMS[what], tuned=True, steps=GENERATOR_STEPS)
+    for _ in sys.stdin:
+        found = steps()
+        print(sum(found.values()) if isinstance(found, dict) else found, flush=True)
 
 
-def main() -> None:
-    """Time both and print their ratio."""
+def start(what: str, environment: dict[str, str]) -> tuple[subprocess.Popen[str], Callable]:
+    """Return a process that serves, and what asks it for its steps."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.allocator", what],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask() -> float:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    return process, ask
+
+
+def pairs() -> Iterator[Pair]:
+    """Both steps; memory changes no loss."""
     names = {name for _, name, _ in ALLOCATOR}
     usual = {key: value for key, value in os.environ.items() if key not in names}
     kept = usual | {name: str(value) for _, name, value in ALLOCATOR}
-    for what in ("lenet", "cdcgan-projection"):
-        pairs = [
-            [
-                float(subprocess.check_output([sys.executable, __file__, what], env=environment))
-                for environment in (usual, kept)
-            ]
-            for _ in range(ROUNDS)
-        ]
-        ratio = statistics.median(after / before for before, after in pairs)
-        before, after = (statistics.median(column) for column in zip(*pairs, strict=True))
-        print(f"{what:18} {before:8,.0f} -> {after:8,.0f} images/s, ratio {ratio:.2f}")
+    for what, images in (
+        ("lenet", STEPS * BATCH),
+        (GENERATOR, GENERATOR_STEPS * SYSTEMS[GENERATOR].batch_size),
+    ):
+        ours, theirs = (start(what, environment) for environment in (kept, usual))
+        with ours[0], theirs[0]:
+            yield Pair(
+                f"memory kept between steps of {what}",
+                "images",
+                images,
+                ours[1],
+                theirs[1],
+                close(0.0),
+                elsewhere=True,
+            )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(measure(sys.argv[1]))
-    else:
-        main()
+    serve(sys.argv[1])

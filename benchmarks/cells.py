@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import statistics
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,52 +13,63 @@ import torch
 
 from augment.images.image_rows import all_rows
 from augment.images.image_set_writer import write_image_set
+from benchmarks.pairs import Pair
 from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
-from classifiers.grid import CellTask, Source, train_cells
+from classifiers.grid import CellTask, ImageRef, train_cells
+from classifiers.prediction import predict
 
 STEPS = 150
+N_IMAGES = 2000
 
 
-def main() -> None:
-    """Print images a second of both ways and their ratio."""
+def equal_answers(ours: list[np.ndarray], theirs: list[np.ndarray]) -> str:
+    """Compare the predicted classes of the cells; several threads round differently than one."""
+    assert len(ours) == len(theirs)
+    share = float(np.mean([a == b for a, b in zip(ours, theirs, strict=True)]))
+    assert share > 0.9, f"{share:.1%} of the predictions are equal"
+    return f"{share:.1%} of the predictions are equal"
+
+
+def pairs() -> Iterator[Pair]:
+    """Two cells a core."""
     cores = os.cpu_count() or 1
     rng = np.random.default_rng(0)
+    model, settings = ModelSettings(), FitSettings(STEPS, None, 128, 1e-3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = rng.integers(0, 256, (2000, 28, 28, 1), dtype=np.uint8)
-        labels = np.arange(2000, dtype=np.int64) % 10
+        # Squares of a shade for each class, so that there is something to learn.
+        labels = np.arange(N_IMAGES, dtype=np.int64) % 10
+        noise = rng.integers(0, 20, (N_IMAGES, 28, 28, 1))
+        images = (noise + 22 * labels[:, None, None, None]).astype(np.uint8)
         names = [str(label) for label in range(10)]
-        image_set = write_image_set(folder / "set", images, labels, names, source="noise")
-        settings = FitSettings(steps=STEPS, epochs=None, batch_size=128, learning_rate=1e-3)
-        source = Source(folder / "set", image_set.digest, np.arange(2000))
+        image_set = write_image_set(folder / "set", images, labels, names, source="shades")
+        rows = ImageRef(folder / "set", image_set.digest, np.arange(N_IMAGES))
+        caches = (folder / f"cache-{number}" for number in itertools.count())
 
-        def side_by_side(round_: int) -> float:
+        def side_by_side() -> list[np.ndarray]:
             tasks = [
-                CellTask((source,), (source,), 10, 32, settings, seed=1000 * round_ + seed)
-                for seed in range(4 * cores)
+                CellTask((rows,), (rows,), 10, model, settings, seed) for seed in range(2 * cores)
             ]
-            began = time.perf_counter()
-            train_cells(tasks, processes=cores, cache=folder / "cache")
-            return len(tasks) * STEPS * 128 / (time.perf_counter() - began)
+            found = train_cells(tasks, processes=cores, cache=next(caches))
+            return [result.predictions[0] for result in found]
 
-        def in_turn() -> float:
+        def in_turn() -> list[np.ndarray]:
             torch.set_num_threads(cores)
-            began = time.perf_counter()
-            for seed in range(2):
-                fit_classifier(
-                    all_rows(image_set), 10, model=ModelSettings(), settings=settings, seed=seed
-                )
-            return 2 * STEPS * 128 / (time.perf_counter() - began)
+            fitted = [
+                fit_classifier(all_rows(image_set), 10, model=model, settings=settings, seed=seed)
+                for seed in range(2 * cores)
+            ]
+            answers = [predict(network, images).classes for network in fitted]
+            torch.set_num_threads(1)
+            return answers
 
-        side_by_side(99)  # starts the processes
-        pairs = [(in_turn(), side_by_side(i)) for i in range(3)]
-    slow, fast = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(b / a for a, b in pairs)
-    print(
-        f"{cores} cores: in turn {slow:.0f} images/s, side by side {fast:.0f} images/s, "
-        f"ratio {ratio:.2f}"
-    )
-
-
-if __name__ == "__main__":
-    main()
+        yield Pair(
+            f"cells on {cores} cores",
+            "cells",
+            2 * cores,
+            side_by_side,
+            in_turn,
+            equal_answers,
+            repeats=3,
+            elsewhere=True,
+        )

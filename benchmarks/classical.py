@@ -1,23 +1,17 @@
-"""Classical augmentation: a batch at a time against torchvision, an image at a time.
-
-    python benchmarks/classical.py
-
-Prints batches/s of both, one thread, alternating in one run, and their ratio.
-"""
+"""Classical augmentation: a batch at a time against torchvision, an image at a time."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
+from benchmarks.pairs import Pair
 from classifiers.classical import Classical, classical_transform
 
 BATCH = 128
-ROUNDS = 8
 BATCHES = 5
 CASES = (
     (("affine",), 28, 1),
@@ -50,31 +44,28 @@ def of_torchvision(settings: Classical, side: int) -> Callable[[Tensor], Tensor]
     return lambda images: torch.stack([chain(image) for image in images])
 
 
-def main() -> None:
-    """Time both in each case and print their ratio."""
-    torch.set_num_threads(1)
+def alike(ours: Tensor, theirs: Tensor) -> str:
+    """Compare what may be compared of random transforms: kind, and mean within a twentieth."""
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    a, b = ours.float().mean().item(), theirs.float().mean().item()
+    assert abs(a - b) <= 0.05 * b, f"mean pixels {a:.1f} and {b:.1f}"
+    return f"mean pixels {a:.1f} and {b:.1f}"
+
+
+def pairs() -> Iterator[Pair]:
+    """One for each of `CASES`."""
+    torch.manual_seed(0)
     for names, side, channels in CASES:
         settings = Classical(names)
         # As the rows of an image set come: the channels last in memory.
         pixels = torch.randint(0, 256, (BATCH, side, side, channels), dtype=torch.uint8)
         images = pixels.permute(0, 3, 1, 2)
-        ways = {
-            "an image at a time": of_torchvision(settings, side),
-            "a batch at a time": classical_transform(settings, side),
-        }
-        best = dict.fromkeys(ways, float("inf"))
-        for _ in range(ROUNDS):
-            for name, transform in ways.items():
-                transform(images)
-                begun = time.perf_counter()
-                for _ in range(BATCHES):
-                    transform(images)
-                best[name] = min(best[name], (time.perf_counter() - begun) / BATCHES)
-        print(f"{' and '.join(names)}, {BATCH} x {channels} x {side} x {side}")
-        for name, seconds in best.items():
-            print(f"  {name:18} {1 / seconds:7,.0f} batches/s")
-        print(f"  ratio {best['an image at a time'] / best['a batch at a time']:.1f}")
-
-
-if __name__ == "__main__":
-    main()
+        ways = (classical_transform(settings, side), of_torchvision(settings, side))
+        ours, theirs = (
+            lambda transform=transform, images=images: [transform(images) for _ in range(BATCHES)][
+                -1
+            ]
+            for transform in ways
+        )
+        name = f"{' and '.join(names)}, {channels} x {side} x {side}"
+        yield Pair(name, "images", BATCHES * BATCH, ours, theirs, alike, repeats=8)

@@ -1,13 +1,10 @@
-"""Images a second of one training step of each system: as trained here, against plain float32.
-
-Systems named on the command line, or all of them.
-"""
+"""A training step of each system: bf16 and channels last, as trained here, against float32."""
 
 from __future__ import annotations
 
-import statistics
-import sys
-import time
+import itertools
+import math
+from collections.abc import Callable, Iterator
 
 import torch
 from lightning_fabric import Fabric
@@ -17,6 +14,9 @@ from augment.generators.family import Setup, build_trainer
 from augment.generators.gan.architectures import multiply_adds
 from augment.generators.gan.settings import System
 from augment.generators.gan.systems import SYSTEMS
+from benchmarks.pairs import Pair
+
+CALLS = 100  # at the most: schedules go by the steps of the whole training
 
 
 def brightness(images: Tensor, labels: Tensor) -> Tensor:
@@ -24,14 +24,14 @@ def brightness(images: Tensor, labels: Tensor) -> Tensor:
     return images.mean()
 
 
-def images_per_second(system: System, *, tuned: bool, steps: int) -> float:
-    """Time ``steps`` steps on random 28x28 images."""
+def make_steps(system: System, *, tuned: bool, steps: int) -> Callable[[], dict[str, float]]:
+    """Return ``steps`` steps on random 28 x 28 images, which give the last losses."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if tuned else "32-true")
     trainer = build_trainer(
         system,
         system.architecture(n_classes=10, channels=1, image_size=28),
-        Setup(0, steps + 2, fabric, brightness),
+        Setup(0, CALLS * steps, fabric, brightness),
     )
     if not tuned:
         for part in trainer.parts.values():
@@ -39,35 +39,34 @@ def images_per_second(system: System, *, tuned: bool, steps: int) -> float:
                 part.to(memory_format=torch.contiguous_format)
     real = torch.rand(system.batch_size, 1, 28, 28) * 2 - 1
     labels = torch.randint(0, 10, (system.batch_size,))
-    began = 0.0
-    for step in range(steps + 2):
-        if step == 2:  # the first steps choose kernels
-            began = time.perf_counter()
-        trainer.update(real, labels, step)
-    return steps * system.batch_size / (time.perf_counter() - began)
+    numbers = itertools.count()
+
+    def run() -> dict[str, float]:
+        for step in itertools.islice(numbers, steps):
+            losses = trainer.update(real, labels, step)
+        return {name: float(value) for name, value in losses.items()}
+
+    return run
 
 
-def main(names: list[str]) -> None:
-    """Print one line a system."""
-    torch.set_flush_denormal(True)
-    for system in [SYSTEMS[name] for name in names]:
+def losses_of_both(ours: dict[str, float], theirs: dict[str, float]) -> str:
+    """Return the last losses, which bf16 may move; none may be missing or not finite."""
+    assert ours.keys() == theirs.keys()
+    assert all(map(math.isfinite, [*ours.values(), *theirs.values()]))
+    return ", ".join(f"{name} {ours[name]:.2f} and {theirs[name]:.2f}" for name in ours)
+
+
+def pairs() -> Iterator[Pair]:
+    """One for each system."""
+    for system in SYSTEMS.values():
         operations = sum(multiply_adds(system.architecture(10, 1, 28)))
         steps = max(3, min(30, round(5e10 / (operations * system.batch_size))))
-        pairs = [
-            (
-                images_per_second(system, tuned=False, steps=steps),
-                images_per_second(system, tuned=True, steps=steps),
-            )
-            for _ in range(3)
-        ]
-        plain, tuned = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(b / a for a, b in pairs)
-        print(
-            f"{system.name}: float32 {plain:.0f} images/s, bf16 and channels_last {tuned:.0f} "
-            f"images/s, ratio {ratio:.2f}",
-            flush=True,
+        yield Pair(
+            f"training step of {system.name}",
+            "images",
+            steps * system.batch_size,
+            make_steps(system, tuned=True, steps=steps),
+            make_steps(system, tuned=False, steps=steps),
+            losses_of_both,
+            repeats=3,
         )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:] or list(SYSTEMS))

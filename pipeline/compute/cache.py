@@ -1,7 +1,7 @@
 """Finished work in the user's cache: DVC deletes a stage's outputs before it runs the stage.
 
-Two kinds are kept, each under a digest of everything that it depends on: `models`, the folders that
-a unit's training wrote, and `cells`, a file a trained classifier.
+Three kinds are kept, each under a digest of everything that it depends on: `models`, the folders
+that a unit's training wrote, `cells`, a file a trained classifier, and `features`, an array.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from augment.files import atomic_folder, sha256_file, write_json
 from pipeline.errors import PipelineError
@@ -20,6 +23,7 @@ from pipeline.errors import PipelineError
 KINDS = {
     "models": "finished judges and generators",
     "cells": "finished classifiers of the grid",
+    "features": "InceptionV3's features of real images",
     "training": "unfinished trainings",
 }
 """Folders of the cache, and what they hold."""
@@ -72,6 +76,26 @@ def keep(cache: Path, key: str, outs: Mapping[str, Path]) -> None:
         for name, out in outs.items():
             shutil.copytree(out, folder / name)
         write_json(folder / _DIGESTS, _digests(folder))
+
+
+def kept_features(cache: Path, key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return an array that is in the cache, or else what ``compute`` returns, which is then.
+
+    Args:
+        cache: the user's.
+        key: hexadecimal digest of everything that the array depends on.
+        compute: called where the array is not there or damaged.
+    """
+    entry = cache / "features" / key
+    try:
+        with np.load(entry / "features.npz", allow_pickle=False) as arrays:
+            features: np.ndarray = arrays["features"]
+        entry.touch()  # it is in use
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        features = compute()
+        with atomic_folder(entry) as folder:
+            np.savez(folder / "features.npz", features=features)
+    return features
 
 
 def _digests(entry: Path) -> dict[str, str]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import torch
 from torch import nn
 
+from augment.files import sha256_array, sha256_file
 from classifiers.checkpoints import load_classifier
 from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
+from pipeline.compute.cache import kept_features
 from pipeline.project import Project
+from reports.scores import inception_network
 from reports.scores.inception_network import (
     inception_features,
     inception_probabilities,
@@ -25,6 +32,7 @@ class Networks:
 
     examiner: Classifier
     inception: nn.Module | None  # None where params.yaml does not ask for it
+    cache: Path  # the user's
 
     @classmethod
     def load(cls, project: Project) -> Networks:
@@ -32,14 +40,17 @@ class Networks:
         p = project.parameters
         examiner = load_classifier(project.examiner, p.classifier.model)
         if not p.score.inception:
-            return cls(examiner, None)
-        return cls(examiner, load_inception(project.inception_weights, allow_download=True))
+            return cls(examiner, None, project.cache)
+        inception = load_inception(project.inception_weights, allow_download=True)
+        return cls(examiner, inception, project.cache)
 
     def view(
         self,
         images: np.ndarray,
         labels: np.ndarray | None = None,
         inception_rows: np.ndarray | None = None,
+        *,
+        real: bool = False,
     ) -> Viewed:
         """Return what the networks see.
 
@@ -48,12 +59,18 @@ class Networks:
             labels: int64 N, what they were generated for; None where nothing was asked for.
             inception_rows: the images that InceptionV3 sees, which it takes minutes for on a CPU;
                 None is all.
+            real: they come again, with other pools and in other stages: what InceptionV3 sees of
+                them is kept in the user's cache.
         """
         predictions = predict(self.examiner, images)
         if self.inception is None:
             return Viewed(predictions.features, predictions.probabilities, labels)
         chosen = images if inception_rows is None else images[inception_rows]
-        features = inception_features(self.inception, chosen)
+        compute = partial(inception_features, self.inception, chosen)
+        if real:
+            features = kept_features(self.cache, _features_key(self.inception, chosen), compute)
+        else:
+            features = compute()
         return Viewed(
             predictions.features,
             predictions.probabilities,
@@ -61,3 +78,11 @@ class Networks:
             features,
             inception_probabilities(self.inception, features),
         )
+
+
+def _features_key(network: nn.Module, images: np.ndarray) -> str:
+    """Return the digest of what the features of images depend on."""
+    parts = [sha256_array(values.numpy()) for values in network.state_dict().values()]
+    parts += [sha256_array(images), sha256_file(Path(inception_network.__file__))]
+    parts += [torch.__version__, str(torch.get_num_threads())]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()

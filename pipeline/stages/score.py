@@ -36,7 +36,7 @@ def run(project: Project) -> list[str]:
     rows: list[Row] = []
     left_out: list[str] = []
     with threads(p.compute.threads), Progress("score", "pools") as progress:
-        floors = Floors(networks.view(test.images, test.labels), splits)
+        floors = Floors(networks.view(test.images, test.labels, real=True), splits)
         pools = [(unit, *each) for unit in project.units for each in _pools(project, unit)]
         for done, (unit, name, pool, labelled) in enumerate(pools, 1):
             scored = pool.subset(first_of_each_class(pool.labels, per_class))

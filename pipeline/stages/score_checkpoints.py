@@ -37,7 +37,8 @@ def score_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     project.require(project.test, project.examiner, paths.checkpoints)
     test = open_image_set(project.test)
     networks = Networks.load(project)
-    real = networks.view(test.images, inception_rows=spread_rows(len(test), N_IMAGES))
+    rows_seen = spread_rows(len(test), N_IMAGES)
+    real = networks.view(test.images, inception_rows=rows_seen, real=True)
     counts = apportion(N_IMAGES, test.counts())
     seed = derive_seed(p.seed, "checkpoints", unit)
     rows: list[dict[str, float | str]] = []
