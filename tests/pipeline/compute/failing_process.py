@@ -1,4 +1,4 @@
-"""`augment`, whose training fails at its fifth step: FAIL_RANK says in which process, FAIL_AS how."""
+"""`augment`, whose training fails at step 5: FAIL_RANK says in which process, FAIL_AS how."""
 
 import os
 import signal
