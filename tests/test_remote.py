@@ -1,4 +1,4 @@
-"""A finished study pushed to a DVC remote, and pulled into a fresh clone: nothing is trained again."""
+"""A finished study pushed to a DVC remote and pulled into a clone: nothing is trained again."""
 
 import os
 import shutil
