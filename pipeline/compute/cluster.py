@@ -142,8 +142,8 @@ class _Cluster(ParallelBackendBase):  # type: ignore[misc]
         self.place = place
 
     def effective_n_jobs(self, n_jobs: int) -> int:
-        """Return how many tasks may be handed out at once."""
-        return n_jobs
+        """Return how many tasks may be handed out at once; joblib does a single one here."""
+        return max(2, n_jobs)
 
     def submit(self, func: Callable[[], Any], callback: Callable[[Any], Any]) -> Future[Any]:
         """Hand a task to the cluster; ``callback`` hears of its end, however it ends."""

@@ -69,7 +69,9 @@ def free_cores(folder: Path, most: int, least: int = 1) -> Iterator[int]:
     try:
         while True:
             with turn:  # nobody waits for one core while holding another
-                held += [lock for lock in locks if len(held) < most and _taken(lock)]
+                for lock in locks:
+                    if len(held) < most and _taken(lock):
+                        held.append(lock)
                 if len(held) >= min(least, most, n):
                     break
                 _release(held)

@@ -519,6 +519,7 @@ def test_every_problem_has_its_line() -> None:
 
 RULES_OF_KEYS = {
     "train_gan.processes": {"study.repeats", "study.protocol", "mix.real", "train_gan.processes"},
+    "compute.address": {"compute.backend", "compute.address"},
     "data.path": {"data.source", "data.path"},
     "data.groups": {"data.groups"},
     "generate.path": {"generate.source", "generate.path"},
@@ -539,7 +540,7 @@ RULES_OF_KEYS = {
 def with_broken_rules() -> dict[str, Any]:
     values = changed(
         data__source="folder", data__groups="(", data__validation=0,
-        generate__path="pool", train_gan__processes=2,
+        generate__path="pool", train_gan__processes=2, compute__address="tcp://host:8786",
         train_examiner__steps=None, train_judge__epochs=1, train_classifiers__steps=None,
         train_gan__epochs=1, train_gan__system="cdcgan", train_gan__options__dropout=[0.1],
         classifier__pretrained=True,
@@ -580,12 +581,29 @@ def test_a_wrong_key_hides_only_the_rules_that_ask_for_it(gone: bool) -> None:
         ], known.key
 
 
+def test_a_cluster_has_an_address_and_says_how_many() -> None:
+    host = "tcp://host:8786"
+    parse_parameters(changed(compute__backend="dask", compute__address=host))
+    values = changed(compute__backend="dask", compute__processes=2, train_gan__processes=2,
+                     study__repeats=1, mix__real=[1.0])  # fmt: skip
+    assert problems_of(values) == [
+        "train_gan.processes is 2; allowed: 1, because compute.backend is dask, where a unit has "
+        "one worker",
+        "compute.address is null; allowed: an address, because compute.backend is dask",
+        "compute.processes is 2; allowed: null, because compute.backend is dask, where workers "
+        "say how many",
+    ]
+    assert error_of(changed(compute__address=host)) == (
+        "compute.address is 'tcp://host:8786'; allowed: null, because compute.backend is local"
+    )
+
+
 @pytest.mark.parametrize("value", [None, 5, [], {}])
 def test_a_section_that_is_none_hides_only_the_rules_that_ask_for_it(value: object) -> None:
     values = with_broken_rules() | {"data": value}
     found = [each.split(" is ")[0] for each in problems_of(values)]
     rules = [
-        "train_gan.processes", "generate.path",
+        "train_gan.processes", "compute.address", "generate.path",
         "train_examiner.steps", "train_judge.steps", "train_classifiers.steps",
         "train_gan.images", "classifier.pretrained",
         "mix.strategies[1]", "mix.strategies[2]", "mix.strategies[0]",
