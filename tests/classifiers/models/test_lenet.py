@@ -102,3 +102,21 @@ def test_a_generators_output_is_differentiable_and_left_alone(side: int) -> None
 def test_bytes_and_the_generators_floats_meet() -> None:
     values = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
     assert torch.allclose(to_input(values, 32), to_input(values.float() / 127.5 - 1, 32), atol=1e-6)
+
+
+@pytest.mark.parametrize(("input_size", "channels"), [(32, 1), (27, 3), (45, 1)])
+def test_features_are_the_same_numbers_with_and_without_gradients(
+    input_size: int, channels: int
+) -> None:
+    """Pooling differs; sides are odd before it, and values equal."""
+    torch.manual_seed(0)
+    network = LeNet(Architecture(10, channels=channels, input_size=input_size)).eval()
+    inputs = torch.randn(16, channels, input_size, input_size).round()
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        network.to(memory_format=memory_format)
+        inputs = inputs.contiguous(memory_format=memory_format)
+        with_gradients = network.features(inputs)
+        assert with_gradients.requires_grad
+        for mode in (torch.no_grad, torch.inference_mode):
+            with mode():
+                assert torch.equal(network.features(inputs), with_gradients.detach())
