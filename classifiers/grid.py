@@ -13,12 +13,12 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import joblib
 import numpy as np
 import torch
-import torchvision
 
 from augment.files import atomic_file, sha256_file
 from augment.images.image_rows import ImageRows
@@ -85,7 +85,7 @@ class CellTask:
             "classical": None if self.classical is None else asdict(self.classical),
             "code": code,
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torchvision": version("torchvision"),
             "machine": platform.machine(),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -16,9 +16,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+# Fabric takes seconds to import, and every stage over units reads this file.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _FOLDER = "AUGMENT_TRAINING_PROCESSES"
 """Variable of the environment: where what the further processes say on standard error goes."""
@@ -90,6 +92,8 @@ def launch(fabric: Fabric) -> None:
     atexit.register(folder.cleanup)
     os.environ[_FOLDER] = folder.name
     fabric.launch()
+    from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+
     launcher = fabric.strategy.launcher
     assert isinstance(launcher, _SubprocessScriptLauncher)
     _others = _Others(list(launcher.procs), Path(folder.name))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.studies.records import Contrast
 from pipeline.study_files import Side
-from reports.verdict.intervals import StatisticsError, difference_interval, mean_interval
+from reports.errors import StatisticsError
+from reports.verdict.intervals import difference_interval, mean_interval
 from reports.verdict.statistics import optimistic
 
 Cell = tuple[str, int, int]

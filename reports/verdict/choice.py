@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reports.verdict.intervals import StatisticsError
+from reports.errors import StatisticsError
 
 CONTROLS = ("none", "duplicated", "classical", "classical-half")
 """Strategies without a generated image; every other one needs some to compete."""

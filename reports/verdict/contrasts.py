@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.errors import StatisticsError
 from reports.verdict.choice import CONTROLS, Cell, by_cell
 from reports.verdict.crossed import crossed_interval, holm
-from reports.verdict.intervals import StatisticsError
 
 
 def correct_predictions(

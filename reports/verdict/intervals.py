@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 from scipy.stats import t as student_t
 
-from reports.errors import ReportError
+from reports.errors import StatisticsError
 
 CONFIDENCE = 0.95
 
@@ -19,10 +19,6 @@ FEW_DIFFERENCES = 30
 
 # Means of differences that are 0 but for rounding, and numbers of right predictions.
 ROUNDING = 1e-9
-
-
-class StatisticsError(ReportError):
-    """Tables or arrays that cannot be summarised."""
 
 
 class MeanInterval(NamedTuple):

@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.errors import StatisticsError
 from reports.verdict.choice import CELL_KEYS, CONTROLS
 from reports.verdict.contrasts import contrast_table, correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import crossed_interval, holm
-from reports.verdict.intervals import StatisticsError, accuracy_interval
+from reports.verdict.intervals import accuracy_interval
 
 CURVE_ARMS = ("real", "classical", "mix", "mix-classical")
 """Arms of the learning curve; see `reports.verdict.choice`."""

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.errors import StatisticsError
 from reports.tables import rows_of
 from reports.verdict.choice import CELL_KEYS
 from reports.verdict.contrasts import correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import CrossedInterval, crossed_interval, holm
-from reports.verdict.intervals import CONFIDENCE, StatisticsError
+from reports.verdict.intervals import CONFIDENCE
 from reports.verdict.precision import Precision, precision
 
 FEWEST_UNITS = 3

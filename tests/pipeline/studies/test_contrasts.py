@@ -16,7 +16,8 @@ from pipeline.studies.contrasts import (
     roughness_contrast,
 )
 from pipeline.study_files import Side
-from reports.verdict.intervals import StatisticsError, difference_interval
+from reports.errors import StatisticsError
+from reports.verdict.intervals import difference_interval
 
 
 def grid(accuracies, n_test=100, seeds=(0, 1), n_train=60):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.errors import StatisticsError
 from reports.verdict.choice import (
     BEFOREHAND,
     BY_VALIDATION,
@@ -11,7 +12,6 @@ from reports.verdict.choice import (
     choosers,
     default_margin,
 )
-from reports.verdict.intervals import StatisticsError
 
 ARMS = {
     "mix": ["mix", "filtered"],

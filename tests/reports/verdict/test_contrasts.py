@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.errors import StatisticsError
 from reports.verdict.contrasts import contrast_table
 from reports.verdict.crossed import crossed_interval, holm
-from reports.verdict.intervals import StatisticsError
 
 CELLS = [
     ("none", 400, 0),

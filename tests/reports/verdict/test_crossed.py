@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from reports.errors import StatisticsError
 from reports.verdict.crossed import crossed_interval, half_width, holm
-from reports.verdict.intervals import StatisticsError, difference_interval
+from reports.verdict.intervals import difference_interval
 
 
 def answers(seed, n_units=4, n_images=200, spread=0.05, gain=0.02):

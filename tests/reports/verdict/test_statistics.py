@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.errors import StatisticsError
 from reports.verdict.choice import CONTROLS
 from reports.verdict.contrasts import contrast_table
 from reports.verdict.crossed import crossed_interval, holm
-from reports.verdict.intervals import StatisticsError, accuracy_interval
+from reports.verdict.intervals import accuracy_interval
 from reports.verdict.statistics import (
     class_table,
     gain_table,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.errors import StatisticsError
 from reports.verdict.crossed import crossed_interval, holm
-from reports.verdict.intervals import StatisticsError
 from reports.verdict.verdict import Chosen, reach_verdict
 from tests.reports.verdict.confirmations import confirmation
 
