@@ -5,6 +5,7 @@ What glibc does is settled when a process starts, so each way computes in a proc
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -28,15 +29,13 @@ def serve(what: str) -> None:
     """Do the steps whenever a line comes, and answer with the loss."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    steps: Callable[[], object]
     if what == "lenet":
-        steps: Callable[[], object] = make_steps(
-            LeNet(Architecture(n_classes=10)), torch.channels_last
-        )
+        steps = make_steps(LeNet(Architecture(n_classes=10)), torch.channels_last)
     else:
         steps = make_gan_steps(SYSTEMS[what], tuned=True, steps=GENERATOR_STEPS)
     for _ in sys.stdin:
-        found = steps()
-        print(sum(found.values()) if isinstance(found, dict) else found, flush=True)
+        print(json.dumps(steps()), flush=True)
 
 
 def start(what: str, environment: dict[str, str]) -> tuple[subprocess.Popen[str], Callable]:
@@ -49,12 +48,12 @@ def start(what: str, environment: dict[str, str]) -> tuple[subprocess.Popen[str]
         text=True,
     )
 
-    def ask() -> float:
+    def ask() -> object:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write("\n")
         process.stdin.flush()
-        return float(process.stdout.readline())
+        return json.loads(process.stdout.readline())
 
     return process, ask
 

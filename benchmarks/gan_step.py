@@ -24,7 +24,7 @@ def brightness(images: Tensor, labels: Tensor) -> Tensor:
     return images.mean()
 
 
-def make_steps(system: System, *, tuned: bool, steps: int) -> Callable[[], dict[str, float]]:
+def make_steps(system: System, *, tuned: bool, steps: int) -> Callable[[], list[float]]:
     """Return ``steps`` steps on random 28 x 28 images, which give the last losses."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed" if tuned else "32-true")
@@ -41,19 +41,20 @@ def make_steps(system: System, *, tuned: bool, steps: int) -> Callable[[], dict[
     labels = torch.randint(0, 10, (system.batch_size,))
     numbers = itertools.count()
 
-    def run() -> dict[str, float]:
+    def run() -> list[float]:
         for step in itertools.islice(numbers, steps):
             losses = trainer.update(real, labels, step)
-        return {name: float(value) for name, value in losses.items()}
+        return [float(loss) for loss in losses]
 
     return run
 
 
-def losses_of_both(ours: dict[str, float], theirs: dict[str, float]) -> str:
+def losses_of_both(ours: list[float], theirs: list[float]) -> str:
     """Return the last losses, which bf16 may move; none may be missing or not finite."""
-    assert ours.keys() == theirs.keys()
-    assert all(map(math.isfinite, [*ours.values(), *theirs.values()]))
-    return ", ".join(f"{name} {ours[name]:.2f} and {theirs[name]:.2f}" for name in ours)
+    assert len(ours) == len(theirs)
+    assert all(map(math.isfinite, [*ours, *theirs]))
+    first, second = (", ".join(f"{loss:.2f}" for loss in losses) for losses in (ours, theirs))
+    return f"losses {first} and {second}"
 
 
 def pairs() -> Iterator[Pair]:

@@ -1,6 +1,6 @@
 """FID on a judge's features: ours against torchmetrics' with a LeNet of the same weights.
 
-Theirs is the network as usually written: the one of `benchmarks.lenet_step`.
+Theirs has the same weights, in LeNet as usually written: the one of `benchmarks.lenet_step`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@ Computed in float64 whatever the precision of the input. Linear algebra runs on 
 busy machine several BLAS threads are slower, and their order of summation would change the last
 digits from run to run.
 
-At 2,048 dimensions and 5,000 images a side, a quarter of the time goes to each of the two
-covariances, a quarter to the symmetric product, and a quarter to its eigenvalues, whose reduction
-to three diagonals waits for memory.
+At 2,048 dimensions and 5,000 images a side, about half of the time goes to the two covariances and
+a quarter to the eigenvalues, whose reduction to three diagonals waits for memory.
 """
 
 from __future__ import annotations
