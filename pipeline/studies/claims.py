@@ -11,7 +11,13 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.studies.findings import Finding, claim_verdict
 from pipeline.studies.generator_claims import one_generator, two_generators
-from pipeline.studies.records import CellsRecord, GeneratorRecord, Record, RecordedContrast
+from pipeline.studies.records import (
+    GeneratorRecord,
+    Grid,
+    Record,
+    RecordedContrast,
+    grids_of_generators,
+)
 from pipeline.study_files import (
     CellsTest,
     Claim,
@@ -31,7 +37,7 @@ def judge_claims(study: Study, records: Sequence[Record]) -> Iterator[tuple[str,
         for record in records
         if isinstance(record, GeneratorRecord) and record.data.source == study.source
     ]
-    grids = [record for record in records if isinstance(record, CellsRecord)]
+    grids = grids_of_generators(records)
     for claim in study.claims:
         match claim.test:
             case CellsTest() | StrategiesTest() as test:
@@ -47,15 +53,15 @@ def _of_classifiers(
     study: Study,
     claim: Claim,
     test: CellsTest | StrategiesTest,
-    grids: Sequence[CellsRecord],
+    grids: Sequence[Grid],
 ) -> Finding:
     """Judge a claim by the contrast that a grid of the study's generator and data recorded."""
     pool = study.published.pool
     candidates = [
-        (record, contrast)
-        for record in grids
+        (record, generator, contrast)
+        for record, generator in grids
         if pool is not None
-        and record.generator.system == pool.system
+        and generator.system == pool.system
         and not record.options
         and record.data.source == study.source
         for contrast in record.contrasts
@@ -65,20 +71,20 @@ def _of_classifiers(
         name = "the study's generator" if pool is None else pool.system
         why = f"no grid of {study.images.name} with images of {name} in its own settings"
         return Finding("points", why)
-    current = [(r, c) for r, c in candidates if c.test == claim.measured]
+    current = [each for each in candidates if each[2].test == claim.measured]
     if not current:
-        names = ", ".join(record.name for record, _ in candidates)
+        names = ", ".join(record.name for record, _, _ in candidates)
         why = f"{names}: measured for another test; `augment record --cells` measures it again"
         return Finding("points", why)
-    record, contrast = max(
-        current, key=lambda item: (bool(item[1].pairs), *item[0].generator.nearness)
+    record, generator, contrast = max(
+        current, key=lambda item: (bool(item[2].pairs), *item[1].nearness)
     )
     if contrast.difference is None:
         return Finding("points", f"{record.name}: not trained: {_named(contrast.missing)}")
     # With one seed the interval covers the choice of test images alone.
     low, high = (contrast.low, contrast.high) if contrast.n_seeds > 1 else (None, None)
     margin = test.margin if isinstance(test, CellsTest) else None
-    details = [f"{record.name} ({record.generator.budget_text})", _pairs_text(test, contrast)]
+    details = [f"{record.name} ({generator.budget_text})", _pairs_text(test, contrast)]
     if contrast.missing:
         details.append(f"not trained: {_named(contrast.missing)}")
     if contrast.optimistic_counts:

@@ -13,9 +13,11 @@ from pipeline.studies.records import (
     CellsRecord,
     Checkpoint,
     GeneratorRecord,
+    Grid,
     Machine,
     Record,
     Runs,
+    grids_of_generators,
     runs_by_budget,
 )
 from pipeline.study_files import PublishedAccuracy, PublishedFigure, Study, StudySystem
@@ -56,7 +58,7 @@ def compare_figures(
     is the nearest to the study's.
     """
     generators = [record for record in records if isinstance(record, GeneratorRecord)]
-    grids = [record for record in records if isinstance(record, CellsRecord)]
+    grids = grids_of_generators(records)
     for name, system in study.systems.items():
         runs = runs_by_budget(generators, name)
         for figure in system.figures:
@@ -193,7 +195,7 @@ def _machine_text(machine: Machine) -> str:
 
 
 def _accuracy(
-    study: Study, accuracy: PublishedAccuracy, grids: Sequence[CellsRecord]
+    study: Study, accuracy: PublishedAccuracy, grids: Sequence[Grid]
 ) -> tuple[Figure, Measurement | None]:
     pool = study.published.pool
     assert pool is not None  # A rule of the published facts.
@@ -223,29 +225,29 @@ def _accuracy(
         share=True,
     )
     candidates = [
-        (record, *found)
-        for record in grids
-        if record.generator.system == pool.system or not generated
+        (record, generator, *found)
+        for record, generator in grids
+        if generator.system == pool.system or not generated
         if (found := _find_row(record, accuracy, study.images.train)) is not None
     ]
     if not candidates:
         return figure, None
     # Where no generated image is mixed in, the generator does not matter, and seeds do.
-    record, row, chosen = max(
+    record, generator, row, chosen = max(
         candidates,
         key=lambda item: (
-            0 if generated else len(item[1].test_accuracy),
-            item[0].generator.nearness,
+            0 if generated else len(item[2].test_accuracy),
+            item[1].nearness,
         ),
     )
     steps = record.classifier.steps
     ours = Protocol(
         data=_data_name(study, record.data.source),
         n_train=record.data.train,
-        image_size=record.generator.image_size,
-        width=record.generator.width,
-        epochs=record.generator.images_seen / record.data.train,
-        batch_size=record.generator.batch_size,
+        image_size=generator.image_size,
+        width=generator.width,
+        epochs=generator.images_seen / record.data.train,
+        batch_size=generator.batch_size,
         options=record.options,
         classifiers=f"{steps:,} steps" if steps else _epochs_text(record.classifier.epochs),
         choice=chosen,

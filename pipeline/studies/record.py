@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -66,7 +67,8 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "collapsed_epochs": meta.get("collapsed", 0),  # the last ones, whose images are all alike
         "seed": meta["seed"],
         "parameters": recorded_parameters(p, meta["precision"], _SECTIONS),
-        "machine": machine(meta),
+        "machine": machine()
+        | {key: meta[key] for key in ("threads", "device", "precision", "torch")},
         "seconds_per_epoch": _seconds(project.training_times(unit), len(train)),
         "scored_images": N_IMAGES,
         "best": _best(scores),
@@ -166,20 +168,24 @@ def recorded_parameters(p: Parameters, precision: str, sections: Iterable[str]) 
 
     Args:
         p: the whole of it.
-        precision: what the generator really used; ``auto`` goes by the machine.
+        precision: what the generator really used; ``auto`` goes by the machine. Not read without
+            section train_gan.
         sections: names of those that the result depends on.
     """
     found = p.model_dump(mode="json", include={"seed", *sections})
     if found["data"]["path"] is not None:
         found["data"]["path"] = "FOLDER"
-    found["train_gan"]["precision"] = precision
-    found["train_gan"].pop("device")  # stands with the machine
+    if "train_gan" in found:
+        found["train_gan"]["precision"] = precision
+        found["train_gan"].pop("device")  # stands with the machine
+    if found.get("generate", {}).get("path") is not None:
+        found["generate"]["path"] = "FOLDER"
     found["compute"].pop("processes", None)
     return found
 
 
-def machine(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where a generator was trained, from its meta.json and from this machine."""
+def machine() -> dict[str, Any]:
+    """Return this machine, and what its results depend on."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
@@ -188,11 +194,8 @@ def machine(meta: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "processor": model,
         "cores": os.cpu_count(),
-        "threads": meta["threads"],
-        "device": meta["device"],
-        "precision": meta["precision"],
         "python": platform.python_version(),
-        "torch": meta["torch"],
+        "torch": version("torch"),
     }
 
 

@@ -6,7 +6,6 @@ Only the cost differs from run to run; everything else is the same bytes again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pandas as pd
 
 from augment.checkpoints import read_meta
 from augment.files import read_json, write_json
-from augment.images.image_sets import open_image_set
+from augment.images.image_sets import ImageSet, open_image_set
 from augment.mixing.strategies import STRATEGIES
 from pipeline.compute.resume import digest_of
 from pipeline.errors import PipelineError
@@ -61,21 +60,14 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     p, paths = project.parameters, project.unit(unit)
     results = project.results
     tables = results / "cells.parquet", results / "predictions.npy"
-    project.require(project.train, project.test, paths.generator, paths.training, *tables)
+    project.require(project.train, project.test, *tables)
     n_train = len(project.read(paths.subset, read_array))
-    meta = read_meta(paths.generator, "generator")
-    history = project.read(paths.training / "history.csv", pd.read_csv)
     cells = project.read(tables[0], pd.read_parquet)
     predictions = project.read(tables[1], read_array)
     train, test = open_image_set(project.train), open_image_set(project.test)
-    seen = history.loc[history["epoch"] == meta["epoch"], "images"]
-    if set(cells["generator"]) != {meta["system"]["name"]} or len(seen) != 1:
-        raise PipelineError(
-            f"{tables[0].relative_to(project.root)} is of another generator than "
-            f"{paths.generator.relative_to(project.root)}; `dvc repro train-classifiers` makes it "
-            "again"
-        )
-    check_described(p, meta, train)
+    generator, precision = None, ""
+    if p.generate.source == "model":
+        generator, precision = _generator(project, unit, cells, train)
     gains = gain_table(cells, predictions, test.labels)  # first: it checks the tables
     study = _study(project, name)
     grid = Grid(cells, predictions, test.labels, n_train)
@@ -86,7 +78,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "format": FORMAT,
         "kind": "cells",
         "name": name,
-        "generator": _generator(p, meta, int(seen.iloc[0])),
+        "generator": generator,
         "data": {
             "source": p.data.source,
             "digest": train.digest,
@@ -101,12 +93,8 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "gains": gains.to_dict(orient="records"),
         "verdict": _verdict(project),
         "contrasts": contrasts,
-        "parameters": recorded_parameters(p, meta["precision"], _sections(p)),
-        "machine": {
-            key: value
-            for key, value in machine(meta).items()
-            if key not in ("threads", "device", "precision")  # the generator's
-        },
+        "parameters": recorded_parameters(p, precision, _sections(p)),
+        "machine": machine(),
         "cost": _cost(project, cells),
     }
     write_json(path, _rounded(record))
@@ -122,12 +110,30 @@ def _verdict(project: Project) -> dict[str, Any] | None:
     return project.read(path, read_json) if path.exists() else None
 
 
-def _generator(p: Parameters, meta: Mapping[str, Any], images_seen: int) -> dict[str, Any]:
-    """Return what is recorded of the generator, from its meta.json."""
-    return {
+def _generator(
+    project: Project, unit: str, cells: pd.DataFrame, train: ImageSet
+) -> tuple[dict[str, Any], str]:
+    """Return what is recorded of the generator, from its meta.json, and its precision.
+
+    Raises:
+        PipelineError: the cells are of another one, or params.yaml no longer describes it.
+    """
+    p, paths = project.parameters, project.unit(unit)
+    project.require(paths.generator, paths.training)
+    meta = read_meta(paths.generator, "generator")
+    history = project.read(paths.training / "history.csv", pd.read_csv)
+    seen = history.loc[history["epoch"] == meta["epoch"], "images"]
+    if set(cells["generator"]) != {meta["system"]["name"]} or len(seen) != 1:
+        raise PipelineError(
+            "results/cells.parquet is of another generator than "
+            f"{paths.generator.relative_to(project.root)}; `dvc repro train-classifiers` makes it "
+            "again"
+        )
+    check_described(p, meta, train)
+    found = {
         "system": meta["system"]["name"],
         "width": 1.0 if p.train_gan.width is None else p.train_gan.width,
-        "images_seen": images_seen,
+        "images_seen": int(seen.iloc[0]),
         "epoch": meta["epoch"],
         "batch_size": meta["system"]["batch_size"],
         "image_size": meta["architecture"]["image_size"],
@@ -136,6 +142,7 @@ def _generator(p: Parameters, meta: Mapping[str, Any], images_seen: int) -> dict
         "key": meta["key"],
         "seed": meta["seed"],
     }
+    return found, meta["precision"]
 
 
 def _classifier(p: Parameters, cells: pd.DataFrame) -> dict[str, Any]:
@@ -214,6 +221,8 @@ def _contrasts(study: Study, grid: Grid) -> list[dict[str, Any]]:
 def _sections(p: Parameters) -> set[str]:
     """Return the sections that the grid depends on."""
     without = {"seed", "score"}
+    if p.generate.source == "folder":
+        without.add("train_gan")
     if not any(STRATEGIES[name].classical for name in p.mix.strategies):
         without.add("classical")
     return set(type(p).model_fields) - without

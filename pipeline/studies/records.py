@@ -231,13 +231,25 @@ class CellsRecord(_Record):
     """What a grid of classifiers reached."""
 
     kind: Literal["cells"]
-    generator: RecordedGenerator
+    generator: RecordedGenerator | None  # None where another tool made the images
     classifier: Classifiers
     cells: list[CellRow] = Field(min_length=1)
     contrasts: list[RecordedContrast]
 
 
 Record = GeneratorRecord | CellsRecord
+
+Grid = tuple[CellsRecord, RecordedGenerator]
+"""A grid of classifiers whose images a generator of this project made, and that generator."""
+
+
+def grids_of_generators(records: Iterable[Record]) -> list[Grid]:
+    """Return the grids among records, without those whose images another tool made."""
+    return [
+        (record, record.generator)
+        for record in records
+        if isinstance(record, CellsRecord) and record.generator is not None
+    ]
 
 
 def read_records(root: Path, study: str) -> list[Record]:

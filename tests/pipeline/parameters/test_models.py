@@ -674,7 +674,7 @@ def test_any_value_is_taken_or_refused_in_one_short_line(key: str, value: object
 
 @given(
     st.integers(),
-    st.sampled_from(["generate.per_class", "generate.max_draws", "filter.max_draws", "score.n"]),
+    st.sampled_from(["generate.max_draws", "filter.max_draws", "score.n"]),
 )
 def test_ranges_in_words_are_the_ranges_in_force(value: int, key: str) -> None:
     words = {known.key: known.allowed for known in describe_parameters()}[key]

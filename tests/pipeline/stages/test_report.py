@@ -213,7 +213,7 @@ def confirm_choices(project: Project, labels: np.ndarray) -> None:
         for key, of_cell in arms.items()
         for seed in (0, 1)
     ]
-    columns = [*CELL, "arms", "validation_accuracy", "half_validation_accuracy"]
+    columns = [*CELL, "seed", "arms", "validation_accuracy", "half_validation_accuracy"]
     table = pd.DataFrame(rows, columns=None if rows else columns)
     table.to_parquet(project.results / "confirmed.parquet")
     right = rng.random((len(rows), len(labels))) < 0.9
