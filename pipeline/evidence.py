@@ -181,7 +181,7 @@ def read_notes(
 def shown_parameters(project: Project, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that results depend on, without the user's paths."""
     shown: dict[str, Any] = project.parameters.model_dump(mode="json")
-    shown["compute"].pop("processes")
+    shown["compute"] = {"threads": shown["compute"]["threads"]}
     if shown["data"]["path"] is not None:
         shown["data"]["path"] = about["name"]
     if shown["generate"]["path"] is not None:

@@ -385,12 +385,10 @@ class ClassicalParameters(Section):
 class ComputeParameters(Section):
     """Where the work runs: units of a stage, and cells, are done side by side."""
 
-    # Left out where parameters are shown or recorded: no result depends on the place.
     backend: Literal["local", "dask"] = Field(
-        exclude=True, description="processes of this machine, or the workers of a Dask cluster"
+        description="processes of this machine, or the workers of a Dask cluster"
     )
     address: str | None = Field(
-        exclude=True,
         min_length=1,
         description="the cluster's scheduler, such as tcp://host:8786",
         json_schema_extra={"allowed": "an address (backend dask needs one) or null"},
