@@ -686,6 +686,13 @@ def test_ranges_in_words_are_the_ranges_in_force(value: int, key: str) -> None:
         assert error_of(values) == f"{key} is {value}; allowed: {words}"
 
 
+@pytest.mark.parametrize("value", [0, 1, 0.0, -2, 1000.5, "2", None, True])
+def test_a_pool_is_a_number_or_a_share(value: object) -> None:
+    assert parse_parameters(changed(generate__per_class=2)).generate.per_class == 2
+    assert parse_parameters(changed(generate__per_class=0.5)).generate.per_class == 0.5
+    assert error_of(changed(generate__per_class=value)).startswith("generate.per_class is ")
+
+
 @pytest.mark.parametrize("section", ["filter", "classical"])
 def test_an_optional_section_is_null_and_never_left_out(section: str) -> None:
     # DVC stops at a stage whose parameter is not in the file.

@@ -1,5 +1,6 @@
 """A pool of images that something else made, and the study on it."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def test_the_study_runs_on_a_folder_and_trains_no_generator(augment, project: Pa
     page = (project / "results/report.html").read_text()
     assert "no generator was trained" in page
     assert "Label match" in page
+    assert augment(project, "record", "given", "--cells").code == 0
+    record = json.loads((project / "studies/given.json").read_text())
+    assert record["generator"] is None
+    assert record["parameters"]["generate"]["path"] == "FOLDER"
+    assert "train_gan" not in record["parameters"]
 
 
 def test_the_first_images_of_every_class_become_the_pool(
