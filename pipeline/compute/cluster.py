@@ -45,7 +45,8 @@ def connect(address: str) -> Client:
     """
     if importlib.util.find_spec("distributed") is None:
         raise PipelineError(
-            "compute.backend is dask, which is not installed; pip install 'synthaug[dask]' does it"
+            "compute.backend is dask, which is not installed; `pip install --editable '.[dask]'` "
+            "does it"
         )
     from distributed import Client
 

@@ -108,7 +108,10 @@ def where(project: Project, unit: str, watcher: Watcher) -> list[str]:
 
 def stop_first(project: Project, unit: str, watcher: Watcher) -> list[str]:
     (project.root / unit).touch()
-    os.kill(int((project.root / "pid").read_text()), signal.SIGTERM)
+    with contextlib.suppress(FileNotFoundError):  # a second signal would end the first process
+        (project.root / "pid").rename(project.root / f"pid.{unit}")
+        pid = (project.root / f"pid.{unit}").read_text()
+        os.kill(int(pid), signal.SIGTERM)
     while not watcher.should_stop():
         time.sleep(0.01)
     raise Interrupted(f"{unit} stopped")
