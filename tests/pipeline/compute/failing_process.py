@@ -4,7 +4,6 @@ import os
 import signal
 import time
 
-from augment.errors import AugmentError
 from augment.generators import training
 from pipeline.cli import main
 
@@ -16,8 +15,6 @@ def fail(run: training._Run) -> None:
         match os.environ["FAIL_AS"]:
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
-            case "refused":
-                raise AugmentError("no such luck")
             case "error":
                 print(1 / 0)
             case "unnoticed":
