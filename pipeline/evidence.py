@@ -17,6 +17,7 @@ from augment.images.image_sets import ImageSet, open_image_set
 from augment.images.subsets import shared_part
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
+from pipeline.parameters.models import PLACE
 from pipeline.parameters.units import parse_unit
 from pipeline.project import Project, read_array
 from reports.figures.images import chosen_epochs
@@ -180,8 +181,7 @@ def read_notes(
 
 def shown_parameters(project: Project, about: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that results depend on, without the user's paths."""
-    shown: dict[str, Any] = project.parameters.model_dump(mode="json")
-    shown["compute"] = {"threads": shown["compute"]["threads"]}
+    shown: dict[str, Any] = project.parameters.model_dump(mode="json", exclude=PLACE)
     if shown["data"]["path"] is not None:
         shown["data"]["path"] = about["name"]
     if shown["generate"]["path"] is not None:

@@ -214,8 +214,3 @@ def repeated(chosen: np.ndarray, labels: np.ndarray, more: Sequence[int]) -> np.
     """
     # np.resize starts over when it comes to the end.
     return np.concatenate([np.resize(chosen[labels == c], n) for c, n in enumerate(more)])
-
-
-def pool_indices(labels: np.ndarray, per_class: Sequence[int]) -> np.ndarray:
-    """Return which pool images a recipe takes, int64: the first drawn of each class."""
-    return np.concatenate([np.flatnonzero(labels == c)[:n] for c, n in enumerate(per_class)])

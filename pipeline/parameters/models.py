@@ -382,6 +382,10 @@ class ClassicalParameters(Section):
     flip: float = Field(ge=0, le=1, description="flip: probability of a mirror image")
 
 
+PLACE = {"compute": {"backend", "address", "processes"}}
+"""Keys that say where the work runs: no result depends on them. To exclude from a dump."""
+
+
 class ComputeParameters(Section):
     """Where the work runs: units of a stage, and cells, are done side by side."""
 

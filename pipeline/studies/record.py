@@ -18,7 +18,7 @@ from augment.files import read_json, write_json
 from augment.generators.family import system_of
 from augment.images.image_sets import ImageSet, open_image_set
 from pipeline.errors import PipelineError
-from pipeline.parameters.models import Parameters
+from pipeline.parameters.models import PLACE, Parameters
 from pipeline.project import Project
 from pipeline.stages.score_checkpoints import N_IMAGES
 from pipeline.studies.records import FORMAT
@@ -163,16 +163,18 @@ def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[st
     return found
 
 
-def recorded_parameters(p: Parameters, precision: str, sections: Iterable[str]) -> dict[str, Any]:
+def recorded_parameters(
+    p: Parameters, precision: str | None, sections: Iterable[str]
+) -> dict[str, Any]:
     """Return what of params.yaml a result depends on, without the user's paths.
 
     Args:
         p: the whole of it.
-        precision: what the generator really used; ``auto`` goes by the machine. Not read without
-            section train_gan.
+        precision: what the generator really used; ``auto`` goes by the machine. None without one,
+            and without section train_gan.
         sections: names of those that the result depends on.
     """
-    found = p.model_dump(mode="json", include={"seed", *sections})
+    found = p.model_dump(mode="json", include={"seed", *sections}, exclude=PLACE)
     if found["data"]["path"] is not None:
         found["data"]["path"] = "FOLDER"
     if "train_gan" in found:
@@ -180,8 +182,6 @@ def recorded_parameters(p: Parameters, precision: str, sections: Iterable[str]) 
         found["train_gan"].pop("device")  # stands with the machine
     if found.get("generate", {}).get("path") is not None:
         found["generate"]["path"] = "FOLDER"
-    if "compute" in found:  # no result depends on where the work ran
-        found["compute"] = {"threads": found["compute"]["threads"]}
     return found
 
 

@@ -65,7 +65,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     cells = project.read(tables[0], pd.read_parquet)
     predictions = project.read(tables[1], read_array)
     train, test = open_image_set(project.train), open_image_set(project.test)
-    generator, precision = None, ""
+    generator, precision = None, None
     if p.generate.source == "model":
         generator, precision = _generator(project, unit, cells, train)
     gains = gain_table(cells, predictions, test.labels)  # first: it checks the tables

@@ -21,7 +21,6 @@ from augment.mixing.recipes import (
     cells_from_table,
     cells_table,
     check_cells,
-    pool_indices,
     real_indices,
     repeated,
 )
@@ -240,21 +239,3 @@ def test_repeated_images_are_those_of_the_recipe_again_and_again(
         if more[label] > per_class[label]:
             assert len(times) == per_class[label]
         assert np.ptp(times) <= 1 if len(times) else more[label] == 0
-
-
-@given(
-    labels=st.lists(st.integers(0, K - 1), max_size=40).map(lambda x: np.array(x, dtype=np.int64)),
-    data=st.data(),
-)
-def test_a_pool_gives_its_first_images_of_each_class(
-    labels: np.ndarray, data: st.DataObject
-) -> None:
-    have = np.bincount(labels, minlength=K).tolist()
-    large = [data.draw(st.integers(0, n)) for n in have]
-    small = [data.draw(st.integers(0, n)) for n in large]
-    many, few = pool_indices(labels, large), pool_indices(labels, small)
-    assert np.bincount(labels[many], minlength=K).tolist() == large
-    assert set(few.tolist()) <= set(many.tolist())
-    for label in range(K):
-        mine = [i for i, value in enumerate(labels) if value == label]
-        assert many[labels[many] == label].tolist() == mine[: large[label]]
