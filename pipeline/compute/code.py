@@ -34,6 +34,7 @@ GENERATOR = (
     "reports/scores/inception_score.py",
     "reports/scores/inputs.py",
     "reports/scores/label_match.py",
+    "reports/scores/threads.py",
 )
 
 

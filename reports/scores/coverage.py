@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
-from threadpoolctl import threadpool_limits
 
 from reports.scores.inputs import FloatArray, feature_sets
+from reports.scores.threads import one_thread
 
 K = 5
 """Neighbours that reach makes a ball: the number of Naeem et al. 2020, who advise it for density
@@ -61,7 +61,7 @@ def closeness(generated: ArrayLike, real: ArrayLike, k: int = K) -> Closeness:
     slack = 1e-12 * max(
         float(np.square(a).sum(axis=1).max()), float(np.square(b).sum(axis=1).max())
     )
-    with threadpool_limits(limits=1):
+    with one_thread():
         reach_a, reach_b = (_squared_reach(features, k) + slack for features in (a, b))
         precise, balls = 0, 0
         recalled, covered = (np.zeros(len(b), dtype=bool) for _ in range(2))

@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import blas, lapack
-from threadpoolctl import threadpool_limits
 
 from reports.scores.inputs import FloatArray, feature_sets
+from reports.scores.threads import one_thread
 
 _FEW_DIMENSIONS = 256
 """With no more, singular values take milliseconds."""
@@ -47,7 +47,7 @@ def fid(features_a: ArrayLike, features_b: ArrayLike) -> float:
     Raises:
         ScoreError: shapes that do not fit or values that are not finite.
     """
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_thread():
         a, b = feature_sets("FID", features_a, features_b)
         difference = a.mean(axis=0) - b.mean(axis=0)
         apart = float(difference @ difference)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
 from reports.scores.inputs import FloatArray, feature_sets
+from reports.scores.threads import one_thread
 
 _ROWS = 1000
 """Rows of a kernel matrix that are in memory at a time."""
@@ -38,7 +38,7 @@ def kid(features_a: ArrayLike, features_b: ArrayLike) -> float:
         ScoreError: shapes that do not fit or values that are not finite.
     """
     a, b = feature_sets("KID", features_a, features_b)
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_thread():
         between = _kernel_sum(a, b) / (len(a) * len(b))
         return _kernel_mean_of_pairs(a) + _kernel_mean_of_pairs(b) - 2 * between
 

@@ -20,11 +20,13 @@ N_CLASSES, BATCH = 3, 6
 FIRST = {system.family: name for name, system in reversed(systems().items())}
 """The first system of each family."""
 
+QUICK: dict[str, dict[str, object]] = {"flow": {"drawing_steps": 2}}
+
 each_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def small(family: str) -> System:
-    return system_of(FIRST[family], {"batch_size": BATCH})
+    return system_of(FIRST[family], {"batch_size": BATCH, **QUICK.get(family, {})})
 
 
 @pytest.fixture(scope="module")

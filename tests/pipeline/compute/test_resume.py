@@ -114,6 +114,24 @@ def states(project: Path) -> list[Path]:
     return list((project.parent / "cache").rglob("state.pt"))
 
 
+@pytest.fixture(scope="module")
+def after_sigterm(
+    study: Any, parameters: Parameters, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A project, its cache beside it, whose training SIGTERM stopped; how the process ended."""
+    root = tmp_path_factory.mktemp("stopped") / "project"
+    copy_inputs(study.root, root, parameters)
+    return root, kill(root, "SIGTERM", 13)
+
+
+@pytest.fixture
+def stopped(after_sigterm: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path) -> Path:
+    """A copy of it."""
+    copy = tmp_path / "stopped"
+    shutil.copytree(after_sigterm[0].parent, copy)
+    return copy / "project"
+
+
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The steps that a run in this process really does."""
@@ -126,10 +144,14 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     ("signal_name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)]
 )
 def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
-    augment: Augment, project: Path, uninterrupted: Path, files_of: FilesOf, steps: list[int],
-    signal_name: str, code: int
+    augment: Augment, request: pytest.FixtureRequest, uninterrupted: Path, files_of: FilesOf,
+    steps: list[int], signal_name: str, code: int
 ) -> None:  # fmt: skip
-    killed = kill(project, signal_name, 13)
+    if signal_name == "SIGTERM":
+        project, (_, killed) = (request.getfixturevalue(n) for n in ("stopped", "after_sigterm"))
+    else:
+        project = request.getfixturevalue("project")
+        killed = kill(project, signal_name, 13)
     assert killed.returncode == code, killed.stderr
     if code > 0:
         *epochs, last = killed.stderr.splitlines()
@@ -152,30 +174,28 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize("damage", ["cut", "flip"])
 def test_a_damaged_state_starts_over(
-    augment: Augment, project: Path, uninterrupted: Path, files_of: FilesOf, steps: list[int],
+    augment: Augment, stopped: Path, uninterrupted: Path, files_of: FilesOf, steps: list[int],
     damage: str,
 ) -> None:  # fmt: skip
-    assert kill(project, "SIGTERM", 13).returncode == 143
-    (path,) = states(project)
+    (path,) = states(stopped)
     content = bytearray(path.read_bytes())
     if damage == "cut":
         del content[len(content) // 2 :]
     else:
         content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert augment(project, "train-gan").code == 0
+    assert augment(stopped, "train-gan").code == 0
     assert steps == list(range(1, TOTAL + 1))
-    assert_same_outputs(project, uninterrupted, files_of)
+    assert_same_outputs(stopped, uninterrupted, files_of)
 
 
 def test_other_parameters_do_not_go_on_from_there(
-    augment: Augment, project: Path, parameters: Parameters, steps: list[int]
+    augment: Augment, stopped: Path, parameters: Parameters, steps: list[int]
 ) -> None:
-    assert kill(project, "SIGTERM", 13).returncode == 143
-    parameters(project, {"train_gan.options.ema_decay": 0.8, "train_gan.images": 12 * 4})
-    assert augment(project, "train-gan").code == 0
+    parameters(stopped, {"train_gan.options.ema_decay": 0.8, "train_gan.images": 12 * 4})
+    assert augment(stopped, "train-gan").code == 0
     assert steps == [1, 2, 3, 4]
-    assert len(states(project)) == 1  # the other training's, still there to go on from
+    assert len(states(stopped)) == 1  # the other training's, still there to go on from
 
 
 def test_a_second_process_waits_and_takes_the_finished_model(
