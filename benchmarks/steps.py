@@ -3,7 +3,7 @@
 Not of time. Run it in a project whose stage choose is done: python benchmarks/steps.py --out FILE.
 For each arm, the cells that were chosen for the first units of the largest size are trained from
 the start for 1/8, 1/4, 1/2, 1, 2 and 4 times the study's steps, and asked of the unit's validation
-images. With --test they are asked of the test images instead, for a study without validation.
+images. With --test they are asked of the test images instead, where there are few for validation.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pipeline.cells.tasks import CellTasks, train_tasks
 from pipeline.project import Project
 
 SHARES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Of the study's own steps."""
 
 
 def main() -> None:
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--units", type=int, default=2, help="units whose cells are trained")
     parser.add_argument("--test", action="store_true", help="ask of test images")
+    parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="of the steps")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     project = Project.find()
@@ -54,7 +56,7 @@ def main() -> None:
         names = [*tasks.evaluations(cell.unit)]
         place = names.index(part)
         _, images, index = tasks.evaluations(cell.unit)[part]
-        for share in SHARES:
+        for share in arguments.shares:
             n = max(1, round(share * steps))
             jobs.append(
                 replace(
