@@ -90,7 +90,6 @@ class PlacedRows:
         return torch.from_numpy(self._images[rows]).permute(0, 3, 1, 2)
 
 
-
 class Ahead:
     """What the host draws for each step, on a device: many steps in one copy.
 

@@ -24,9 +24,7 @@ def save_classifier(folder: Path, network: Classifier, meta: Mapping[str, Any]) 
     save_checkpoint(folder, _KIND, network.state_dict(), {**meta, **architecture})
 
 
-def load_classifier(
-    folder: Path, own_model: str = "", device: torch.device = CPU
-) -> Classifier:
+def load_classifier(folder: Path, own_model: str = "", device: torch.device = CPU) -> Classifier:
     """Rebuild a classifier on a device in evaluation mode.
 
     Args:

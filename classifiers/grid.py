@@ -28,8 +28,8 @@ from augment.placing import CPU
 from classifiers.classical import Classical, ClassicalTransform
 from classifiers.errors import ClassifierError
 from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
-from classifiers.models.registry import code_files
 from classifiers.models.contract import Classifier
+from classifiers.models.registry import code_files
 from classifiers.prediction import predict
 from classifiers.stack import fit_stack, stack_limit
 
@@ -121,7 +121,7 @@ class CellResult:
     steps: int  # optimiser steps
     images_seen: int  # training images shown, repeats counted
     cached: bool  # whether it came from the cache
-    # That its training took, in this run or an earlier one: on one thread, or its share of a stack's.
+    # That its training took, in this run or an earlier one; of a stack, its share.
     seconds: float = 0.0
 
 
@@ -222,10 +222,8 @@ def _train(tasks: Mapping[int, CellTask], device: torch.device) -> list[tuple[in
     try:
         sets: dict[Path, ImageSet] = {}
         fits = [_fit(task, sets) for task in tasks.values()]
-        if len(fits) == 1:
-            networks = [fit_classifier(fits[0], device)]
-        else:
-            networks = fit_stack(fits, device)
+        alone = len(fits) == 1
+        networks = [fit_classifier(fits[0], device)] if alone else fit_stack(fits, device)
         seconds = (time.monotonic() - begun) / len(fits)
         found = []
         for (i, task), network in zip(tasks.items(), networks, strict=True):

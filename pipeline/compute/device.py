@@ -18,9 +18,10 @@ def chosen_device(parameters: Parameters) -> torch.device:
     wanted, processes = parameters.compute.device, parameters.train_gan.processes
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if wanted == "cuda" and gpus < processes:
+        fewer = ", or fewer processes" if gpus else ""
         raise PipelineError(
-            f"params.yaml: compute.device is cuda and train_gan.processes {processes}; this machine "
-            f"has {gpus} usable GPUs; allowed: cpu or auto{', or fewer processes' * (gpus > 0)}"
+            f"params.yaml: compute.device is cuda and train_gan.processes {processes}; this "
+            f"machine has {gpus} usable GPUs; allowed: cpu or auto{fewer}"
         )
     if wanted == "cpu" or gpus < processes:
         return torch.device("cpu")

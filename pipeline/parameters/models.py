@@ -404,9 +404,7 @@ class ComputeParameters(Section):
         description="where everything is computed; auto takes a GPU when there is one"
     )
     threads: int = Field(
-        ge=1,
-        le=256,
-        description="threads of one unit, part of what its result is; a cell has one",
+        ge=1, le=256, description="threads of one unit, part of what its result is; a cell has one"
     )
 
 

@@ -145,7 +145,9 @@ def test_the_code_digest_changes_with_every_file_behind_a_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Path(cells.__file__).parents[1]
-    files = [root / "classifiers" / f"{name}.py" for name in ("fitting", "prediction", "grid", "stack")]
+    files = [
+        root / "classifiers" / f"{name}.py" for name in ("fitting", "prediction", "grid", "stack")
+    ]
     files += [root / "classifiers/models/lenet.py", root / "augment/images/image_rows.py"]
     files += [root / "augment/streams.py", root / "classifiers/models/contract.py"]
     files += [root / "augment/placing.py"]

@@ -269,7 +269,9 @@ def test_without_the_extra_it_is_one_line(
 ) -> None:
     parameters(bare, place("tcp://127.0.0.1:9"))
     monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PipelineError, match=r"not installed; `pip install --editable '\.\[dask\]'`"):
+    with pytest.raises(
+        PipelineError, match=r"not installed; `pip install --editable '\.\[dask\]'`"
+    ):
         map_units(where, Project(bare), noun="steps")
 
 
