@@ -45,7 +45,9 @@ def fit_stack(fits: Sequence[Fit], device: torch.device) -> list[Classifier]:
     networks = [first_network(fit).to(device).train() for fit in fits]
     images, rows = _together(fits)
     batch_of = Batches(fits, images, rows, networks[0], device)
-    weights, buffers = stack_module_state(networks)  # type: ignore[arg-type]
+    stacked, buffers = stack_module_state(networks)
+    # Adam takes weights and gradients that lie alike in memory.
+    weights = {name: nn.Parameter(value.detach().contiguous()) for name, value in stacked.items()}
     optimizer, schedule = optimiser(weights.values(), fits[0])
     gradients = vmap(grad(_loss_of(networks[0])))
     for step in range(fits[0].steps):
@@ -53,11 +55,11 @@ def fit_stack(fits: Sequence[Fit], device: torch.device) -> list[Classifier]:
         found = gradients(
             {name: value.detach() for name, value in weights.items()},
             buffers,
-            inputs.unflatten(0, (len(fits), -1)),
-            targets.unflatten(0, (len(fits), -1)),
+            inputs.reshape(len(fits), -1, *inputs.shape[1:]),
+            targets.reshape(len(fits), -1),
         )
         for name, value in weights.items():
-            value.grad = found[name]
+            value.grad = found[name].contiguous()
         optimizer.step()
         schedule.step()
     for k, (network, fit) in enumerate(zip(networks, fits, strict=True)):
@@ -82,7 +84,7 @@ def stack_limit(fit: Fit) -> int:
         return 1
     a = network.architecture
     shape = (2, 2, a.planes, a.input_size, a.input_size)
-    weights, buffers = stack_module_state([network, network])  # type: ignore[arg-type]
+    weights, buffers = stack_module_state([network, network])
     values = {name: value.detach() for name, value in weights.items()}
     targets = torch.zeros(shape[:2], dtype=torch.int64)
     try:

@@ -284,6 +284,8 @@ def test_a_worker_must_see_the_projects_folder(
         address = "tcp://10.0.0.7:1"
 
     monkeypatch.setattr(distributed, "get_worker", Worker)
-    elsewhere = cluster._Place(tmp_path, tmp_path / "logs/gone", tmp_path / "cache", "lenet", {})
+    elsewhere = cluster._Place(
+        tmp_path, tmp_path / "logs/gone", tmp_path / "cache", "lenet", {}, "cpu"
+    )
     with pytest.raises(PipelineError, match=r"worker tcp://10.0.0.7:1 does not find \S+/logs/gone"):
         elsewhere.take()

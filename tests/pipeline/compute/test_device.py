@@ -33,7 +33,8 @@ def project_with(
     ("device", "processes", "gpus", "kind"),
     [
         ("auto", 1, 0, "cpu"), ("auto", 1, 1, "cuda"), ("auto", 2, 1, "cpu"),
-        ("auto", 2, 2, "cuda"), ("cpu", 1, 1, "cpu"), ("cuda", 1, 1, "cuda"), ("cuda", 2, 3, "cuda"),
+        ("auto", 2, 2, "cuda"), ("cpu", 1, 1, "cpu"), ("cuda", 1, 1, "cuda"),
+        ("cuda", 2, 3, "cuda"),
     ],
 )  # fmt: skip
 def test_auto_takes_a_gpu_where_every_training_process_has_one(
