@@ -7,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augment import placing
 from augment.images.image_rows import ImageRows, all_rows
+from classifiers.classical import Classical, ClassicalTransform
 from classifiers.errors import ClassifierError
 from classifiers.fitting import Fit, FitSettings, ModelSettings, batches, fit_classifier
 from classifiers.models.lenet import LeNet
@@ -197,6 +199,20 @@ def test_a_network_with_a_source_plane_learns_to_read_it(make_set) -> None:
     blind = (predict(without, new.images).classes == new.labels).mean()
     assert told > 0.9
     assert blind < told - 0.2
+
+
+def test_images_that_stay_and_numbers_drawn_ahead_change_nothing(
+    make_set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU has of its own, on a CPU."""
+    transform = ClassicalTransform(Classical(("affine", "elastic", "crop", "flip")), 28)
+    small, large = two_kinds(make_set)[0], all_rows(make_set("large", n=60, side=64))
+    way = {"phases": [np.arange(30), np.arange(60)], "source": np.repeat(np.float32([1, -1]), 30)}
+    ways = [(small, {}), (small, way | {"transform": transform}), (large, {})]
+    before = [weights(fit(rows, **how)) for rows, how in ways]
+    monkeypatch.setattr(placing, "apart", lambda device: True)
+    monkeypatch.setattr(placing, "free_bytes", lambda device: 10**9)
+    assert [weights(fit(rows, **how)) for rows, how in ways] == before
 
 
 def test_a_transform_is_seeded_by_the_step_and_seen(make_set) -> None:
