@@ -71,7 +71,7 @@ class Sampler:
 
     def __init__(self, network: Drawing, device: torch.device = CPU) -> None:
         """Take a network in evaluation mode, which is on that device."""
-        self.network, self._device = network, device
+        self.network, self.device = network, device
         self.architecture: Architecture = network.architecture
 
     @torch.inference_mode()
@@ -96,8 +96,8 @@ class Sampler:
         images = np.empty((stop - start, a.image_size, a.image_size, a.channels), dtype=np.uint8)
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
             noise = self.network.noise(CHUNK, torch_stream(seed, "latent", label, chunk))
-            labels = torch.full((CHUNK,), label, dtype=torch.int64, device=self._device)
-            drawn = self.network.draw(noise.to(self._device), labels)
+            labels = torch.full((CHUNK,), label, dtype=torch.int64, device=self.device)
+            drawn = self.network.draw(noise.to(self.device), labels)
             if not bool(drawn.isfinite().all()):  # Finite weights can overflow all the same.
                 raise AugmentError(
                     f"images of label {label} hold values that are no finite numbers"

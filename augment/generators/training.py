@@ -323,7 +323,9 @@ class _Run:
     def _end_epoch(self, number: int) -> None:
         """Score, show and maybe keep the epoch; find out whether training has to stop."""
         since = self.step - (self.history[-1].images // self.batch_size if self.history else 0)
-        means = (self.loss_sums / max(1, since)).tolist()
+        began = time.monotonic()
+        means = (self.loss_sums / max(1, since)).tolist()  # a GPU's steps are done now
+        self.seconds += time.monotonic() - began
         self.loss_sums = torch.zeros_like(self.loss_sums)
         what = "losses" if not all(map(math.isfinite, means)) else "weights"
         if not self._agree(what == "weights" and _is_finite(self.kept_copy)):

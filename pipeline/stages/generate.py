@@ -34,8 +34,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.generator)
     per_class = pool_size(p.generate.per_class, unit_counts(project, unit))
-    device = chosen_device(p)
-    sampler, meta = load_sampler(paths.generator, device)
+    sampler, meta = load_sampler(paths.generator, chosen_device(p))
     a, seed = sampler.architecture, pool_seed(project, unit)
     names = class_names_of(paths.generator, sampler, meta)
     total = per_class * len(names)
@@ -53,7 +52,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
 
     def by_answer() -> Iterator[Batch]:
         # Written in the order drawn, classes mixed: no image waits in memory for its class's turn.
-        judge = load_classifier(paths.judge, p.classifier.model, device)
+        judge = load_classifier(paths.judge, p.classifier.model, sampler.device)
         counts, most = [per_class] * len(names), p.generate.max_draws
         for found in draw_by_answer(
             sampler, judge, counts, seed, threshold=0.0, max_draws=most, names=names, short=True
