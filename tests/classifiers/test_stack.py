@@ -53,9 +53,9 @@ def fits(make_set) -> Callable[..., list[Fit]]:
 
 
 def furthest(ours: Classifier, theirs: Classifier) -> float:
-    """Return the largest difference of two networks' weights, relative to the largest weight."""
+    """Return the distance of two networks' weights relative to their length, of the worst layer."""
     pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
-    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
+    return max(float((a - b).norm() / b.norm()) for a, b in pairs)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -67,10 +67,10 @@ def test_a_stack_is_its_fits_alone(way: str, device: str, fits, make_set) -> Non
     new = make_set("new", seed=2).images
     for ours, theirs in zip(together, alone, strict=True):
         assert not ours.training
-        # Adam's first steps are of one size whatever the gradient's: rounding is enlarged.
+        # Adam makes steps of one size of gradients that are nothing but rounding.
         assert furthest(ours, theirs) < 1e-4
-        assert np.allclose(*(predict(n, new).probabilities for n in (ours, theirs)), atol=1e-5)
-    assert furthest(together[0], together[1]) > 1e-2
+        assert np.allclose(*(predict(n, new).probabilities for n in (ours, theirs)), atol=1e-3)
+    assert furthest(together[0], together[1]) > 0.1
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -85,10 +85,10 @@ def test_in_double_precision_no_difference_grows(way: str, device: str, fits) ->
 
 
 def test_large_images_are_reduced_as_they_are_alone(fits) -> None:
-    several = fits(side=64)
+    several = fits("own_models:double", side=64)
     together = fit_stack(several, torch.device("cpu"))
     for ours, fit in zip(together, several, strict=True):
-        assert furthest(ours, fit_classifier(fit)) < 1e-4
+        assert furthest(ours, fit_classifier(fit)) < 1e-10
 
 
 def test_which_models_can_be_stacked(fits, monkeypatch: pytest.MonkeyPatch) -> None:
