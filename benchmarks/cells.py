@@ -14,7 +14,7 @@ import torch
 from augment.images.image_rows import all_rows
 from augment.images.image_set_writer import write_image_set
 from benchmarks.pairs import Pair
-from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
+from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
 from classifiers.grid import CellTask, ImageRef, train_cells
 from classifiers.prediction import predict
 
@@ -56,7 +56,7 @@ def pairs() -> Iterator[Pair]:
         def in_turn() -> list[np.ndarray]:
             torch.set_num_threads(cores)
             fitted = [
-                fit_classifier(all_rows(image_set), 10, model=model, settings=settings, seed=seed)
+                fit_classifier(Fit(all_rows(image_set), 10, model, settings, seed))
                 for seed in range(2 * cores)
             ]
             answers = [predict(network, images).classes for network in fitted]

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 
 from benchmarks.pairs import Pair
-from classifiers.classical import Classical, classical_transform
+from classifiers.classical import Classical, ClassicalTransform
 
 BATCH = 128
 BATCHES = 5
@@ -60,7 +60,11 @@ def pairs() -> Iterator[Pair]:
         # As the rows of an image set come: the channels last in memory.
         pixels = torch.randint(0, 256, (BATCH, side, side, channels), dtype=torch.uint8)
         images = pixels.permute(0, 3, 1, 2)
-        ways = (classical_transform(settings, side), of_torchvision(settings, side))
+        mine = ClassicalTransform(settings, side)
+        ways = (
+            lambda x, mine=mine: mine.apply(x, mine.draw(len(x), torch.default_generator)),
+            of_torchvision(settings, side),
+        )
         ours, theirs = (
             lambda transform=transform, images=images: [transform(images) for _ in range(BATCHES)][
                 -1

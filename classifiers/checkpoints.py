@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from augment.checkpoints import CheckpointError, load_weights, read_meta, save_checkpoint
+from augment.placing import CPU
 from classifiers.errors import ClassifierError
 from classifiers.models.contract import Architecture, Classifier
 from classifiers.models.registry import build
@@ -21,13 +24,14 @@ def save_classifier(folder: Path, network: Classifier, meta: Mapping[str, Any]) 
     save_checkpoint(folder, _KIND, network.state_dict(), {**meta, **architecture})
 
 
-def load_classifier(folder: Path, own_model: str = "") -> Classifier:
-    """Rebuild a classifier on the CPU in evaluation mode.
+def load_classifier(folder: Path, own_model: str = "", device: torch.device = CPU) -> Classifier:
+    """Rebuild a classifier on a device in evaluation mode.
 
     Args:
         folder: of the checkpoint.
         own_model: ``classifier.model`` of params.yaml. A checkpoint may come from anywhere, so the
             only code of the user's that it can have run is what the user names there.
+        device: where it is to compute.
 
     Raises:
         CheckpointError: in one line, for anything missing, damaged or out of bounds.
@@ -50,4 +54,4 @@ def load_classifier(folder: Path, own_model: str = "") -> Classifier:
     except (KeyError, TypeError, ValueError, RuntimeError, ClassifierError) as error:
         raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
     load_weights(folder, network)
-    return network.eval()
+    return network.to(device).eval()

@@ -10,15 +10,17 @@ residual learning", 2016, section 4.2 (crop and flip of photographs).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Interpolated at a time, whatever the batch: what is computed on the way stays in cache.
-_CACHED_PIXELS = 2**17
+# Interpolated at a time, whatever the batch: what is computed on the way stays in the processor's
+# cache, or in a GPU's memory.
+_CACHED_PIXELS, _GPU_PIXELS = 2**17, 2**24
 _STRENGTHS = ("rotation", "shift", "scale", "shear", "elastic_strength", "crop_padding")
 
 
@@ -53,59 +55,63 @@ def usual_transforms(source: str) -> tuple[str, ...]:
     return ("affine",) if source in ("mnist5k", "mnist") else ("crop", "flip")
 
 
-def classical_transform(settings: Classical, side: int) -> Callable[[Tensor], Tensor]:
-    """Return a function that transforms each image of a batch on its own.
+class ClassicalTransform:
+    """Transforms each image of a batch on its own, by numbers that are drawn for it alone."""
 
-    It draws from PyTorch's global random state: the caller seeds that. An image's place in the
-    batch matters through the numbers drawn for it alone.
+    def __init__(self, settings: Classical, side: int) -> None:
+        """Take the transforms, and the side of the images in pixels."""
+        self._settings, self._side = settings, side
+        self._padding = max(1, round(settings.crop_padding * side))
 
-    Args:
-        settings: the transforms.
-        side: of the images, in pixels.
+    def draw(self, n: int, stream: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw the numbers of n images from a stream: of each transform in turn, n rows each."""
+        s, drawn = self._settings, list[Tensor]()
 
-    Returns:
-        A function of uint8 N x C x side x side, which returns the same shape and type. What comes
-        in from outside the image is black.
-    """
+        def either_way(limit: float, *shape: int) -> Tensor:
+            return torch.empty(shape).uniform_(-limit, limit, generator=stream)
 
-    def random_affine(images: Tensor) -> Tensor:
-        n = len(images)
-        return affine(
-            images,
-            angle=_either_way(settings.rotation, n),
-            # Whole pixels.
-            translation=_either_way(settings.shift * side, n, 2).round(),
-            scale=1 + _either_way(settings.scale, n),
-            shear=_either_way(settings.shear, n),
-        )
+        for name in s.transforms:
+            if name == "affine":
+                drawn += [
+                    either_way(s.rotation, n),
+                    # Whole pixels.
+                    either_way(s.shift * self._side, n, 2).round(),
+                    1 + either_way(s.scale, n),
+                    either_way(s.shear, n),
+                ]
+            elif name == "elastic":
+                drawn.append(either_way(1.0, n, 2, self._side, self._side))
+            elif name == "crop":
+                drawn += torch.randint(2 * self._padding + 1, (2, n), generator=stream).unbind()
+            else:
+                drawn.append(torch.rand(n, generator=stream) < s.flip)
+        return tuple(drawn)
 
-    def random_elastic(images: Tensor) -> Tensor:
-        noise = _either_way(1.0, len(images), 2, side, side)
-        fields = blurred(noise, settings.elastic_smoothness) * (settings.elastic_strength / side)
-        return elastic(images, fields.permute(0, 2, 3, 1))
+    def apply(self, images: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+        """Transform images.
 
-    def random_crop(images: Tensor) -> Tensor:
-        padding = max(1, round(settings.crop_padding * side))
-        top, left = torch.randint(2 * padding + 1, (2, len(images)))
-        return crop(images, padding=padding, top=top, left=left)
+        Args:
+            images: uint8 N x C x side x side.
+            numbers: as `draw` gives them for N images, on the images' device.
 
-    def random_flip(images: Tensor) -> Tensor:
-        return flip(images, torch.rand(len(images)) < settings.flip)
-
-    steps_by_name = {
-        "affine": random_affine,
-        "elastic": random_elastic,
-        "crop": random_crop,
-        "flip": random_flip,
-    }
-    steps = [steps_by_name[name] for name in settings.transforms]
-
-    def transform(images: Tensor) -> Tensor:
-        for step in steps:
-            images = step(images)
+        Returns:
+            uint8, of the same shape. What comes in from outside the image is black.
+        """
+        s, of = self._settings, iter(numbers)
+        for name in s.transforms:
+            if name == "affine":
+                angle, translation, scale, shear = next(of), next(of), next(of), next(of)
+                images = affine(
+                    images, angle=angle, translation=translation, scale=scale, shear=shear
+                )
+            elif name == "elastic":
+                fields = blurred(next(of), s.elastic_smoothness) * (s.elastic_strength / self._side)
+                images = elastic(images, fields.permute(0, 2, 3, 1))
+            elif name == "crop":
+                images = crop(images, padding=self._padding, top=next(of), left=next(of))
+            else:
+                images = flip(images, next(of))
         return images
-
-    return transform
 
 
 def affine(
@@ -134,7 +140,7 @@ def affine(
     # Places are in halves of a side, so that a shift of one pixel is 2 / side.
     shift = translation.double() * (2 / images.shape[-1])
     origin = -(inverse @ shift[:, :, None]).squeeze(-1)
-    places = _places(images.shape[-1])
+    places = _places(images)
     # A part along the columns, and one along the rows.
     across = inverse[:, :, 0].float()[:, None, None] * places[:, None]
     down = inverse[:, :, 1].float()[:, None, None] * places[:, None, None]
@@ -155,7 +161,7 @@ def elastic(images: Tensor, displacement: Tensor) -> Tensor:
     Returns:
         uint8, of the same shape.
     """
-    places = _places(images.shape[-1])
+    places = _places(images)
     still = torch.stack(torch.meshgrid(places, places, indexing="xy"), -1)
     return _sampled(images, lambda part: still + displacement[part])
 
@@ -180,7 +186,8 @@ def crop(images: Tensor, *, padding: int, top: Tensor, left: Tensor) -> Tensor:
     # A cut is `side` runs of `side` neighbouring pixels: to copy whole runs is many times as fast
     # as to look every pixel up. Run k starts at pixel k, counted through all rows and images.
     runs = padded.reshape(-1).unfold(0, side * channels, channels)
-    rows = (torch.arange(n) * width + top)[:, None] + torch.arange(side)
+    first = torch.arange(n, device=top.device) * width + top
+    rows = first[:, None] + torch.arange(side, device=top.device)
     starts = rows * width + left[:, None]
     cut = runs.index_select(0, starts.flatten())
     return cut.view(n, side, side, channels).permute(0, 3, 1, 2)
@@ -199,7 +206,7 @@ def flip(images: Tensor, mirrored: Tensor) -> Tensor:
     n, channels, height, width = images.shape
     # Whole images are chosen, which is faster than torch.where's choice of every pixel.
     both = torch.cat((images, images.flip(-1))).permute(0, 2, 3, 1).reshape(2 * n, -1)
-    chosen = both.index_select(0, torch.arange(n) + n * mirrored)
+    chosen = both.index_select(0, torch.arange(n, device=images.device) + n * mirrored)
     return chosen.view(n, height, width, channels).permute(0, 3, 1, 2)
 
 
@@ -217,7 +224,13 @@ def blurred(fields: Tensor, sigma: float) -> Tensor:
     Returns:
         float32, of the same shape.
     """
-    side = fields.shape[-1]
+    matrix = _blur(fields.shape[-1], sigma, fields.device)
+    return matrix @ fields @ matrix.T
+
+
+@cache
+def _blur(side: int, sigma: float, device: torch.device) -> Tensor:
+    """Return the blur along an axis as a matrix, float32 side x side; made on the CPU."""
     radius = int(8 * sigma + 1) // 2
     offsets = torch.arange(-radius, radius + 1)
     weights = torch.softmax(-((offsets / sigma) ** 2) / 2, 0)
@@ -226,17 +239,13 @@ def blurred(fields: Tensor, sigma: float) -> Tensor:
     places = (torch.arange(side)[:, None] + offsets).remainder(period)
     places = torch.minimum(places, period - places)
     matrix = torch.zeros(side, side).scatter_add_(1, places, weights.expand(side, -1))
-    return matrix @ fields @ matrix.T
+    return matrix.to(device)
 
 
-def _either_way(limit: float, *shape: int) -> Tensor:
-    """Draw float32 numbers from -``limit`` to ``limit``, all equally likely."""
-    return torch.empty(shape).uniform_(-limit, limit)
-
-
-def _places(side: int) -> Tensor:
+def _places(images: Tensor) -> Tensor:
     """Return the centres of a row of pixels, in halves of the side from the middle: float32."""
-    return torch.linspace(1 - side, side - 1, side) / side
+    side = images.shape[-1]
+    return torch.linspace(1 - side, side - 1, side, device=images.device) / side
 
 
 def _sampled(images: Tensor, grid: Callable[[slice], Tensor]) -> Tensor:
@@ -248,8 +257,9 @@ def _sampled(images: Tensor, grid: Callable[[slice], Tensor]) -> Tensor:
             n x side x side x 2.
     """
     n, side = len(images), images.shape[-1]
-    result = torch.empty(images.shape, dtype=torch.uint8)
-    step = max(1, _CACHED_PIXELS // side**2)
+    result = torch.empty(images.shape, dtype=torch.uint8, device=images.device)
+    most = _GPU_PIXELS if images.is_cuda else _CACHED_PIXELS
+    step = max(1, most // side**2)
     for part in (slice(start, start + step) for start in range(0, n, step)):
         places = grid(part)
         pixels = F.grid_sample(images[part].float(), places, mode="bilinear", align_corners=False)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augment.images.image_rows import ImageRows
-from augment.streams import derive_seed, numpy_stream
+from augment.placing import CPU, Ahead, PlacedRows, random_devices, same_kernels
+from augment.streams import derive_seed, numpy_stream, torch_stream
 from classifiers.errors import ClassifierError
 from classifiers.models.contract import Architecture, Classifier, to_input, with_source
 from classifiers.models.registry import build
@@ -57,16 +60,56 @@ def batches(n_images: int, batch_size: int, steps: int, rng: np.random.Generator
     return order[:needed].reshape(steps, batch_size)
 
 
+class Transform(Protocol):
+    """What is done to the training images before they are shown, a batch at a time."""
+
+    def draw(self, n: int, stream: torch.Generator) -> tuple[Tensor, ...]:
+        """Draw the numbers of n images from a stream: tensors of n rows, on the CPU."""
+
+    def apply(self, images: Tensor, numbers: Sequence[Tensor]) -> Tensor:
+        """Return images (uint8 n x C x H x W) transformed by their numbers, on their device."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Everything that a classifier's weights depend on, but the device."""
+
+    images: ImageRows  # uint8 N x H x W x C with labels in [0, n_classes); read batch by batch
+    n_classes: int
+    model: ModelSettings
+    settings: FitSettings
+    # Root of the streams for the weights, the order of the images, the transform and whatever the
+    # network draws (dropout).
+    seed: int
+    # int64 rows that each phase trains on, one after the other, with equal shares of the steps and
+    # one schedule over all; () is one phase on all images.
+    phases: Sequence[np.ndarray] = ()
+    # float32 N, the value of a further input plane for each image, +1 for a real one and -1 for a
+    # generated one; None is a network without that plane.
+    source: np.ndarray | None = None
+    transform: Transform | None = None  # such as `classifiers.classical.ClassicalTransform`
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return self.settings.n_steps(len(self.images))
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the network is built from."""
+        return Architecture(
+            n_classes=self.n_classes,
+            channels=self.images.shape[3],
+            image_size=self.images.shape[1],
+            input_size=self.model.input_size,
+            source_channel=self.source is not None,
+            model=self.model.name,
+        )
+
+
 def fit_classifier(
-    images: ImageRows,
-    n_classes: int,
-    *,
-    model: ModelSettings,
-    settings: FitSettings,
-    seed: int,
-    phases: Sequence[np.ndarray] = (),
-    source: np.ndarray | None = None,
-    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    fit: Fit,
+    device: torch.device = CPU,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Classifier:
     """Fit a classifier: Adam, cross-entropy, one-cycle learning rate (Smith & Topin, 2018).
@@ -75,82 +118,134 @@ def fit_classifier(
     process must not fit at once, as they share that state.
 
     Args:
-        images: uint8 N x H x W x C with labels in [0, ``n_classes``); read batch by batch.
-        n_classes: number of classes.
-        model: which network, and the side that it sees.
-        settings: steps, batch size and rate.
-        seed: root of the streams for the weights, the order of the images, the transform and
-            whatever the network draws (dropout).
-        phases: int64 rows that each phase trains on, one after the other, with equal shares of the
-            steps and one schedule over all; none is one phase on all images.
-        source: float32 N, the value of a further input plane for each image, +1 for a real one and
-            -1 for a generated one; None is a network without that plane.
-        transform: what is done to a batch of uint8 N x C x H x W before it is shown, such as
-            `classifiers.classical.classical_transform`. It draws from PyTorch's global state, which
-            is seeded for every step.
+        fit: what is fitted.
+        device: where; the first weights and all that is drawn are the same everywhere but for
+            dropout, which the device draws.
         on_step: called with (steps done, steps in all) after every step.
 
     Returns:
-        The fitted network on the CPU, in evaluation mode.
+        The fitted network on the device, in evaluation mode.
 
     Raises:
         ClassifierError: when there is no image, the model cannot be built, or the loss is no
             longer finite.
     """
-    if len(images) == 0:
-        raise ClassifierError("a classifier needs at least one training image; it was given none")
-    # Gradients that fade into denormal numbers slow CPU training several times.
-    torch.set_flush_denormal(True)
-    architecture = Architecture(
-        n_classes=n_classes,
-        channels=images.shape[3],
-        image_size=images.shape[1],
-        input_size=model.input_size,
-        source_channel=source is not None,
-        model=model.name,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "weights"))
-        # Pooling and convolutions of few channels are faster with the channels last.
-        network = build(architecture, pretrained=model.pretrained)
-        network.to(memory_format=torch.channels_last)
-    steps = settings.n_steps(len(images))
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=settings.learning_rate, total_steps=max(2, steps + 1)
-    )
-    # Larger images are reduced once instead of again at every step.
-    reduced = _reduce(images, model.input_size) if images.shape[1] > model.input_size else None
-    targets = torch.from_numpy(images.labels)
-    planes = None if source is None else torch.from_numpy(source)
-    order = _order(len(images), phases, settings.batch_size, steps, seed)
+    network, steps = first_network(fit).to(device), fit.steps
+    optimizer, schedule = optimiser(network.parameters(), fit)
+    batch_of = Batches([fit], fit.images, [np.arange(len(fit.images))], network, device)
     network.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "network"))
+    with torch.random.fork_rng(devices=random_devices(device)):
+        torch.manual_seed(derive_seed(fit.seed, "network"))
         for step in range(steps):
-            index = order[step]
-            pixels = _channels_first(images[index]) if reduced is None else reduced[index]
-            if transform is not None:
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(derive_seed(seed, "transform", step))
-                    pixels = transform(pixels)
-            inputs = network.to_input(pixels)
-            if planes is not None:
-                inputs = with_source(inputs, planes[index])
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-            loss = F.cross_entropy(network(inputs), targets[index])
+            inputs, targets = batch_of(step)
+            loss = F.cross_entropy(network(inputs), targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             if on_step is not None:
                 on_step(step + 1, steps)
+    return finished(network, steps)
+
+
+def first_network(fit: Fit) -> Classifier:
+    """Return the network before its first step, on the CPU, with the weights of its seed.
+
+    Raises:
+        ClassifierError: when there is no image, or the model cannot be built.
+    """
+    if len(fit.images) == 0:
+        raise ClassifierError("a classifier needs at least one training image; it was given none")
+    # Gradients that fade into denormal numbers slow CPU training several times.
+    torch.set_flush_denormal(True)
+    same_kernels()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(fit.seed, "weights"))
+        # Pooling and convolutions of few channels are faster with the channels last.
+        network = build(fit.architecture, pretrained=fit.model.pretrained)
+        return network.to(memory_format=torch.channels_last)
+
+
+def optimiser(
+    weights: Iterable[nn.Parameter], fit: Fit
+) -> tuple[torch.optim.Adam, torch.optim.lr_scheduler.OneCycleLR]:
+    """Return the optimiser of a fit and its schedule; they look at the fit's settings alone."""
+    adam = torch.optim.Adam(weights, lr=fit.settings.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        adam, max_lr=fit.settings.learning_rate, total_steps=max(2, fit.steps + 1)
+    )
+    return adam, schedule
+
+
+def finished(network: Classifier, steps: int) -> Classifier:
+    """Return a fitted network in evaluation mode; refuse weights that are not finite."""
     if not all(torch.isfinite(values).all() for values in network.state_dict().values()):
         raise ClassifierError(
             f"the classifier's weights are no longer finite after {steps} steps; "
             "lower classifier.learning_rate"
         )
     return network.eval()
+
+
+class Batches:
+    """The inputs and targets of every step of fits that take their images from the same rows."""
+
+    def __init__(
+        self,
+        fits: Sequence[Fit],
+        images: ImageRows,
+        rows: Sequence[np.ndarray],
+        network: Classifier,
+        device: torch.device,
+    ) -> None:
+        """Work out the order of every fit, and bring images to the device.
+
+        Args:
+            fits: of the same number of steps, batch size, transform and architecture.
+            images: of all of them.
+            rows: int64, for each fit the rows of ``images`` that its own images are.
+            network: any of theirs.
+            device: where the batches are needed.
+        """
+        first = fits[0]
+        self._fits, self._rows, self._network = fits, rows, network
+        self._order = [
+            _order(len(f.images), f.phases, f.settings.batch_size, f.steps, f.seed) for f in fits
+        ]
+        # Larger images are reduced once instead of again at every step.
+        reduced = None
+        if images.shape[1] > first.model.input_size:
+            reduced = _reduce(images, first.model.input_size)
+        self._images = PlacedRows(images, device, reduced)
+        self._labels = torch.from_numpy(images.labels).to(device)
+        self._ahead = Ahead(self._draw, first.steps, device)
+
+    def _draw(self, step: int) -> tuple[Tensor, ...]:
+        """Return a step's rows, planes where there are any, and the transform's numbers."""
+        drawn = []
+        for fit, rows, order in zip(self._fits, self._rows, self._order, strict=True):
+            index = order[step]
+            mine = [torch.from_numpy(rows[index])]
+            if fit.source is not None:
+                mine.append(torch.from_numpy(fit.source[index]))
+            if fit.transform is not None:
+                stream = torch_stream(fit.seed, "transform", step)
+                mine += fit.transform.draw(len(index), stream)
+            drawn.append(mine)
+        return tuple(drawn[0] if len(drawn) == 1 else map(torch.cat, zip(*drawn, strict=True)))
+
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return inputs (one fit's after the other's) and int64 targets, on the device."""
+        first = self._fits[0]
+        rows, *numbers = self._ahead.at(step)
+        plane = None if first.source is None else numbers.pop(0)
+        pixels = self._images[rows]
+        if first.transform is not None:
+            pixels = first.transform.apply(pixels, numbers)
+        inputs = self._network.to_input(pixels)
+        if plane is not None:
+            inputs = with_source(inputs, plane)
+        return inputs.contiguous(memory_format=torch.channels_last), self._labels[rows]
 
 
 def _order(
@@ -167,15 +262,12 @@ def _order(
     return np.concatenate(parts)
 
 
-def _channels_first(images: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
-
-
-def _reduce(images: ImageRows, input_size: int, block: int = 1024) -> torch.Tensor:
+def _reduce(images: ImageRows, input_size: int, block: int = 1024) -> Tensor:
     """Reduce all images to ``input_size`` with antialiasing: uint8 N x C x side x side."""
     blocks = []
     for start in range(0, len(images), block):
         rows = np.arange(start, min(start + block, len(images)))
-        reduced = (to_input(_channels_first(images[rows]), input_size) + 1) * 127.5
+        pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2)
+        reduced = (to_input(pixels, input_size) + 1) * 127.5
         blocks.append(reduced.round_().clamp_(0, 255).to(torch.uint8))
     return torch.cat(blocks)

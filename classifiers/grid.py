@@ -1,4 +1,4 @@
-"""Many classifiers at once: one a cell, in parallel processes, with a cache.
+"""Many classifiers at once: one a cell, in parallel processes or stacked on a GPU, with a cache.
 
 A finished cell is kept in a cache under a key made of everything it depends on (images, recipe,
 settings, seed, code, library version), so that an interrupted or extended grid trains only the
@@ -11,10 +11,11 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -22,19 +23,24 @@ import torch
 
 from augment.files import atomic_file, sha256_file
 from augment.images.image_rows import ImageRows
-from augment.images.image_sets import open_image_set
-from classifiers.classical import Classical, classical_transform
+from augment.images.image_sets import ImageSet, open_image_set
+from augment.placing import CPU
+from classifiers.classical import Classical, ClassicalTransform
 from classifiers.errors import ClassifierError
-from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
+from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
+from classifiers.models.contract import Classifier
 from classifiers.models.registry import code_files
 from classifiers.prediction import predict
+from classifiers.stack import fit_stack, stack_limit
 
 _CODE = (
     "classifiers/fitting.py",
     "classifiers/prediction.py",
     "classifiers/grid.py",
     "classifiers/classical.py",
+    "classifiers/stack.py",
     "augment/images/image_rows.py",
+    "augment/placing.py",
     "augment/streams.py",
 )
 _CACHE_FORMAT = 3
@@ -65,8 +71,23 @@ class CellTask:
     source_values: tuple[float, ...] = ()
     classical: Classical | None = None  # transforms of the training images
 
-    def key(self, code: str) -> str:
-        """Return the digest of everything the result depends on."""
+    @property
+    def n_images(self) -> int:
+        """Training images."""
+        return sum(len(source.indices) for source in self.sources)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return self.settings.n_steps(self.n_images)
+
+    def key(self, code: str, device: torch.device = CPU) -> str:
+        """Return the digest of everything the result depends on.
+
+        Args:
+            code: digest of the source files behind it.
+            device: where it is trained; what counts is the kind, for kinds round differently.
+        """
 
         def describe(source: ImageRef) -> list[str]:
             indices = np.ascontiguousarray(source.indices, dtype=np.int64)
@@ -87,6 +108,7 @@ class CellTask:
             "torch": torch.__version__,
             "torchvision": version("torchvision"),
             "machine": platform.machine(),
+            "device": device.type,
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -99,7 +121,8 @@ class CellResult:
     steps: int  # optimiser steps
     images_seen: int  # training images shown, repeats counted
     cached: bool  # whether it came from the cache
-    seconds: float = 0.0  # that its training took on one thread, in this run or an earlier one
+    # That its training took, in this run or an earlier one; of a stack, its share.
+    seconds: float = 0.0
 
 
 def code_digest(model: str) -> str:
@@ -117,15 +140,18 @@ def train_cells(
     *,
     processes: int,
     cache: Path,
+    device: torch.device = CPU,
     on_done: Callable[[int, int, CellResult], None] = lambda done, total, result: None,
 ) -> list[CellResult]:
     """Train every cell that the cache does not hold.
 
     Args:
         tasks: the cells; the results come in the same order.
-        processes: cells trained side by side, one thread each. More than one runs through
-            joblib, so ``joblib.parallel_config`` chooses where.
+        processes: cells trained side by side, one thread each; on a GPU, stacks of cells. More than
+            one runs through joblib, so ``joblib.parallel_config`` chooses where.
         cache: folder of finished cells, shared by every study of the user.
+        device: where they are trained and asked. On a GPU those that are alike are trained at once,
+            at most `classifiers.stack.MOST` of them.
         on_done: called as each cell is there, with (cells done, cells in all, its result).
 
     Returns:
@@ -137,7 +163,7 @@ def train_cells(
     codes = {name: code_digest(name) for name in {task.model.name for task in tasks}}
     paths = []
     for task in tasks:
-        key = task.key(codes[task.model.name])
+        key = task.key(codes[task.model.name], device)
         paths.append(cache / key[:2] / f"{key}.npz")
     results: dict[int, CellResult] = {}
     for i, path in enumerate(paths):
@@ -147,8 +173,8 @@ def train_cells(
             on_done(len(results), len(tasks), found)
     missing = [i for i in range(len(tasks)) if i not in results]
     # Long cells first, so that no process waits for the last one alone.
-    missing.sort(key=lambda i: -tasks[i].settings.n_steps(_n_images(tasks[i])))
-    for i, result in _train_all(tasks, missing, processes):
+    missing.sort(key=lambda i: -tasks[i].steps)
+    for i, result in _train_all(tasks, missing, processes, device):
         _write(paths[i], result)
         results[i] = result
         on_done(len(results), len(tasks), result)
@@ -156,60 +182,96 @@ def train_cells(
 
 
 def _train_all(
-    tasks: Sequence[CellTask], missing: Sequence[int], processes: int
+    tasks: Sequence[CellTask], missing: Sequence[int], processes: int, device: torch.device
 ) -> Iterable[tuple[int, CellResult]]:
-    if not missing:
+    # On a CPU a stack is slower than its cells one a core.
+    groups = [[i] for i in missing] if device.type == "cpu" else stacks(tasks, missing)
+    if not groups:
         return
-    n_jobs = min(processes, len(missing))
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)
-    yield from parallel(joblib.delayed(_train)(i, tasks[i]) for i in missing)
+    parallel = joblib.Parallel(
+        n_jobs=min(processes, len(groups)), return_as="generator_unordered", batch_size=1
+    )
+    for found in parallel(
+        joblib.delayed(_train)({i: tasks[i] for i in group}, device) for group in groups
+    ):
+        yield from found
 
 
-def _n_images(task: CellTask) -> int:
-    return sum(len(source.indices) for source in task.sources)
+def stacks(tasks: Sequence[CellTask], which: Sequence[int]) -> list[list[int]]:
+    """Return the numbers of tasks in groups that can be trained at once, in about their order."""
+    alike: dict[Any, list[int]] = {}
+    for i in which:
+        t, s = tasks[i], tasks[i].settings
+        shown = bool(t.source_values), t.classical
+        key = t.model, t.n_classes, t.steps, s.batch_size, s.learning_rate, shown
+        alike.setdefault(key, []).append(i)
+    groups = []
+    for members in alike.values():
+        most = stack_limit(_fit(tasks[members[0]], {}))
+        groups += np.array_split(members, -(-len(members) // most))
+    return [group.tolist() for group in groups]
 
 
-def _train(i: int, task: CellTask) -> tuple[int, CellResult]:
-    """Train one cell, in a process of its own or in this one."""
+def _train(tasks: Mapping[int, CellTask], device: torch.device) -> list[tuple[int, CellResult]]:
+    """Train one cell, or a stack of them, in a process of its own or in this one."""
     threads = torch.get_num_threads()
     # One thread a cell: two cells side by side train twice as many images as one on two threads,
     # and the result does not depend on the number of cores.
     torch.set_num_threads(1)
     begun = time.monotonic()
     try:
-        rows = ImageRows(
-            [open_image_set(source.folder) for source in task.sources],
-            [source.indices for source in task.sources],
-        )
-        counts = [len(source.indices) for source in task.sources]
-        of_source = np.split(np.arange(len(rows)), np.cumsum(counts)[:-1])
-        # Images larger than the network's input are reduced before they are transformed.
-        side = min(rows.shape[1], task.model.input_size)
-        network = fit_classifier(
-            rows,
-            task.n_classes,
-            model=task.model,
-            settings=task.settings,
-            seed=task.seed,
-            phases=[np.concatenate([of_source[k] for k in phase]) for phase in task.phases],
-            source=np.repeat(np.array(task.source_values, dtype=np.float32), counts)
-            if task.source_values
-            else None,
-            transform=None if task.classical is None else classical_transform(task.classical, side),
-        )
-        seconds = time.monotonic() - begun
-        dtype = np.uint8 if task.n_classes <= 256 else np.uint16
-        predictions = []
-        for source in task.evaluations:
-            pixels = open_image_set(source.folder).images
-            whole = len(source.indices) == len(pixels)
-            chosen = pixels if whole else pixels[source.indices]
-            predictions.append(predict(network, chosen).classes.astype(dtype))
+        sets: dict[Path, ImageSet] = {}
+        fits = [_fit(task, sets) for task in tasks.values()]
+        alone = len(fits) == 1
+        networks = [fit_classifier(fits[0], device)] if alone else fit_stack(fits, device)
+        seconds = (time.monotonic() - begun) / len(fits)
+        found = []
+        for (i, task), network in zip(tasks.items(), networks, strict=True):
+            predictions = _answers(network, task)
+            seen = task.steps * task.settings.batch_size
+            found.append((i, CellResult(predictions, task.steps, seen, False, seconds)))
     finally:
         torch.set_num_threads(threads)
-    steps = task.settings.n_steps(_n_images(task))
-    seen = steps * task.settings.batch_size
-    return i, CellResult(tuple(predictions), steps, seen, cached=False, seconds=seconds)
+    return found
+
+
+def _fit(task: CellTask, sets: dict[Path, ImageSet]) -> Fit:
+    """Return how a cell is fitted; ``sets`` are those that are open already."""
+    for source in task.sources:
+        if source.folder not in sets:
+            sets[source.folder] = open_image_set(source.folder)
+    rows = ImageRows(
+        [sets[source.folder] for source in task.sources],
+        [source.indices for source in task.sources],
+    )
+    counts = [len(source.indices) for source in task.sources]
+    of_source = np.split(np.arange(len(rows)), np.cumsum(counts)[:-1])
+    # Images larger than the network's input are reduced before they are transformed.
+    side = min(rows.shape[1], task.model.input_size)
+    return Fit(
+        rows,
+        task.n_classes,
+        model=task.model,
+        settings=task.settings,
+        seed=task.seed,
+        phases=[np.concatenate([of_source[k] for k in phase]) for phase in task.phases],
+        source=np.repeat(np.array(task.source_values, dtype=np.float32), counts)
+        if task.source_values
+        else None,
+        transform=None if task.classical is None else ClassicalTransform(task.classical, side),
+    )
+
+
+def _answers(network: Classifier, task: CellTask) -> tuple[np.ndarray, ...]:
+    """Return the predicted classes of every evaluation set."""
+    dtype = np.uint8 if task.n_classes <= 256 else np.uint16
+    predictions = []
+    for source in task.evaluations:
+        pixels = open_image_set(source.folder).images
+        whole = len(source.indices) == len(pixels)
+        chosen = pixels if whole else pixels[source.indices]
+        predictions.append(predict(network, chosen).classes.astype(dtype))
+    return tuple(predictions)
 
 
 def _write(path: Path, result: CellResult) -> None:

@@ -28,7 +28,7 @@ def predict(network: Classifier, images: np.ndarray, batch_size: int = 500) -> P
     """Evaluate a classifier on images in blocks.
 
     Args:
-        network: fitted, on the CPU.
+        network: fitted, on any device, which computes.
         images: uint8 N x H x W x C; a memory-mapped array is read block by block. To a network
             with a source channel they are shown as real ones.
         batch_size: images a block; the result does not depend on it beyond rounding.
@@ -37,14 +37,16 @@ def predict(network: Classifier, images: np.ndarray, batch_size: int = 500) -> P
         Probabilities and features, float32.
     """
     network.eval()
+    device = next(network.parameters()).device
     probabilities = np.empty((len(images), network.architecture.n_classes), dtype=np.float32)
     features = np.empty((len(images), network.n_features), dtype=np.float32)
     for start in range(0, len(images), batch_size):
-        block = torch.from_numpy(np.array(images[start : start + batch_size]))
+        block = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
         inputs = network.to_input(block.permute(0, 3, 1, 2))
         if network.architecture.source_channel:
-            inputs = with_source(inputs, torch.ones(len(inputs)))
+            inputs = with_source(inputs, torch.ones(len(inputs), device=device))
         hidden = network.features(inputs)
-        features[start : start + len(block)] = hidden.numpy()
-        probabilities[start : start + len(block)] = network.head(hidden).softmax(dim=1).numpy()
+        answers = network.head(hidden).softmax(dim=1)
+        features[start : start + len(block)] = hidden.cpu().numpy()
+        probabilities[start : start + len(block)] = answers.cpu().numpy()
     return Predictions(probabilities, features)

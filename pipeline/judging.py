@@ -9,8 +9,9 @@ from augment.images.image_rows import ImageRows
 from augment.images.image_sets import ImageSet
 from augment.streams import derive_seed
 from classifiers.checkpoints import save_classifier
-from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
+from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
 from classifiers.prediction import predict
+from pipeline.compute.device import chosen_device
 from pipeline.parameters.models import FitParameters
 from pipeline.project import Project
 
@@ -40,14 +41,9 @@ def fit_and_save(
     """Fit one classifier under the stream of its role, save it, say how it does on validation."""
     p = project.parameters
     settings = fit_settings(project, length)
-    network = fit_classifier(
-        images,
-        train.n_classes,
-        model=model_settings(project),
-        settings=settings,
-        seed=derive_seed(p.seed, role),
-        on_step=on_step,
-    )
+    model, seed = model_settings(project), derive_seed(p.seed, role)
+    fit = Fit(images, train.n_classes, model, settings, seed)
+    network = fit_classifier(fit, chosen_device(p), on_step)
     meta = {
         "role": role,
         "class_names": list(train.class_names),

@@ -24,6 +24,17 @@ settings.register_profile("any-speed", deadline=None, suppress_health_check=[Hea
 settings.load_profile("any-speed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    needing = [item for item in items if item.get_closest_marker("gpu")]
+    if needing:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in needing:
+                item.add_marker(pytest.mark.skip(reason="no GPU here"))
+
+
 @pytest.fixture(autouse=True)
 def denormal_numbers() -> Iterator[None]:
     """Undo after each test what drawing and training ask of the processor.
@@ -75,7 +86,7 @@ TINY: dict[str, Any] = {
     "train_gan.options.ema_decay": 0.9,
     "train_gan.evaluate": 100,
     "train_gan.checkpoints": 2,
-    "train_gan.device": "cpu",
+    "compute.device": "cpu",
     "train_gan.precision": "32-true",
     "generate.per_class": 40,
     "filter.threshold": 0.0,

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("augment", "classifiers", "pipeline", "reports")
-FROM_AUGMENT = {"checkpoints", "files", "images", "streams"}
+FROM_AUGMENT = {"checkpoints", "files", "images", "placing", "streams"}
 
 
 def room_files(room: str) -> list[Path]:

@@ -83,7 +83,7 @@ def drawn(rng: np.random.Generator, names: list[str]) -> dict[str, Any]:
         "train_gan.options.loss": one(None, "bce", "hinge") if odd else None,
         "train_gan.options.label": one(None, "none", "concatenate", "projection") if odd else None,
         "train_gan.options.feedback": one(None, 0.0, 0.1) if odd else None,
-        "train_gan.device": "cpu",
+        "compute.device": "cpu",
         "train_gan.precision": "32-true",
         "generate.per_class": one(90, 120, *([4] if odd else [])),
         "generate.max_draws": one(1, 10),

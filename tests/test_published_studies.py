@@ -22,7 +22,7 @@ SECONDS: dict[str, Any] = {
     "train_gan.width": 0.05,
     "train_gan.options.batch_size": 12,
     "train_gan.evaluate": 100,
-    "train_gan.device": "cpu",
+    "compute.device": "cpu",
     "train_gan.precision": "32-true",
     "generate.per_class": 40,
     "generate.max_draws": 5,

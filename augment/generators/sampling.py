@@ -14,6 +14,7 @@ from torch import Tensor
 from augment.checkpoints import CheckpointError, load_network, read_meta
 from augment.errors import AugmentError
 from augment.generators.family import FAMILIES, Architecture
+from augment.placing import CPU
 from augment.streams import torch_stream
 
 CHUNK = 250
@@ -64,12 +65,13 @@ class Drawing(Protocol):
 class Sampler:
     """Draws images of a label by their number, in float32.
 
-    Image i of a label is the same bytes for every range that holds it, whatever the other labels.
+    Image i of a label is the same bytes for every range that holds it, whatever the other labels;
+    the noise is the same on every device.
     """
 
-    def __init__(self, network: Drawing) -> None:
-        """Take a network in evaluation mode, on the CPU."""
-        self.network = network
+    def __init__(self, network: Drawing, device: torch.device = CPU) -> None:
+        """Take a network in evaluation mode, which is on that device."""
+        self.network, self.device = network, device
         self.architecture: Architecture = network.architecture
 
     @torch.inference_mode()
@@ -94,7 +96,8 @@ class Sampler:
         images = np.empty((stop - start, a.image_size, a.image_size, a.channels), dtype=np.uint8)
         for chunk in range(start // CHUNK, -(-stop // CHUNK)):
             noise = self.network.noise(CHUNK, torch_stream(seed, "latent", label, chunk))
-            drawn = self.network.draw(noise, torch.full((CHUNK,), label, dtype=torch.int64))
+            labels = torch.full((CHUNK,), label, dtype=torch.int64, device=self.device)
+            drawn = self.network.draw(noise.to(self.device), labels)
             if not bool(drawn.isfinite().all()):  # Finite weights can overflow all the same.
                 raise AugmentError(
                     f"images of label {label} hold values that are no finite numbers"
@@ -112,11 +115,15 @@ class Sampler:
             yield self.draw(label, low, min(stop, low + block), seed)
 
 
-def load_sampler(folder: Path) -> tuple[Sampler, dict[str, Any]]:
+def load_sampler(folder: Path, device: torch.device = CPU) -> tuple[Sampler, dict[str, Any]]:
     """Rebuild a generator from its checkpoint.
 
+    Args:
+        folder: of the checkpoint.
+        device: where it is to draw.
+
     Returns:
-        The sampler, on the CPU, and the checkpoint's meta.json.
+        The sampler, and the checkpoint's meta.json.
 
     Raises:
         CheckpointError: in one line, for anything missing, damaged or out of bounds.
@@ -129,4 +136,4 @@ def load_sampler(folder: Path) -> tuple[Sampler, dict[str, Any]]:
         )
     model = import_module(f"augment.generators.{family}.model")
     network, _ = load_network(folder, "generator", model.read_architecture, model.Generator)
-    return Sampler(network), meta
+    return Sampler(network.to(device), device), meta

@@ -21,6 +21,7 @@ from augment.generators.sampling import to_uint8
 from augment.generators.selection import Best, Selection, spread_within_classes
 from augment.images.image_rows import ImageRows
 from augment.images.splits import apportion, spread_rows
+from augment.placing import PlacedRows
 from augment.streams import numpy_stream
 
 GRID_PER_CLASS = 8
@@ -141,7 +142,8 @@ def train(
     weights, the optimisers and the step alone.
 
     Args:
-        images: uint8 N x H x W x C, the real training images; read batch by batch.
+        images: uint8 N x H x W x C, the real training images; on a GPU where they fit, else read
+            batch by batch.
         trainer: networks with fresh weights, built for ``budget.steps``.
         budget: length, choice of the epoch to keep.
         seed: root of the streams of the order.
@@ -217,11 +219,16 @@ class _Run:
         self._fix_what_is_shown()
         self.selection = Selection(budget.keep, self.total, self._real_spread())
         self.history: list[Epoch] = []
-        self.loss_sums = torch.zeros(len(trainer.loss_names), dtype=torch.float64)
+        self.placed = PlacedRows(self.images, fabric.device)
+        self.labels = torch.from_numpy(self.images.labels).to(fabric.device)
+        # On the device: what a step adds must not be waited for.
+        self.loss_sums = torch.zeros(
+            len(trainer.loss_names), dtype=torch.float64, device=fabric.device
+        )
         self.step, self.seconds = 0, 0.0
         self.stopped: str | None = None
         self.diverged = False
-        self.order, self.order_epoch = np.empty(0, dtype=np.int64), -1
+        self.order, self.order_epoch = torch.empty(0, dtype=torch.int64), -1
 
     def _fix_what_is_shown(self) -> None:
         """Choose the labels of the scored images and of the grid, and the images rebuilt."""
@@ -250,7 +257,7 @@ class _Run:
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         self.step, self.stopped = state["step"], state["stopped"]
-        self.loss_sums, self.seconds = state["loss_sums"], state["seconds"]
+        self.loss_sums, self.seconds = state["loss_sums"].to(self.fabric.device), state["seconds"]
         self.selection.collapsed = state["collapsed"]
         self.selection.best = Best(**state["best"])
         self.history = [Epoch(**_as_arrays(row)) for row in state["history"]]
@@ -263,7 +270,7 @@ class _Run:
             self.store.save(
                 {name: part.state_dict() for name, part in self.parts.items()}
                 | {"step": self.step, "stopped": self.stopped}
-                | {"loss_sums": self.loss_sums, "seconds": self.seconds}
+                | {"loss_sums": self.loss_sums.cpu(), "seconds": self.seconds}
                 | {"collapsed": self.selection.collapsed, "best": vars(self.selection.best)}
                 | {"history": [_as_tensors(vars(epoch)) for epoch in self.history]}
             )
@@ -304,21 +311,21 @@ class _Run:
         epoch_index, position = divmod(self.step, self.epoch_steps)
         if epoch_index != self.order_epoch:
             stream = numpy_stream(self.seed, "order", epoch_index)
-            self.order = stream.permutation(len(self.images))
-            self.order_epoch = epoch_index
+            order = torch.from_numpy(stream.permutation(len(self.images)))
+            self.order, self.order_epoch = order.to(self.fabric.device), epoch_index
         batch = self.order[position * self.batch_size : (position + 1) * self.batch_size]
         rows = batch[self.fabric.global_rank :: self.fabric.world_size]
-        real = _to_float(self.images[rows], self.fabric)
-        labels = torch.from_numpy(self.images.labels[rows]).to(self.fabric.device)
-        losses = self.trainer.update(real, labels, self.step)
+        losses = self.trainer.update(_to_float(self.placed[rows]), self.labels[rows], self.step)
         self.step += 1
         self.average.update(self.trainer.network, self.step)
-        self.loss_sums += losses.double().cpu()
+        self.loss_sums += losses.double()
 
     def _end_epoch(self, number: int) -> None:
         """Score, show and maybe keep the epoch; find out whether training has to stop."""
         since = self.step - (self.history[-1].images // self.batch_size if self.history else 0)
-        means = (self.loss_sums / max(1, since)).tolist()
+        began = time.monotonic()
+        means = (self.loss_sums / max(1, since)).tolist()  # a GPU's steps are done now
+        self.seconds += time.monotonic() - began
         self.loss_sums = torch.zeros_like(self.loss_sums)
         what = "losses" if not all(map(math.isfinite, means)) else "weights"
         if not self._agree(what == "weights" and _is_finite(self.kept_copy)):
@@ -365,7 +372,8 @@ class _Run:
 
     def _reconstructions(self) -> np.ndarray | None:
         """Return real images and an autoencoder's reconstructions, uint8 2 x N x H x W x C."""
-        rebuilt = self.trainer.reconstruct(_to_float(self.shown, self.fabric))
+        shown = torch.from_numpy(self.shown).to(self.fabric.device).permute(0, 3, 1, 2)
+        rebuilt = self.trainer.reconstruct(_to_float(shown))
         return None if rebuilt is None else np.stack([self.shown, to_uint8(rebuilt)])
 
     def _keep(self, epoch: Epoch) -> None:
@@ -431,7 +439,6 @@ def _as_arrays(row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v.numpy() if isinstance(v, Tensor) else v for k, v in row.items()}
 
 
-def _to_float(images: np.ndarray, fabric: Fabric) -> Tensor:
-    """Turn uint8 N x H x W x C into float32 N x C x H x W in [-1, 1] on the device."""
-    pixels = torch.from_numpy(images).to(fabric.device).permute(0, 3, 1, 2)
+def _to_float(pixels: Tensor) -> Tensor:
+    """Turn uint8 N x C x H x W into float32 in [-1, 1], on their device."""
     return pixels.float().div_(127.5).sub_(1)

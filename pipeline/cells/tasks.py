@@ -17,6 +17,7 @@ from classifiers.fitting import FitSettings
 from classifiers.grid import CellResult, CellTask, ImageRef, train_cells
 from pipeline.class_rows import first_of_each_class
 from pipeline.compute.cache import make_cache
+from pipeline.compute.device import chosen_device
 from pipeline.compute.progress import Progress
 from pipeline.compute.workers import side_by_side
 from pipeline.judging import fit_settings, model_settings
@@ -135,6 +136,7 @@ def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list
             tasks,
             processes=processes,
             cache=cache,
+            device=chosen_device(project.parameters),
             on_done=lambda done, total, result: progress.update(done, total),
         )
 

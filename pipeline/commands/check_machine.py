@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.commands.check_lines import CheckLine, Status
-from pipeline.commands.estimates import Machine
+from pipeline.commands.estimates import Machine, on_gpu
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import ComputeParameters, Parameters
 from pipeline.project import Project
@@ -53,17 +53,20 @@ def check_cache(project: Project) -> Iterator[CheckLine]:
 
 
 def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine]:
-    """Yield what the generator trains on, and numbers of processes that are too high for it."""
-    gan = parameters.train_gan
-    if gan.device == "cuda" and not machine.gpu:
-        text = "train_gan.device is cuda and no GPU is visible; allowed here: auto or cpu"
+    """Yield what is computed where, and numbers of processes that are too high for it."""
+    if parameters.compute.device == "cuda" and not machine.gpu:
+        text = "compute.device is cuda and no GPU is visible; allowed here: auto or cpu"
         yield CheckLine("error", "device", text)
-    elif gan.device != "cpu" and machine.gpu:
-        yield CheckLine("ok", "device", "the generator trains on the GPU")
+    elif on_gpu(parameters, machine):
+        text = (
+            "networks train, draw and predict on the GPU, units one after the other and cells "
+            "many at once; neighbours, scores and figures come from the cores"
+        )
+        yield CheckLine("ok", "device", text)
     else:
-        yield CheckLine("ok", "device", f"the generator trains on {machine.cores} cores")
+        yield CheckLine("ok", "device", f"everything is computed on {machine.cores} cores")
     for key, processes in (
-        ("train_gan", gan.processes),
+        ("train_gan", parameters.train_gan.processes),
         ("compute", parameters.compute.processes or 1),
     ):
         if processes > machine.cores:

@@ -25,6 +25,7 @@ from classifiers.prediction import predict
 from pipeline.commands.class_folders import class_folders, cut_name
 from pipeline.commands.options import DrawOptions, Format
 from pipeline.commands.own_folders import MARKER, mark_folder, refuse_unless_own
+from pipeline.compute.device import chosen_device
 from pipeline.compute.progress import Progress
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
@@ -65,7 +66,7 @@ def run(project: Project, options: DrawOptions) -> list[str]:
     if not folder.is_dir():
         hint = "run `dvc repro train-gan` first" if options.model is None else "give another one"
         raise PipelineError(f"there is no trained generator in {folder}; {hint}")
-    generator, meta = load_sampler(folder)
+    generator, meta = load_sampler(folder, chosen_device(project.parameters))
     names = class_names_of(folder, generator, meta)
     changes = changes_since_fetch(project, data) if options.model is None else None
     lines: list[str] = [] if changes is None else [str(changes)]
@@ -323,7 +324,8 @@ def _load_judge(
             f"{why}there is no trained judge in {folder}; run `dvc repro train-judge` or give "
             "another --judge"
         )
-    judge = load_classifier(folder, project.parameters.classifier.model)
+    p = project.parameters
+    judge = load_classifier(folder, p.classifier.model, chosen_device(p))
     for what in ("n_classes", "channels"):
         mine, other = getattr(judge.architecture, what), getattr(generator.architecture, what)
         if mine != other:

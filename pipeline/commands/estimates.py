@@ -31,7 +31,7 @@ GAN_MULTIPLY_ADDS = 40e9
 """Multiplications a second of two cores in a generator's training."""
 
 GPU_GAIN = 20.0
-"""How many times faster than two cores a GPU trains a generator."""
+"""How many times faster than two cores a GPU is taken to train and draw: nothing was timed."""
 
 INCEPTION_SPEED = 6.0
 """Images/s through InceptionV3 at 299 x 299 pixels, one core."""
@@ -68,6 +68,11 @@ class StudySize:
     n_train: int  # images that are trained on, without validation and test
     n_images: int  # all images of the source
     n_classes: int
+
+
+def on_gpu(parameters: Parameters, machine: Machine) -> bool:
+    """Return whether a study is computed on a GPU, as far as one can tell without torch."""
+    return machine.gpu and parameters.compute.device != "cpu"
 
 
 def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
@@ -111,10 +116,10 @@ def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tu
     architecture = system.architecture(size.n_classes, data.channels, data.image_size, width)
     cost = system.cost(architecture)
     cores = (min(machine.cores, 16) / 2) ** 0.8
-    gain = GPU_GAIN if machine.gpu and gan.device != "cpu" else cores
+    gain = GPU_GAIN if on_gpu(parameters, machine) else cores
     training = GAN_IMAGE_SECONDS * cost.updates + cost.training / GAN_MULTIPLY_ADDS
     drawing = GAN_IMAGE_SECONDS / 4 + cost.drawing / GAN_MULTIPLY_ADDS
-    return gain / training, cores / drawing  # Images are drawn on the CPU.
+    return gain / training, gain / drawing
 
 
 def _classifier_speed(parameters: Parameters) -> float:
@@ -134,11 +139,12 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
     """Return a rough number of minutes for each part of a study."""
     p = parameters
     batch = p.classifier.batch_size
-    classifier = _classifier_speed(p)
+    gpu = on_gpu(p, machine)
+    classifier = _classifier_speed(p) * (GPU_GAIN if gpu else 1.0)
     gan, forward = _gan_speeds(p, size, machine)
     units = unit_sizes(p, size.n_train)
     pooled = sum(_pooled(p, n, size.n_classes) for n in units)
-    processes = min(p.compute.processes or machine.cores, machine.cores)
+    processes = _processes(p, machine)
     # Units are done side by side, each on a part of the cores.
     gain = UNITS_GAIN if len(units) > 1 and processes > 1 else 1.0
     from_folder = p.generate.source == "folder"
@@ -156,8 +162,16 @@ def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) 
         "rest": FIXED_SECONDS,
     }
     if p.score.inception:
-        seconds["inception"] = 3 * p.score.n / (INCEPTION_SPEED * machine.cores)
+        seconds["inception"] = (
+            3 * p.score.n / (INCEPTION_SPEED * (GPU_GAIN if gpu else machine.cores))
+        )
     return {part: value / 60 for part, value in seconds.items()}
+
+
+def _processes(p: Parameters, machine: Machine) -> int:
+    """Return the tasks that are done at once."""
+    at_once = 1 if on_gpu(p, machine) else machine.cores
+    return min(p.compute.processes or at_once, machine.cores)
 
 
 def _pooled(p: Parameters, n_train: int, n_classes: int) -> int:
@@ -199,6 +213,6 @@ def estimate_disk(parameters: Parameters, size: StudySize) -> int:
 
 def estimate_memory(parameters: Parameters, size: StudySize, machine: Machine) -> int:
     """Return roughly how many bytes of memory a study's largest stage takes."""
-    processes = parameters.compute.processes or machine.cores
+    processes = _processes(parameters, machine)
     largest = max(cell_sizes(parameters, size.n_train), default=0)
     return processes * (PROCESS_BYTES + largest * _image_bytes(parameters))

@@ -24,6 +24,7 @@ import joblib
 from joblib.parallel import ParallelBackendBase
 
 from pipeline.compute.code import loaded_code
+from pipeline.compute.device import chosen_device
 from pipeline.errors import PipelineError
 from pipeline.project import Project
 
@@ -85,7 +86,8 @@ def on_cluster(project: Project) -> Iterator[None]:
         if not client.nthreads():
             print(f"no worker at {address} yet; waiting for the first", file=sys.stderr)
         model = project.parameters.classifier.model
-        place = _Place(project.root, Path(folder), project.cache, model, loaded_code(model))
+        device = chosen_device(project.parameters).type
+        place = _Place(project.root, Path(folder), project.cache, model, loaded_code(model), device)
         executor = client.get_executor(pure=False)
         try:
             with joblib.parallel_config(backend=_Cluster(executor, place)):
@@ -103,6 +105,7 @@ class _Place:
     cache: Path
     model: str  # the study's classifiers
     code: dict[str, str]
+    device: str
 
     def take(self) -> None:
         """Prepare this worker; raise `PipelineError` where its results could be others."""
@@ -123,6 +126,12 @@ class _Place:
                     "it again in this environment"
                 )
         os.environ["AUGMENT_CACHE_DIR"] = str(self.cache)
+        device = chosen_device(Project(self.root).parameters).type
+        if device != self.device:
+            raise PipelineError(
+                f"{worker} computes on {device} and the command on {self.device}; set "
+                "compute.device to cpu, or use machines of one kind"
+            )
 
 
 def _work(place: _Place, task: Callable[[], Any]) -> Any:

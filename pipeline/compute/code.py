@@ -16,7 +16,12 @@ from augment.files import sha256_file
 from classifiers.models.registry import code_files
 
 _ROOT = Path(__file__).parents[2]
-_PREDICTING = ("augment/images", "augment/streams.py", "classifiers/prediction.py")
+_PREDICTING = (
+    "augment/images",
+    "augment/placing.py",
+    "augment/streams.py",
+    "classifiers/prediction.py",
+)
 
 JUDGE = (*_PREDICTING, "classifiers/fitting.py", "pipeline/judging.py")
 GENERATOR = (

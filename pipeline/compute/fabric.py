@@ -1,4 +1,4 @@
-"""Where a generator trains: device, precision and processes, by the parameters and the machine."""
+"""How a generator trains: precision and processes, by the parameters and the machine."""
 
 from __future__ import annotations
 
@@ -7,30 +7,22 @@ import logging
 import torch
 from lightning_fabric import Fabric
 
+from pipeline.compute.device import chosen_device
 from pipeline.compute.training_processes import launch
-from pipeline.errors import PipelineError
-from pipeline.parameters.models import GanParameters
+from pipeline.parameters.models import Parameters
 
 
-def make_fabric(settings: GanParameters) -> Fabric:
+def make_fabric(parameters: Parameters) -> Fabric:
     """Return launched Lightning Fabric for the parameters' device, precision and processes.
 
     bf16 is chosen by what the processor can do, never by a timing.
+
+    Raises:
+        PipelineError: as `chosen_device`.
     """
     # Fabric tells on its loggers what params.yaml already says.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    device = settings.device
-    if device == "auto":
-        enough = torch.cuda.is_available() and torch.cuda.device_count() >= settings.processes
-        device = "cuda" if enough else "cpu"
-    if device == "cuda" and torch.cuda.device_count() < settings.processes:
-        raise PipelineError(
-            f"params.yaml: train_gan.device is cuda with {settings.processes} processes; this "
-            f"machine has {torch.cuda.device_count()} usable GPUs; allowed: cpu or auto, or fewer"
-        )
-    # The same bytes after a stop need the same kernels.
-    torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.benchmark = False
+    device, settings = chosen_device(parameters).type, parameters.train_gan
     precision = settings.precision
     if precision == "auto":
         able = (

@@ -2,7 +2,8 @@
 
 Several stages may run at once, as DVC's queue does with several workers. Without a number in
 params.yaml each takes the cores that no other one has, and waits where there are none, so that all
-of them together start no more processes than there are cores.
+of them together start no more processes than there are cores. On a GPU it is one process a
+stage, which does one unit, or one stack of cells, after the other.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import filelock
 import joblib
 
 from pipeline.compute.cache import make_cache
+from pipeline.compute.device import chosen_device
 from pipeline.project import Project
 
 _POLL_SECONDS = 0.5
@@ -44,7 +46,9 @@ def side_by_side(project: Project, tasks: int, threads: int = 1) -> Iterator[int
         elif at_once is None and os.environ.get("LOCAL_RANK", "0") == "0":
             # The further processes of one training have the cores of the first.
             folder = project.cache / "cores" / platform.node()
-            cores = stack.enter_context(free_cores(folder, tasks * threads, threads))
+            # A GPU does one task after the other, in this process.
+            most = threads if chosen_device(project.parameters).type == "cuda" else tasks * threads
+            cores = stack.enter_context(free_cores(folder, most, threads))
             at_once = cores // threads
         yield max(1, min(at_once or 1, tasks))
 

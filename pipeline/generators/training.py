@@ -6,7 +6,6 @@ import copy
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,8 +49,9 @@ def train_generator(
     Raises:
         Interrupted: the user asked to stop.
     """
-    judge = load_classifier(project.unit(unit).judge, project.parameters.classifier.model)
-    feedback = _judge_feedback(judge, fabric.device) if plan.system.feedback else None
+    own_model = project.parameters.classifier.model
+    judge = load_classifier(project.unit(unit).judge, own_model, fabric.device)
+    feedback = _judge_feedback(judge) if plan.system.feedback else None
     setup = Setup(plan.seed, plan.steps, fabric, feedback)
     try:
         return train(
@@ -91,9 +91,9 @@ def _judge_scores(
     return evaluate
 
 
-def _judge_feedback(judge: Classifier, device: torch.device) -> Feedback:
+def _judge_feedback(judge: Classifier) -> Feedback:
     """Return the judge's mean log-likelihood of the asked labels, differentiable in the images."""
-    frozen = copy.deepcopy(judge).to(device).requires_grad_(False)
+    frozen = copy.deepcopy(judge).requires_grad_(False)
 
     def score(images: Tensor, labels: Tensor) -> Tensor:
         return -F.cross_entropy(frozen(frozen.to_input(images)), labels)

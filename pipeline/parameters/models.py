@@ -271,9 +271,6 @@ class GanParameters(Section):
     evaluate: int = Field(
         ge=100, le=50_000, description="images drawn for the scores after every epoch"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        description="where it trains; auto takes a GPU when there is one"
-    )
     precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
         description="arithmetic; auto goes by what the processor can do"
     )
@@ -401,12 +398,13 @@ class ComputeParameters(Section):
         ge=1,
         le=1024,
         description="units or cells side by side, never changes results; null = as many as there "
-        "are cores that no other stage of yours uses, or all that a cluster takes",
+        "are cores that no other stage of yours uses, or all that a cluster takes; 1 on a GPU",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        description="where everything is computed; auto takes a GPU when there is one"
     )
     threads: int = Field(
-        ge=1,
-        le=256,
-        description="threads of one unit, part of what its result is; a cell has one",
+        ge=1, le=256, description="threads of one unit, part of what its result is; a cell has one"
     )
 
 

@@ -91,7 +91,14 @@ def _as_today(values: object) -> tuple[object, list[str]]:
             f"study: {_flow(values['study'])}, "
             "or protocol: strict, which gives every real count units of its own"
         )
-    section = values.get("train_gan")
+    section, compute = values.get("train_gan"), values.get("compute")
+    if isinstance(section, dict) and isinstance(compute, dict) and "device" in section:
+        values["train_gan"] = section = dict(section)
+        values["compute"] = {"device": section.pop("device")} | compute
+        lines.append(
+            "train_gan.device is called compute.device now, for everything is computed there; "
+            f"write in section compute device: {shown(values['compute']['device'])}"
+        )
     if isinstance(section, dict) and section.keys() - GanParameters.model_fields.keys():
         from augment.generators.family import systems
 

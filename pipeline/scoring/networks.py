@@ -16,6 +16,7 @@ from classifiers.checkpoints import load_classifier
 from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
 from pipeline.compute.cache import kept_features
+from pipeline.compute.device import chosen_device
 from pipeline.project import Project
 from reports.scores import inception_network
 from reports.scores.inception_network import (
@@ -33,16 +34,17 @@ class Networks:
     examiner: Classifier
     inception: nn.Module | None  # None where params.yaml does not ask for it
     cache: Path  # the user's
+    device: torch.device  # theirs
 
     @classmethod
     def load(cls, project: Project) -> Networks:
         """Load them; InceptionV3's weights may be downloaded."""
-        p = project.parameters
-        examiner = load_classifier(project.examiner, p.classifier.model)
-        if not p.score.inception:
-            return cls(examiner, None, project.cache)
-        inception = load_inception(project.inception_weights, allow_download=True)
-        return cls(examiner, inception, project.cache)
+        p, device = project.parameters, chosen_device(project.parameters)
+        examiner = load_classifier(project.examiner, p.classifier.model, device)
+        inception = None
+        if p.score.inception:
+            inception = load_inception(project.inception_weights, allow_download=True).to(device)
+        return cls(examiner, inception, project.cache, device)
 
     def view(
         self,
@@ -68,7 +70,8 @@ class Networks:
         chosen = images if inception_rows is None else images[inception_rows]
         compute = partial(inception_features, self.inception, chosen)
         if real:
-            features = kept_features(self.cache, _features_key(self.inception, chosen), compute)
+            key = _features_key(self.inception, chosen, self.device)
+            features = kept_features(self.cache, key, compute)
         else:
             features = compute()
         return Viewed(
@@ -80,9 +83,10 @@ class Networks:
         )
 
 
-def _features_key(network: nn.Module, images: np.ndarray) -> str:
+def _features_key(network: nn.Module, images: np.ndarray, device: torch.device) -> str:
     """Return the digest of what the features of images depend on."""
-    parts = [sha256_array(values.numpy()) for values in network.state_dict().values()]
+    parts = [sha256_array(values.cpu().numpy()) for values in network.state_dict().values()]
     parts += [sha256_array(images), sha256_file(Path(inception_network.__file__))]
     parts += [torch.__version__, str(torch.get_num_threads())]
+    parts += [] if device.type == "cpu" else [device.type]  # features kept before have no device
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -13,6 +13,7 @@ from augment.files import atomic_folder, write_csv
 from augment.images.image_sets import open_image_set
 from classifiers.checkpoints import load_classifier
 from classifiers.prediction import predict
+from pipeline.compute.device import chosen_device
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.pools.confidence import confidence_tables
 from pipeline.pools.filtered import write_filtered
@@ -31,7 +32,7 @@ def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.judge)
     pool = open_pool(project, unit)
-    judge = load_classifier(paths.judge, p.classifier.model)
+    judge = load_classifier(paths.judge, p.classifier.model, chosen_device(p))
     probabilities = predict(judge, pool.images.images).probabilities
     drawn, lines = write_filtered(project, unit, pool, judge, probabilities, watcher)
     filtered = open_image_set(paths.filtered)

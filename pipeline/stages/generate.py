@@ -12,6 +12,7 @@ from augment.images.image_set_writer import ImageSetWriter
 from augment.images.image_sets import open_image_set
 from augment.mixing.counts import pool_size
 from classifiers.checkpoints import load_classifier
+from pipeline.compute.device import chosen_device
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.pools.given_pool import copy_pool
 from pipeline.pools.pool import Batch, class_names_of, draw_by_answer, pool_seed, short_classes
@@ -33,7 +34,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.generator)
     per_class = pool_size(p.generate.per_class, unit_counts(project, unit))
-    sampler, meta = load_sampler(paths.generator)
+    sampler, meta = load_sampler(paths.generator, chosen_device(p))
     a, seed = sampler.architecture, pool_seed(project, unit)
     names = class_names_of(paths.generator, sampler, meta)
     total = per_class * len(names)
@@ -50,9 +51,8 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
                 yield block, np.full(len(block), label, dtype=np.int64)
 
     def by_answer() -> Iterator[Batch]:
-        # Written in the order drawn, classes mixed: however large the pool, no image waits in
-        # memory for its class's turn. Recipes take a class's first images wherever they lie.
-        judge = load_classifier(paths.judge, p.classifier.model)
+        # Written in the order drawn, classes mixed: no image waits in memory for its class's turn.
+        judge = load_classifier(paths.judge, p.classifier.model, sampler.device)
         counts, most = [per_class] * len(names), p.generate.max_draws
         for found in draw_by_answer(
             sampler, judge, counts, seed, threshold=0.0, max_draws=most, names=names, short=True

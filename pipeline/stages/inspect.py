@@ -9,6 +9,7 @@ from augment.generators.gan.discrimination import checkpoint_scores
 from augment.images.image_sets import open_image_set
 from augment.streams import derive_seed
 from classifiers.checkpoints import load_classifier
+from pipeline.compute.device import chosen_device
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.project import Project, read_array
 from pipeline.scoring.neighbours import copy_counts, neighbour_tables
@@ -41,7 +42,8 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         copied = copy_counts(pool, train, test, seed)
         write_json(out / "copies.json", copied)
         watcher.update(2, 4, "copies")
-        examiner = load_classifier(project.examiner, p.classifier.model)
+        device = chosen_device(p)
+        examiner = load_classifier(project.examiner, p.classifier.model, device)
         table, explained = projection(examiner, test, pool, seed)
         write_csv(out / "projection.csv", table)
         write_json(out / "explained.json", explained)
@@ -50,6 +52,7 @@ def inspect_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         rows = checkpoint_scores(
             paths.checkpoints, train.counts(), N_SCORED, seed,
             lambda n: {name: random_images(images, n, seed) for name, images in groups.items()},
+            device,
         )  # fmt: skip
         scores = pd.DataFrame(rows, columns=["epoch", "group", "score"])
         write_csv(out / "discriminator.csv", scores)

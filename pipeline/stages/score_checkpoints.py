@@ -44,7 +44,7 @@ def score_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     rows: list[dict[str, float | str]] = []
     folders = generator_checkpoints(paths)
     for done, folder in enumerate(folders, 1):
-        sampler, meta = load_sampler(folder)
+        sampler, meta = load_sampler(folder, networks.device)
         conditional = sampler.architecture.conditional
         # Without labels one stream of images does.
         shares = counts if conditional else [N_IMAGES]

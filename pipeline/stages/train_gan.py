@@ -35,7 +35,7 @@ def run(project: Project, unit: str | None = None) -> list[str]:
 def train_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     """Write the unit's generator, its checkpoints, curves and grids."""
     g, paths = project.parameters.train_gan, project.unit(unit)
-    fabric = make_fabric(g)
+    fabric = make_fabric(project.parameters)
     plan = plan_training(project, unit, fabric)
     with ExitStack() as stack:
         # The first process holds the lock and keeps the state; the others read what it kept.

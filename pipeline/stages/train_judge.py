@@ -11,6 +11,7 @@ from augment.images.image_rows import ImageRows
 from augment.images.image_sets import open_image_set
 from pipeline.compute.cache import keep, restore
 from pipeline.compute.code import JUDGE, code_digest
+from pipeline.compute.device import chosen_device
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.compute.resume import digest_of
 from pipeline.judging import fit_and_save
@@ -36,6 +37,7 @@ def train_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
         "settings": [p.classifier.model_dump(), p.train_judge.model_dump()],
         "code": code_digest(p.classifier.model, *JUDGE),
         "torch": [torch.__version__, platform.machine(), torch.get_num_threads()],
+        "device": chosen_device(p).type,
     }
     key, outs = digest_of(facts), {"judge": paths.judge}
     if restore(project.cache, key, outs):

@@ -175,11 +175,11 @@ def recorded_parameters(
         sections: names of those that the result depends on.
     """
     found = p.model_dump(mode="json", include={"seed", *sections}, exclude=PLACE)
+    found.get("compute", {}).pop("device", None)  # stands with the machine
     if found["data"]["path"] is not None:
         found["data"]["path"] = "FOLDER"
     if "train_gan" in found:
         found["train_gan"]["precision"] = precision
-        found["train_gan"].pop("device")  # stands with the machine
     if found.get("generate", {}).get("path") is not None:
         found["generate"]["path"] = "FOLDER"
     return found

@@ -15,6 +15,7 @@ from augment.checkpoints import read_meta
 from augment.files import read_json, write_json
 from augment.images.image_sets import ImageSet, open_image_set
 from augment.mixing.strategies import STRATEGIES
+from pipeline.compute.device import chosen_device
 from pipeline.compute.resume import digest_of
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
@@ -94,7 +95,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "verdict": _verdict(project),
         "contrasts": contrasts,
         "parameters": recorded_parameters(p, precision, _sections(p)),
-        "machine": machine(),
+        "machine": machine() | {"device": chosen_device(p).type},
         "cost": _cost(project, cells),
     }
     write_json(path, _rounded(record))

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -6,17 +7,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augment import placing
 from augment.images.image_rows import ImageRows, all_rows
+from classifiers.classical import Classical, ClassicalTransform
 from classifiers.errors import ClassifierError
-from classifiers.fitting import FitSettings, ModelSettings, batches, fit_classifier
+from classifiers.fitting import Fit, FitSettings, ModelSettings, batches, fit_classifier
 from classifiers.models.lenet import LeNet
 from classifiers.prediction import predict
 
 SHORT = FitSettings(steps=8, epochs=None, batch_size=10, learning_rate=3e-3)
 
 
-def fit(rows: ImageRows, settings: FitSettings = SHORT, seed: int = 0, **kwargs) -> LeNet:
-    return fit_classifier(rows, 3, model=ModelSettings(), settings=settings, seed=seed, **kwargs)
+def fit(
+    rows: ImageRows, settings: FitSettings = SHORT, seed: int = 0, on_step=None, **kwargs
+) -> LeNet:
+    how = Fit(rows, 3, model=ModelSettings(), settings=settings, seed=seed, **kwargs)
+    return fit_classifier(how, on_step=on_step)
 
 
 def weights(network: LeNet) -> bytes:
@@ -195,18 +201,41 @@ def test_a_network_with_a_source_plane_learns_to_read_it(make_set) -> None:
     assert blind < told - 0.2
 
 
+def test_images_that_stay_and_numbers_drawn_ahead_change_nothing(
+    make_set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU has of its own, on a CPU."""
+    transform = ClassicalTransform(Classical(("affine", "elastic", "crop", "flip")), 28)
+    small, large = two_kinds(make_set)[0], all_rows(make_set("large", n=60, side=64))
+    way = {"phases": [np.arange(30), np.arange(60)], "source": np.repeat(np.float32([1, -1]), 30)}
+    ways = [(small, {}), (small, way | {"transform": transform}), (large, {})]
+    before = [weights(fit(rows, **how)) for rows, how in ways]
+    monkeypatch.setattr(placing, "apart", lambda device: True)
+    monkeypatch.setattr(placing, "free_bytes", lambda device: 10**9)
+    assert [weights(fit(rows, **how)) for rows, how in ways] == before
+
+
 def test_a_transform_is_seeded_by_the_step_and_seen(make_set) -> None:
     rows = all_rows(make_set())
 
-    def noisy(images: torch.Tensor) -> torch.Tensor:
-        assert images.dtype == torch.uint8
-        return torch.randint(0, 256, images.shape, dtype=torch.uint8)
+    class Noisy:
+        def draw(self, n: int, stream: torch.Generator) -> tuple[torch.Tensor, ...]:
+            pixels = torch.randint(0, 256, (n, 1, 28, 28), generator=stream, dtype=torch.uint8)
+            return (pixels,)
+
+        def apply(self, images: torch.Tensor, numbers: Sequence[torch.Tensor]) -> torch.Tensor:
+            assert images.dtype == torch.uint8
+            return numbers[0]
+
+    class Nothing(Noisy):
+        def apply(self, images: torch.Tensor, numbers: Sequence[torch.Tensor]) -> torch.Tensor:
+            return images
 
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = weights(fit(rows, transform=noisy))
+    first = weights(fit(rows, transform=Noisy()))
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(6)
-    assert weights(fit(rows, transform=noisy)) == first
-    assert weights(fit(rows, transform=noisy, seed=1)) != first
-    assert weights(fit(rows, transform=lambda images: images)) == weights(fit(rows))
+    assert weights(fit(rows, transform=Noisy())) == first
+    assert weights(fit(rows, transform=Noisy(), seed=1)) != first
+    assert weights(fit(rows, transform=Nothing())) == weights(fit(rows))

@@ -13,7 +13,7 @@ from augment.images.image_sets import ImageSet
 from classifiers import grid as cells
 from classifiers.classical import Classical
 from classifiers.errors import ClassifierError
-from classifiers.fitting import FitSettings, ModelSettings
+from classifiers.fitting import Fit, FitSettings, ModelSettings
 from classifiers.grid import CellResult, CellTask, ImageRef, accuracies, code_digest, train_cells
 
 SETTINGS = FitSettings(steps=4, epochs=None, batch_size=8, learning_rate=3e-3)
@@ -43,9 +43,9 @@ def bench(make_set, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench(tmp_path, make_set("train"), make_set("test", n=12, seed=1))
     fit = cells.fit_classifier
 
-    def counted(*args, **kwargs):
-        made.trained.append(kwargs["seed"])
-        return fit(*args, **kwargs)
+    def counted(how: Fit, *args):
+        made.trained.append(how.seed)
+        return fit(how, *args)
 
     monkeypatch.setattr(cells, "fit_classifier", counted)
     return made
@@ -119,7 +119,8 @@ def test_whatever_the_result_depends_on_misses_the_cache(bench: Bench) -> None:
     code = code_digest("lenet")
     keys = {task.key(code) for task in [base, *changed]}
     assert len(keys) == len(changed) + 1
-    assert base.key(code) not in {base.key("other code")}
+    assert base.key(code) not in {base.key("other code"), base.key(code, torch.device("cuda"))}
+    assert base.key(code) == base.key(code, torch.device("cpu"))
     bench.run(changed[:2])
     assert len(bench.trained) == 2
 
@@ -144,9 +145,12 @@ def test_the_code_digest_changes_with_every_file_behind_a_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = Path(cells.__file__).parents[1]
-    files = [root / "classifiers" / f"{name}.py" for name in ("fitting", "prediction", "grid")]
+    files = [
+        root / "classifiers" / f"{name}.py" for name in ("fitting", "prediction", "grid", "stack")
+    ]
     files += [root / "classifiers/models/lenet.py", root / "augment/images/image_rows.py"]
     files += [root / "augment/streams.py", root / "classifiers/models/contract.py"]
+    files += [root / "augment/placing.py"]
     real = cells.sha256_file
     seen = {code_digest("lenet")}
     for file in files:
@@ -299,9 +303,9 @@ def test_a_task_says_how_its_classifier_is_fitted(
     seen: dict[str, Any] = {}
     fit = cells.fit_classifier
 
-    def watched(rows, *args, **kwargs):
-        seen.update(kwargs, n=len(rows))
-        return fit(rows, *args, **kwargs)
+    def watched(how: Fit, *args):
+        seen.update(vars(how))
+        return fit(how, *args)
 
     monkeypatch.setattr(cells, "fit_classifier", watched)
     bench.run([bench.task()])
@@ -313,7 +317,8 @@ def test_a_task_says_how_its_classifier_is_fitted(
     assert seen["source"].dtype == np.float32
     bench.run([bench.task(classical=Classical(("affine",)))])
     images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
-    assert seen["transform"](images).shape == images.shape
+    numbers = seen["transform"].draw(5, torch.Generator())
+    assert seen["transform"].apply(images, numbers).shape == images.shape
 
 
 def test_every_way_of_fitting_gives_the_same_answers_again(bench: Bench, tmp_path: Path) -> None:

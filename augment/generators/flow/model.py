@@ -25,6 +25,7 @@ from augment.generators.flow.systems import (
     read_architecture,
 )
 from augment.generators.sampling import draw_in_chunks
+from augment.placing import Ahead
 from augment.streams import derive_seed, torch_stream
 
 __all__ = ["Generator", "build_trainer", "read_architecture"]
@@ -114,21 +115,26 @@ class FlowTrainer(Trainer):
         optimizer = torch.optim.Adam(self.network.parameters(), system.learning_rate, fused=True)
         self._flow, self._optimizer = self._fabric.setup(self.network, optimizer)
         self.parts: dict[str, Any] = {"network": self.network, "optimizer": self._optimizer}
+        self._ahead = Ahead(self._draw_times, setup.steps, self._fabric.device)
 
     def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
         """Make one step, as `Trainer.update` says."""
         share = rate_share(step / self._setup.steps, self.system.decay_start)
         for group in self._optimizer.param_groups:
             group["lr"] = share * self.system.learning_rate
-        rank = self._fabric.global_rank
-        time = torch.rand(len(real), generator=torch_stream(self._setup.seed, "time", step, rank))
+        (time,) = self._ahead.at(step)
         # azula's noise comes from the global state; seeded by step, a resumed run draws the same.
-        torch.manual_seed(derive_seed(self._setup.seed, "noise", step, rank))
-        loss: Tensor = self._flow(real, time.to(self._fabric.device), labels)
+        torch.manual_seed(derive_seed(self._setup.seed, "noise", step, self._fabric.global_rank))
+        loss: Tensor = self._flow(real, time, labels)
         self._optimizer.zero_grad(set_to_none=True)
         self._fabric.backward(loss)
         self._optimizer.step()
         return loss.detach().float()[None]
+
+    def _draw_times(self, step: int) -> tuple[Tensor, ...]:
+        rank, processes = self._fabric.global_rank, self._fabric.world_size
+        stream = torch_stream(self._setup.seed, "time", step, rank)
+        return (torch.rand(self.system.batch_size // processes, generator=stream),)
 
     def draw(self, network: nn.Module, labels: Tensor, stream: str) -> np.ndarray:
         """Draw images as `Trainer.draw` says."""

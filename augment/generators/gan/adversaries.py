@@ -25,6 +25,7 @@ from augment.generators.gan.networks import (
 )
 from augment.generators.gan.settings import System
 from augment.generators.sampling import draw_in_chunks
+from augment.placing import Ahead
 from augment.streams import derive_seed, torch_stream
 
 
@@ -64,6 +65,7 @@ class _Game(Trainer):
         self._plain_discriminator = discriminator
         self._local = slice(self.fabric.global_rank, None, self.fabric.world_size)
         self._phase = -1
+        self._ahead = Ahead(self._draw_noise, setup.steps, self.fabric.device)
         self._rates = (system.generator_rate, system.discriminator_rate)
         (self._generating, self._g_optimizer), (self._discriminator, self._d_optimizer) = (
             self.fabric.setup(
@@ -111,11 +113,15 @@ class _Game(Trainer):
             for group in optimizer.param_groups:
                 group["lr"] = share * rate
 
-    def _noise(self, *name: str | int) -> Tensor:
-        """Draw this process's part of a batch of noise from the stream of that name."""
-        stream = torch_stream(self._setup.seed, *name)
-        latent = draw_latent(self.architecture, self.system.batch_size, stream)
-        return latent[self._local].to(self.fabric.device)
+    def _streams(self, step: int) -> list[tuple[str | int, ...]]:
+        """Name the streams of a step's batches of noise."""
+        return [("latent", step)]
+
+    def _draw_noise(self, step: int) -> tuple[Tensor, ...]:
+        """Draw this process's part of each of a step's batches of noise."""
+        streams = (torch_stream(self._setup.seed, *name) for name in self._streams(step))
+        latents = (draw_latent(self.architecture, self.system.batch_size, s) for s in streams)
+        return tuple(latent[self._local] for latent in latents)
 
     def _seed_dropout(self, step: int) -> None:
         # Dropout draws from the global state; seeded by step, a resumed run draws the same.
@@ -155,18 +161,27 @@ class _Gan(_Game):
     def update(self, real: Tensor, labels: Tensor, step: int) -> Tensor:
         self._follow_schedule(step)
         self._seed_dropout(step)
+        noise = iter(self._ahead.at(step))
         # Further updates of the discriminator see the same real images and fresh noise.
-        for extra in range(1, self.system.discriminator_updates):
+        for _ in range(1, self.system.discriminator_updates):
             with torch.no_grad():
-                fake = self._generating(self._noise("latent", step, "discriminator", extra), labels)
+                fake = self._generating(next(noise), labels)
             self._update_discriminator(real, fake, labels)
-        fake = self._generating(self._noise("latent", step), labels)
+        fake = self._generating(next(noise), labels)
         d_loss = self._update_discriminator(real, fake, labels)
         g_loss = self._update_generator(fake, labels)
-        for extra in range(1, self.system.generator_updates):
-            fake = self._generating(self._noise("latent", step, "generator", extra), labels)
+        for latent in noise:
+            fake = self._generating(latent, labels)
             g_loss = self._update_generator(fake, labels)
         return torch.stack([g_loss, d_loss])
+
+    def _streams(self, step: int) -> list[tuple[str | int, ...]]:
+        system = self.system
+        further = [
+            ("latent", step, "discriminator", k) for k in range(1, system.discriminator_updates)
+        ]
+        last = [("latent", step, "generator", k) for k in range(1, system.generator_updates)]
+        return [*further, ("latent", step), *last]
 
     def _update_discriminator(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor:
         scores = self._scores(real, fake.detach(), labels)
@@ -240,7 +255,7 @@ class _Autoencoder(_Game):
             self._take_step(self._g_optimizer, weight * fooled + (1 - weight) * reconstruction)
 
         # Update the discriminator: noise is its "real".
-        prior = self._noise("latent", step)
+        (prior,) = self._ahead.at(step)
         scores = self._discriminator(torch.cat([prior, codes.detach().to(prior.dtype)]))
         d_loss = discriminator_loss(
             scores[: len(prior)], scores[len(prior) :], "bce", self.system.real_target

@@ -16,12 +16,16 @@ from augment.generators.gan.networks import Discriminator
 from augment.generators.sampling import load_sampler
 from augment.images.image_sets import ImageSet
 from augment.images.splits import apportion
+from augment.placing import CPU
 from augment.streams import numpy_stream
 
 
-def load_discriminator(folder: Path) -> tuple[Discriminator, dict[str, Any]]:
-    """Rebuild a discriminator from its checkpoint, as `load_network` does."""
-    return load_network(folder, "discriminator", read_architecture, Discriminator)
+def load_discriminator(
+    folder: Path, device: torch.device = CPU
+) -> tuple[Discriminator, dict[str, Any]]:
+    """Rebuild a discriminator on a device from its checkpoint, as `load_network` does."""
+    network, meta = load_network(folder, "discriminator", read_architecture, Discriminator)
+    return network.to(device), meta
 
 
 @torch.inference_mode()
@@ -31,7 +35,7 @@ def discriminator_scores(
     """Score images as the training does: batch norm sees batches of one kind, dropout is off.
 
     Args:
-        discriminator: from `load_discriminator`; its running statistics change.
+        discriminator: from `load_discriminator`, on any device; its running statistics change.
         images: uint8 N x H x W x C, all real or all generated.
         labels: int64 N; ignored where the architecture has no labels.
         batch_size: images a pass, the training's own; a last part that is smaller is left out.
@@ -45,13 +49,14 @@ def discriminator_scores(
         # Running statistics mix real and generated batches, which no batch of the training did.
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
+    device = next(discriminator.parameters()).device
     scores = []
     for start in range(0, len(images) - batch_size + 1, batch_size):
-        block = torch.from_numpy(np.array(images[start : start + batch_size]))
+        block = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
         pixels = block.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        batch_labels = torch.from_numpy(np.array(labels[start : start + batch_size]))
+        batch_labels = torch.from_numpy(np.array(labels[start : start + batch_size])).to(device)
         scores.append(discriminator(pixels, batch_labels).sigmoid())
-    return torch.cat(scores).numpy() if scores else np.empty(0, dtype=np.float32)
+    return torch.cat(scores).cpu().numpy() if scores else np.empty(0, dtype=np.float32)
 
 
 def checkpoint_scores(
@@ -60,6 +65,7 @@ def checkpoint_scores(
     n: int,
     seed: int,
     sample: Callable[[int], Mapping[str, ImageSet]],
+    device: torch.device = CPU,
 ) -> Iterator[tuple[int, str, float]]:
     """Yield the scores of generated and of real images at the epochs that kept a discriminator.
 
@@ -69,14 +75,16 @@ def checkpoint_scores(
         n: images of each kind, or a batch where that is larger.
         seed: of the generated images, and of the order of all.
         sample: gives that many real images of each kind, by its name.
+        device: where images are drawn and scored.
 
     Yields:
         Epoch, kind of images (``generated`` or a name of ``sample``'s), score in (0, 1).
     """
     for folder in sorted(checkpoints.glob("*-discriminator")):
-        discriminator, meta = load_discriminator(folder)
+        discriminator, meta = load_discriminator(folder, device)
         batch = int(meta["system"]["batch_size"])
-        sampler, _ = load_sampler(folder.with_name(folder.name.removesuffix("-discriminator")))
+        generator = folder.with_name(folder.name.removesuffix("-discriminator"))
+        sampler, _ = load_sampler(generator, device)
         size = max(n, batch)
         counts = apportion(size, shares)
         drawn = np.concatenate(

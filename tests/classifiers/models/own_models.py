@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from classifiers.models.contract import Classifier
+from classifiers.models.contract import Architecture, Classifier
+from classifiers.models.lenet import LeNet
 
 
 def small(n_classes: int, channels: int, input_size: int) -> nn.Module:
@@ -73,3 +74,29 @@ class WrongFeatures(OwnClassifier):
 
 def wrong_features(n_classes: int, channels: int, input_size: int) -> Classifier:
     return WrongFeatures(n_classes, channels)
+
+
+class Double(LeNet):
+    """LeNet in double precision."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        self.double()
+
+    def features(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().features(inputs.double())
+
+
+def double(n_classes: int, channels: int, input_size: int) -> Classifier:
+    return Double(Architecture(n_classes, channels, input_size=input_size))
+
+
+class Choosy(LeNet):
+    """LeNet that looks at the numbers before it computes."""
+
+    def features(self, inputs: torch.Tensor) -> torch.Tensor:
+        return super().features(inputs if inputs.sum() > 0 else -inputs)
+
+
+def choosy(n_classes: int, channels: int, input_size: int) -> Classifier:
+    return Choosy(Architecture(n_classes, channels, input_size=input_size))

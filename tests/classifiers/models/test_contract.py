@@ -14,7 +14,7 @@ from augment.images.image_rows import all_rows
 from classifiers import grid
 from classifiers.checkpoints import load_classifier, save_classifier
 from classifiers.errors import ClassifierError
-from classifiers.fitting import FitSettings, ModelSettings, fit_classifier
+from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
 from classifiers.grid import CellTask, ImageRef, train_cells
 from classifiers.models.contract import Architecture, Classifier, with_source
 from classifiers.models.registry import BUILT_IN, build, code_files
@@ -69,12 +69,12 @@ def test_a_fit_repeats_and_its_checkpoint_predicts_the_same(
     torch.manual_seed(1)
     state = torch.get_rng_state()
     # The smallest batch, on which batch norm has the least to go by.
-    fitted = fit_classifier(rows, 3, model=settings, settings=TWO_STEPS, seed=0)
+    fitted = fit_classifier(Fit(rows, 3, settings, TWO_STEPS, seed=0))
     assert torch.equal(torch.get_rng_state(), state)
     assert not fitted.training
     torch.manual_seed(2)
-    again = fit_classifier(rows, 3, model=settings, settings=TWO_STEPS, seed=0)
-    other = fit_classifier(rows, 3, model=settings, settings=TWO_STEPS, seed=1)
+    again = fit_classifier(Fit(rows, 3, settings, TWO_STEPS, seed=0))
+    other = fit_classifier(Fit(rows, 3, settings, TWO_STEPS, seed=1))
     assert weights(fitted) == weights(again) != weights(other)
 
     save_classifier(tmp_path / "judge", fitted, {"role": "judge"})
@@ -97,15 +97,9 @@ def test_phases_and_a_source_plane(model: str, make_set) -> None:
     settings = FitSettings(steps=4, epochs=None, batch_size=2, learning_rate=1e-2)
 
     def fit(source: np.ndarray) -> Classifier:
-        return fit_classifier(
-            rows,
-            3,
-            model=ModelSettings(model),
-            settings=settings,
-            seed=0,
-            phases=[np.arange(6, 12), np.arange(6)],
-            source=source,
-        )
+        phases = [np.arange(6, 12), np.arange(6)]
+        how = Fit(rows, 3, ModelSettings(model), settings, seed=0, phases=phases, source=source)
+        return fit_classifier(how)
 
     network = fit(source)
     assert network.architecture.source_channel

@@ -235,9 +235,19 @@ def test_of_many_files_a_sample_is_looked_at(
 
 def test_a_gpu_that_is_not_there(project: Project) -> None:
     hidden = {"CUDA_VISIBLE_DEVICES": ""}
-    found = line(run_check(project(train_gan__device="cuda"), hidden), "device")
+    found = line(run_check(project(compute__device="cuda"), hidden), "device")
     assert found.status == "error"
-    assert line(run_check(project(), hidden), "device").status == "ok"
+    found = line(run_check(project(), hidden), "device")
+    assert (found.status, found.text.split(" on ")[0]) == ("ok", "everything is computed")
+
+
+def test_a_gpu_that_is_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_machine, "_gpu_visible", lambda environ: True)
+    found = line(run_check(project(), {}), "device")
+    assert found.status == "ok"
+    assert found.text.startswith("networks train, draw and predict on the GPU")
+    found = line(run_check(project(compute__device="cpu"), {}), "device")
+    assert found.text.startswith("everything is computed on")
 
 
 def test_more_processes_than_cores(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,7 +324,7 @@ def test_more_work_takes_longer_and_a_gpu_shorter(project: Project) -> None:
     assert generator(train_gan__width=2.0) > base
     assert generator(data__image_size=64) > base
     assert generator(Machine(2, gpu=True)) < base
-    assert generator(Machine(2, gpu=True), train_gan__device="cpu") == base
+    assert generator(Machine(2, gpu=True), compute__device="cpu") == base
     assert generator(Machine(8, gpu=False)) < base
     # A hundred passes over the training images are 360,000 images.
     assert generator(train_gan__images=None, train_gan__epochs=100) == pytest.approx(

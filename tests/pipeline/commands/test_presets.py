@@ -153,7 +153,8 @@ def test_only_the_keys_of_the_overlay_change(project: Path, name: str) -> None:
     mine = copy.deepcopy(VALUES)
     mine["seed"] = 7
     mine["classifier"]["batch_size"] = 64
-    mine["train_gan"] |= {"device": "cpu", "processes": 2}
+    mine["train_gan"] |= {"processes": 2}
+    mine["compute"] |= {"device": "cpu"}
     mine["compute"]["processes"] = 3
     mine["score"]["inception"] = True
     text = TEXT.replace("seed: 0", "seed: 7   # mine").replace("batch_size: 128", "batch_size: 64")

@@ -284,6 +284,25 @@ def test_a_worker_must_see_the_projects_folder(
         address = "tcp://10.0.0.7:1"
 
     monkeypatch.setattr(distributed, "get_worker", Worker)
-    elsewhere = cluster._Place(tmp_path, tmp_path / "logs/gone", tmp_path / "cache", "lenet", {})
+    elsewhere = cluster._Place(
+        tmp_path, tmp_path / "logs/gone", tmp_path / "cache", "lenet", {}, "cpu"
+    )
     with pytest.raises(PipelineError, match=r"worker tcp://10.0.0.7:1 does not find \S+/logs/gone"):
         elsewhere.take()
+
+
+def test_a_worker_must_compute_on_what_the_command_does(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import distributed
+
+    class Worker:
+        address = "tcp://10.0.0.7:1"
+
+    monkeypatch.setattr(distributed, "get_worker", Worker)
+    # Put back, for `take` sets it.
+    monkeypatch.setenv("AUGMENT_CACHE_DIR", str(bare.parent / "cache"))
+    place = cluster._Place(bare, bare, bare.parent / "cache", "lenet", {}, "cuda")
+    monkeypatch.setattr(cluster, "loaded_code", lambda model: {})
+    with pytest.raises(PipelineError, match="computes on cpu and the command on cuda; set compute"):
+        place.take()

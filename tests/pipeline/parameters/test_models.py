@@ -440,6 +440,18 @@ def test_an_older_file_is_told_how_to_write_its_options() -> None:
     )
 
 
+def test_an_old_device_is_told_where_it_stands_now() -> None:
+    values = copy.deepcopy(DEFAULTS)
+    values["train_gan"]["device"] = values["compute"].pop("device")
+    told = (
+        "train_gan.device is called compute.device now, for everything is computed there; "
+        "write in section compute device: 'auto'"
+    )
+    assert error_of(values) == told
+    values["compute"]["device"] = "cpu"  # the new key counts
+    assert error_of(values) == told.replace("'auto'", "'cpu'")
+
+
 def test_an_older_file_is_told_how_to_write_its_classifier() -> None:
     values = changed()
     values["lenet"] = values.pop("classifier")

@@ -37,7 +37,8 @@ def test_what_inception_sees_of_real_images_is_kept_by_content(
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 28, 28, 1), dtype=np.uint8)
     inception = Inception()
-    networks = Networks(LeNet(Architecture(3)).eval(), inception, tmp_path)
+    here, there = torch.device("cpu"), torch.device("cuda")
+    networks = Networks(LeNet(Architecture(3)).eval(), inception, tmp_path, here)
     first = networks.view(images, real=True)
     again = networks.view(images, real=True)
     assert asked == [6]
@@ -53,3 +54,4 @@ def test_what_inception_sees_of_real_images_is_kept_by_content(
         inception.classes.bias.add_(1)
     networks.view(images, real=True)  # other weights
     assert asked == [6, 2, 6, 6, 6, 6]
+    assert len({examined._features_key(inception, images, each) for each in (here, there)}) == 2

@@ -1,0 +1,29 @@
+"""Where everything is computed: the CPU, or a GPU, by the parameters and the machine."""
+
+from __future__ import annotations
+
+import torch
+
+from augment.placing import same_kernels
+from pipeline.errors import PipelineError
+from pipeline.parameters.models import Parameters
+
+
+def chosen_device(parameters: Parameters) -> torch.device:
+    """Return the device of every stage; ``auto`` takes a GPU where each training process has one.
+
+    Raises:
+        PipelineError: one line; a GPU is asked for, and there are not enough of them.
+    """
+    wanted, processes = parameters.compute.device, parameters.train_gan.processes
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if wanted == "cuda" and gpus < processes:
+        fewer = ", or fewer processes" if gpus else ""
+        raise PipelineError(
+            f"params.yaml: compute.device is cuda and train_gan.processes {processes}; this "
+            f"machine has {gpus} usable GPUs; allowed: cpu or auto{fewer}"
+        )
+    if wanted == "cpu" or gpus < processes:
+        return torch.device("cpu")
+    same_kernels()
+    return torch.device("cuda")
