@@ -6,10 +6,10 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.commands.check_lines import CheckLine, Status
-from pipeline.commands.estimates import Machine
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import ComputeParameters, Parameters
 from pipeline.project import Project
@@ -22,8 +22,16 @@ _MEMORY_LIMITS = (
 """Files of a container's limit and of what is used of it, of Linux's two kinds of groups."""
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a check needs to know of a machine."""
+
+    cores: int
+    gpu: bool
+
+
 def this_machine(environ: Mapping[str, str]) -> Machine:
-    """Return what estimates need to know of this machine; CUDA_VISIBLE_DEVICES is read."""
+    """Return what this machine has for a study; CUDA_VISIBLE_DEVICES is read."""
     return Machine(cores=_cores(), gpu=_gpu_visible(environ))
 
 
@@ -71,19 +79,24 @@ def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine
             yield CheckLine("warning", "device", text)
 
 
-def check_cluster(compute: ComputeParameters) -> Iterator[CheckLine]:
-    """Yield how many tasks the workers of ``compute.address`` take at once."""
-    if compute.address is None:
-        return
+def check_workers(compute: ComputeParameters, cores: int) -> tuple[list[CheckLine], int]:
+    """Return lines on a cluster's workers, and how many tasks are done at once, there or here.
+
+    Args:
+        compute: where the work runs.
+        cores: of this machine, which does it where there is no cluster, or none that answers.
+    """
+    here = min(compute.processes or cores, cores)
+    if compute.backend == "local" or compute.address is None:
+        return [], here
     from pipeline.compute.cluster import cluster_threads
 
     try:
         n = cluster_threads(compute.address)
     except PipelineError as error:
-        yield CheckLine("error", "cluster", str(error))
-        return
+        return [CheckLine("error", "cluster", str(error))], here
     text = f"{n} tasks at once on the workers of {compute.address}"
-    yield CheckLine("ok" if n else "warning", "cluster", text)
+    return [CheckLine("ok" if n else "warning", "cluster", text)], n or here
 
 
 def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:
@@ -111,8 +124,8 @@ def check_disk(root: Path, needed: int | None) -> CheckLine:
         return CheckLine("error", "disk", f"{root} cannot be written to")
     free = _free_disk(root)
     if needed is None:
-        return CheckLine("ok", "disk", f"{_size(free)} free")
-    text = f"{_size(free)} free, the study writes about {_size(needed)}"
+        return CheckLine("ok", "disk", f"{size_text(free)} free")
+    text = f"{size_text(free)} free, the study writes about {size_text(needed)}"
     # An estimate that is missed by half must not stop anybody.
     status: Status = "error" if free < needed / 2 else "warning" if free < 1.5 * needed else "ok"
     return CheckLine(status, "disk", text)
@@ -125,7 +138,7 @@ def _free_disk(folder: Path) -> int:
 def check_memory(needed: int) -> CheckLine:
     """Return whether ``needed`` bytes of memory can be had."""
     available = _available_memory()
-    text = f"{_size(available)} available, the study takes about {_size(needed)}"
+    text = f"{size_text(available)} available, the study takes about {size_text(needed)}"
     if available < needed:
         return CheckLine("warning", "memory", f"{text}; fewer compute.processes take less")
     return CheckLine("ok", "memory", text)
@@ -145,5 +158,6 @@ def _available_memory() -> int:
     return available
 
 
-def _size(n: float) -> str:
+def size_text(n: float) -> str:
+    """Return a number of bytes in words."""
     return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"
