@@ -15,11 +15,12 @@ from pipeline.commands.check_lines import CheckLine
 from pipeline.commands.check_machine import (
     Machine,
     check_cache,
+    check_cluster,
     check_device,
     check_disk,
     check_inception,
     check_memory,
-    check_workers,
+    tasks_here,
     this_machine,
 )
 from pipeline.commands.estimates import (
@@ -74,7 +75,7 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
     project, machine = Project(root), this_machine(environ)
     yield from check_cache(project)
     yield from check_device(parameters, machine)
-    lines, workers = check_workers(parameters.compute, machine.cores)
+    lines, on_cluster = check_cluster(parameters.compute)
     yield from lines
     if parameters.score.inception:
         yield check_inception(project, environ)
@@ -89,9 +90,9 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
         return
     size = _size_of(found, n_train)
     yield check_disk(root, estimate_disk(parameters, size))
-    here = min(parameters.compute.processes or machine.cores, machine.cores)
-    yield check_memory(here * estimate_memory(parameters, size))
-    yield _time_line(parameters, size, workers, machine)
+    here = tasks_here(parameters.compute, machine)
+    yield check_memory((1 if on_cluster else here) * estimate_memory(parameters, size))
+    yield _time_line(parameters, size, on_cluster or here, machine)
 
 
 def study_size(parameters: Parameters, root: Path, environ: Mapping[str, str]) -> StudySize:

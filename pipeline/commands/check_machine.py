@@ -79,24 +79,26 @@ def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine
             yield CheckLine("warning", "device", text)
 
 
-def check_workers(compute: ComputeParameters, cores: int) -> tuple[list[CheckLine], int]:
-    """Return lines on a cluster's workers, and how many tasks are done at once, there or here.
+def tasks_here(compute: ComputeParameters, machine: Machine) -> int:
+    """Return how many tasks this machine does at once: never more than it has cores for."""
+    return min(compute.processes or machine.cores, machine.cores)
 
-    Args:
-        compute: where the work runs.
-        cores: of this machine, which does it where there is no cluster, or none that answers.
+
+def check_cluster(compute: ComputeParameters) -> tuple[list[CheckLine], int]:
+    """Return lines on the workers of ``compute.address``, and how many tasks they take at once.
+
+    Without such a cluster there is no line and no task.
     """
-    here = min(compute.processes or cores, cores)
     if compute.backend == "local" or compute.address is None:
-        return [], here
+        return [], 0
     from pipeline.compute.cluster import cluster_threads
 
     try:
         n = cluster_threads(compute.address)
     except PipelineError as error:
-        return [CheckLine("error", "cluster", str(error))], here
+        return [CheckLine("error", "cluster", str(error))], 0
     text = f"{n} tasks at once on the workers of {compute.address}"
-    return [CheckLine("ok" if n else "warning", "cluster", text)], n or here
+    return [CheckLine("ok" if n else "warning", "cluster", text)], n
 
 
 def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:

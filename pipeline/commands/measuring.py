@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +26,6 @@ from torch import Tensor
 
 from augment.files import write_json
 from augment.generators.budget import Budget
-from augment.generators.family import Setup, build_trainer
 from augment.generators.sampling import CHUNK, Sampler
 from augment.generators.training import Watch
 from augment.images.image_rows import ImageRows, all_rows
@@ -49,7 +49,7 @@ from pipeline.project import Project
 from reports.inspection.copies import shifted_distances
 from reports.scores.table import Viewed, score_images
 
-SECONDS = 8.0
+SECONDS = 7.0
 """For the training of a generator, and for that of classifiers; half of it for all else."""
 
 _LEAST = 3
@@ -64,7 +64,7 @@ _QUERIES = 100
 _BLOCK = 500
 """Images that a classifier answers at a time."""
 
-_IMPORTS = "import pipeline.stages.train_gan, pipeline.stages.train_classifiers"
+_IMPORTS = "import pipeline.stages.train_judge"
 
 Clock = Callable[[], float]
 
@@ -202,12 +202,8 @@ class Bench:
 
     def drawing(self) -> float:
         """Return images/s that a generator draws."""
-        settings = self.p.train_gan.model_copy(update={"device": "cpu", "processes": 1})
-        setup = Setup(0, 1, make_fabric(settings), lambda images, labels: images.mean())
-        trainer = build_trainer(self.system, self.architecture, setup)
-        # As the weights of a checkpoint lie.
-        network = trainer.network.to(memory_format=torch.contiguous_format)
-        sampler = Sampler(network.eval())
+        model = import_module(f"augment.generators.{self.system.family}.model")
+        sampler = Sampler(model.Generator(self.architecture).eval())
         return CHUNK / self._repeat(lambda: sampler.draw(0, 0, CHUNK, 0))
 
     def scoring(self) -> float:

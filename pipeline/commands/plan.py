@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.commands.check import study_size
-from pipeline.commands.check_machine import check_workers, size_text, this_machine
+from pipeline.commands.check_machine import check_cluster, size_text, tasks_here, this_machine
 from pipeline.commands.estimates import (
     Speeds,
     duration_text,
@@ -70,7 +70,7 @@ def run(
     numbers = workers_of(workers)
     p, machine = project.parameters, this_machine(environ)
     size = study_size(p, project.root, environ)
-    lines, at_once = check_workers(p.compute, machine.cores)
+    lines, on_cluster = check_cluster(p.compute)
     for line in lines:
         if line.status == "error":
             raise PipelineError(line.text)
@@ -79,15 +79,12 @@ def run(
     began = time.monotonic()
     speeds, gpu = measure_speeds(project.root, p, size, say)
     measured = Measured(speeds, gpu, time.monotonic() - began)
-    here = min(p.compute.processes or machine.cores, machine.cores)
-    places = {str(n): n for n in numbers} | {_of_cores("this machine", here): here}
-    if lines:
-        places[f"the cluster ({at_once} workers)"] = at_once
+    places = {str(n): n for n in numbers}
+    if on_cluster:
+        places[f"the cluster ({on_cluster})"] = on_cluster
+    here = tasks_here(p.compute, machine)
+    places[f"this machine ({here})"] = here
     return list(table(p, size, measured, places))
-
-
-def _of_cores(place: str, cores: int) -> str:
-    return f"{place} ({cores} core{'s' * (cores > 1)})"
 
 
 def table(
@@ -99,57 +96,68 @@ def table(
         p: the whole of params.yaml.
         size: images and classes.
         measured: of this machine.
-        places: the number of workers of each row, by its name; this machine's last but a cluster's.
+        places: the number of workers of each row, by its name; this machine's is the last.
     """
     speeds = measured.speeds
-    each, disk = estimate_memory(p, size, speeds.process_bytes), estimate_disk(p, size)
-    rows = [("workers", "time", "memory in all", "disk", "longest stage")]
-    for place, workers in places.items():
-        rows.append(_row(p, size, speeds, place, workers, (workers * each, disk)))
+    each = estimate_memory(p, size, speeds.process_bytes)
+    most = max(len(stage.tasks) for stage in stages_of(p, size, speeds))
+
+    def row(place: str, workers: int, gpu: float | None = None) -> tuple[str, ...]:
+        minutes = _minutes(p, size, speeds, workers, gpu)
+        longest = max(minutes, key=lambda name: minutes[name])
+        return (
+            place,
+            duration_text(sum(minutes.values())),
+            size_text(min(workers, most) * each),
+            size_text(estimate_disk(p, size)),
+            f"{longest}, {duration_text(minutes[longest])}",
+        )
+
+    rows: list[tuple[str, ...]] = [("workers", "time", "memory in all", "disk", "longest stage")]
+    rows += [row(place, workers) for place, workers in places.items()]
     if measured.gpu is not None:
-        place, workers = next(reversed(places.items()))
-        rows.append(_row(p, size, speeds, f"{place}, 1 GPU", workers, (workers * each, disk),
-                         gpu=measured.gpu))  # fmt: skip
+        place, workers = list(places.items())[-1]
+        rows.append(row(f"{place} and its GPU", workers, measured.gpu))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    if measured.gpu is not None:
-        yield "GPU: trains the generators one after the other; all else is done by the cores"
-    elif p.train_gan.device == "cpu":
-        yield "GPU: not measured: train_gan.device is cpu"
-    else:
-        yield "GPU: not measured: no GPU on this machine"
+    for cells in rows:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield "  ".join(padded).rstrip()
     yield f"a worker is one core with one thread, as this machine's, and takes {size_text(each)}"
-    yield (
-        f"images/s of a core: generator {speeds.generator:,.0f}, drawing {speeds.drawing:,.0f}, "
-        f"classifier {speeds.classifier:,.0f} (transformed {speeds.classical:,.0f}), answers "
-        f"{speeds.prediction:,.0f}"
-    )
+    yield from _speed_lines(p, measured)
     yield (
         f"predicted from {measured.seconds:.0f} measured seconds, by the processor's time, for "
         "cores that do nothing else; what the cache holds takes less"
     )
 
 
-def _row(
-    p: Parameters,
-    size: StudySize,
-    speeds: Speeds,
-    place: str,
-    workers: int,
-    takes: tuple[int, int],
-    gpu: float | None = None,
-) -> tuple[str, ...]:
-    """Return a row of the table; with a GPU it trains the generators, one after the other."""
+def _speed_lines(p: Parameters, measured: Measured) -> Iterator[str]:
+    speeds = measured.speeds
+    text = (
+        f"images/s of a core: classifier {speeds.classifier:,.0f}, transformed "
+        f"{speeds.classical:,.0f}, its answers {speeds.prediction:,.0f}"
+    )
+    if p.generate.source == "folder":
+        yield text
+        return
+    yield f"{text}, generator {speeds.generator:,.0f}, drawing {speeds.drawing:,.0f}"
+    if measured.gpu is not None:
+        yield (
+            f"GPU: generator {measured.gpu:,.0f} images/s, one unit after the other; all else is "
+            "done by the cores"
+        )
+    elif p.train_gan.device == "cpu":
+        yield "GPU: not measured: train_gan.device is cpu"
+    else:
+        yield "GPU: not measured: no GPU on this machine"
+
+
+def _minutes(
+    p: Parameters, size: StudySize, speeds: Speeds, workers: int, gpu: float | None
+) -> dict[str, float]:
+    """Return the minutes of each stage; a GPU trains the generators, one after the other."""
     minutes = {stage.name: stage.seconds(workers) / 60 for stage in stages_of(p, size, speeds)}
     if gpu is not None:
         for stage in stages_of(p, size, replace(speeds, generator=gpu)):
             if stage.name == "train-gan":
-                minutes[stage.name] = stage.seconds(1) / 60
-    longest = max(minutes, key=lambda name: minutes[name])
-    return (
-        place,
-        duration_text(sum(minutes.values())),
-        *(size_text(n) for n in takes),
-        f"{longest}, {duration_text(minutes[longest])}",
-    )
+                minutes[stage.name] = replace(stage, threads=1).seconds(1) / 60
+    return minutes
