@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pipeline.commands.check import study_size
 from pipeline.commands.check_machine import check_cluster, size_text, tasks_here, this_machine
 from pipeline.commands.estimates import (
+    INCEPTION_SPEED,
     Speeds,
     duration_text,
     estimate_disk,
@@ -47,7 +48,7 @@ def workers_of(text: str) -> list[int]:
     workers = [int(entry[:9]) for entry in entries] if whole else []
     if not workers or not all(1 <= n <= _MOST_WORKERS for n in workers):
         raise PipelineError(
-            f"--workers is {text!r:.80}; allowed: whole numbers from 1 to {_MOST_WORKERS} with "
+            f"--workers is {text[:40]!r}; allowed: whole numbers from 1 to {_MOST_WORKERS} with "
             "commas between them, such as 1,4,64"
         )
     return list(dict.fromkeys(workers))
@@ -124,6 +125,8 @@ def table(
         yield "  ".join(padded).rstrip()
     yield f"a worker is one core with one thread, as this machine's, and takes {size_text(each)}"
     yield from _speed_lines(p, measured)
+    if p.score.inception:
+        yield f"InceptionV3 is not measured: {INCEPTION_SPEED:g} images/s of a core are assumed"
     yield (
         f"predicted from {measured.seconds:.0f} measured seconds, by the processor's time, for "
         "cores that do nothing else; what the cache holds takes less"
