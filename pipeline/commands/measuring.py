@@ -52,8 +52,8 @@ from reports.scores.table import Viewed, score_images
 SECONDS = 7.0
 """For the training of a generator, and for that of classifiers; half of it for all else."""
 
-_LEAST = 3
-"""Repetitions at the least, however long they take; the first is not counted."""
+_LEAST = 2
+"""Times that are noted at the least, however long what lies between them takes."""
 
 _MOST_IMAGES = 2000
 """Made-up images to train on, or a batch of the generator where that is more."""
@@ -81,7 +81,7 @@ class _Laps:
         self.times: list[float] = []
 
     def add(self, *_: object) -> None:
-        """Note the end of a repetition."""
+        """Note the end of a repetition, or the start of the first."""
         self.times.append(self.clock())
 
     def enough(self) -> bool:
@@ -95,7 +95,7 @@ class _Laps:
             raise _EnoughError
 
     def seconds(self) -> float:
-        """Return the median of the repetitions, without the first."""
+        """Return the median of what lies between two times."""
         return max(float(median(np.diff(self.times))), 1e-9)
 
 
@@ -134,6 +134,7 @@ class Bench:
     def _repeat(self, work: Callable[[], object]) -> float:
         """Return the seconds of one call."""
         laps = _Laps(time.process_time, self.seconds / 2)
+        laps.add()
         while not laps.enough():
             work()
             laps.add()
@@ -278,14 +279,17 @@ def measure_speeds(
         generator = drawing = math.inf  # no work where no generator is trained
         gpu = None
         with threads(parameters.compute.threads):
-            if parameters.generate.source == "model":
+            modelled = parameters.generate.source == "model"
+            if modelled:
                 say("the training of a generator")
                 generator = bench.generator("cpu")
                 say("drawing images")
                 drawing = bench.drawing()
-                if torch.cuda.is_available() and parameters.train_gan.device != "cpu":
-                    say("the training of a generator on the GPU")
-                    gpu = bench.generator("cuda")
+            # Before a GPU's driver takes its own.
+            process_bytes = psutil.Process().memory_info().rss
+            if modelled and torch.cuda.is_available() and parameters.train_gan.device != "cpu":
+                say("the training of a generator on the GPU")
+                gpu = bench.generator("cuda")
     speeds = Speeds(
         generator=generator,
         drawing=drawing,
@@ -295,6 +299,6 @@ def measure_speeds(
         scoring=scoring,
         comparison=comparison,
         start=start,
-        process_bytes=psutil.Process().memory_info().rss,
+        process_bytes=process_bytes,
     )
     return speeds, gpu
