@@ -273,6 +273,26 @@ def check() -> None:
 
 
 @app.command()
+def plan(
+    workers: Annotated[
+        str, typer.Option(metavar="N,N", help="Numbers of workers: one core with one thread each.")
+    ] = "1,4,64",
+) -> None:
+    """Measure this machine for a minute; say time, memory and disk of the study on more workers.
+
+    The study's own networks work on made-up images. Counted is the time of the processor, so that
+    other work on the machine hardly matters; a GPU is measured where there is one.
+    """
+    from pipeline.commands.plan import run
+
+    def say(what: str) -> None:
+        print(f"measuring {what}", file=sys.stderr)
+
+    for line in run(Project.find(), workers, os.environ, say):
+        print(line)
+
+
+@app.command()
 def systems(
     name: Annotated[str | None, typer.Argument(help="Show this system's options.")] = None,
 ) -> None:

@@ -13,23 +13,23 @@ from pathlib import Path
 from pipeline.commands.check_data import Found, check_data
 from pipeline.commands.check_lines import CheckLine
 from pipeline.commands.check_machine import (
+    Machine,
     check_cache,
     check_cluster,
     check_device,
     check_disk,
     check_inception,
     check_memory,
+    tasks_here,
     this_machine,
 )
 from pipeline.commands.estimates import (
-    Machine,
-    StudySize,
-    cell_sizes,
+    duration_text,
     estimate_disk,
     estimate_memory,
     estimate_minutes,
-    unit_sizes,
 )
+from pipeline.commands.study_counts import StudySize, unit_cells, unit_sizes
 from pipeline.errors import PipelineError
 from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.models import Parameters
@@ -75,7 +75,8 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
     project, machine = Project(root), this_machine(environ)
     yield from check_cache(project)
     yield from check_device(parameters, machine)
-    yield from check_cluster(parameters.compute)
+    lines, on_cluster = check_cluster(parameters.compute)
+    yield from lines
     if parameters.score.inception:
         yield check_inception(project, environ)
     n_train = None
@@ -87,11 +88,33 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
     if found is None or n_train is None:
         yield check_disk(root, None)
         return
-    n_images = sum(len(part.labels) for part in found.given.values())
-    size = StudySize(n_train, n_images, len(found.class_names))
+    size = _size_of(found, n_train)
     yield check_disk(root, estimate_disk(parameters, size))
-    yield check_memory(estimate_memory(parameters, size, machine))
-    yield _time_line(parameters, size, machine)
+    here = tasks_here(parameters.compute, machine)
+    yield check_memory((1 if on_cluster else here) * estimate_memory(parameters, size))
+    yield _time_line(parameters, size, on_cluster or here, machine)
+
+
+def study_size(parameters: Parameters, root: Path, environ: Mapping[str, str]) -> StudySize:
+    """Return how many images and classes the study has, without loading one.
+
+    Raises:
+        PipelineError: in one line; the images cannot be read, or cannot fill the grid.
+    """
+    lines, found = check_data(parameters.data, root, environ)
+    n_train = None
+    if found is not None:
+        more, n_train = _check_grid(parameters, found)
+        lines = [*lines, *more]
+    problems = [line.text for line in lines if line.status == "error"]
+    if found is None or n_train is None or problems:
+        raise PipelineError(f"{'; '.join(problems[:1])}; `augment check` tells all problems")
+    return _size_of(found, n_train)
+
+
+def _size_of(found: Found, n_train: int) -> StudySize:
+    n_images = sum(len(part.labels) for part in found.given.values())
+    return StudySize(n_train, n_images, len(found.class_names))
 
 
 def _check_grid(parameters: Parameters, found: Found) -> tuple[list[CheckLine], int | None]:
@@ -110,7 +133,7 @@ def _check_grid(parameters: Parameters, found: Found) -> tuple[list[CheckLine], 
     problems = infeasible(parameters, counts["train"], counts["test"], names)
     if problems:
         return [CheckLine("error", "grid", f"params.yaml: {each}") for each in problems], n_train
-    cells = sum(len(cell_sizes(parameters, n)) for n in unit_sizes(parameters, n_train))
+    cells = sum(len(unit_cells(parameters, n)) for n in unit_sizes(parameters, n_train))
     text = f"{cells} classifiers on up to {n_train} training images in {len(names)} classes"
     lines = [CheckLine("ok", "grid", text)]
     lines += [
@@ -152,14 +175,13 @@ def _check_length(parameters: Parameters, n_train: int) -> Iterator[CheckLine]:
         yield CheckLine("warning", "grid", f"{text}: {advice}")
 
 
-def _time_line(parameters: Parameters, size: StudySize, machine: Machine) -> CheckLine:
-    parts = estimate_minutes(parameters, size, machine)
-    total = _duration(sum(parts.values()))
-    each = ", ".join(f"{part} {_duration(minutes)}" for part, minutes in parts.items())
-    return CheckLine("ok", "time", f"about {total}, a rough estimate ({each})")
-
-
-def _duration(minutes: float) -> str:
-    if minutes >= 120:
-        return f"{minutes / 60:.0f} hours"
-    return f"{minutes:.0f} min" if minutes >= 1 else "under 1 min"
+def _time_line(
+    parameters: Parameters, size: StudySize, workers: int, machine: Machine
+) -> CheckLine:
+    parts = estimate_minutes(parameters, size, workers)
+    total = duration_text(sum(parts.values()))
+    each = ", ".join(f"{part} {duration_text(minutes)}" for part, minutes in parts.items())
+    text = f"about {total}, a rough estimate ({each}); `augment plan` measures"
+    if machine.gpu and parameters.compute.device != "cpu":
+        text += ", the GPU too, which is not counted here"
+    return CheckLine("ok", "time", text)

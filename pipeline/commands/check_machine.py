@@ -6,10 +6,10 @@ import importlib.metadata
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.commands.check_lines import CheckLine, Status
-from pipeline.commands.estimates import Machine, on_gpu
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import ComputeParameters, Parameters
 from pipeline.project import Project
@@ -22,8 +22,16 @@ _MEMORY_LIMITS = (
 """Files of a container's limit and of what is used of it, of Linux's two kinds of groups."""
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a check needs to know of a machine."""
+
+    cores: int
+    gpu: bool
+
+
 def this_machine(environ: Mapping[str, str]) -> Machine:
-    """Return what estimates need to know of this machine; CUDA_VISIBLE_DEVICES is read."""
+    """Return what this machine has for a study; CUDA_VISIBLE_DEVICES is read."""
     return Machine(cores=_cores(), gpu=_gpu_visible(environ))
 
 
@@ -57,7 +65,7 @@ def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine
     if parameters.compute.device == "cuda" and not machine.gpu:
         text = "compute.device is cuda and no GPU is visible; allowed here: auto or cpu"
         yield CheckLine("error", "device", text)
-    elif on_gpu(parameters, machine):
+    elif machine.gpu and parameters.compute.device != "cpu":
         text = (
             "networks train, draw and predict on the GPU, units one after the other and cells "
             "many at once; neighbours, scores and figures come from the cores"
@@ -74,19 +82,26 @@ def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine
             yield CheckLine("warning", "device", text)
 
 
-def check_cluster(compute: ComputeParameters) -> Iterator[CheckLine]:
-    """Yield how many tasks the workers of ``compute.address`` take at once."""
-    if compute.address is None:
-        return
+def tasks_here(compute: ComputeParameters, machine: Machine) -> int:
+    """Return how many tasks this machine does at once: never more than it has cores for."""
+    return min(compute.processes or machine.cores, machine.cores)
+
+
+def check_cluster(compute: ComputeParameters) -> tuple[list[CheckLine], int]:
+    """Return lines on the workers of ``compute.address``, and how many tasks they take at once.
+
+    Without such a cluster there is no line and no task.
+    """
+    if compute.backend == "local" or compute.address is None:
+        return [], 0
     from pipeline.compute.cluster import cluster_threads
 
     try:
         n = cluster_threads(compute.address)
     except PipelineError as error:
-        yield CheckLine("error", "cluster", str(error))
-        return
+        return [CheckLine("error", "cluster", str(error))], 0
     text = f"{n} tasks at once on the workers of {compute.address}"
-    yield CheckLine("ok" if n else "warning", "cluster", text)
+    return [CheckLine("ok" if n else "warning", "cluster", text)], n
 
 
 def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:
@@ -114,8 +129,8 @@ def check_disk(root: Path, needed: int | None) -> CheckLine:
         return CheckLine("error", "disk", f"{root} cannot be written to")
     free = _free_disk(root)
     if needed is None:
-        return CheckLine("ok", "disk", f"{_size(free)} free")
-    text = f"{_size(free)} free, the study writes about {_size(needed)}"
+        return CheckLine("ok", "disk", f"{size_text(free)} free")
+    text = f"{size_text(free)} free, the study writes about {size_text(needed)}"
     # An estimate that is missed by half must not stop anybody.
     status: Status = "error" if free < needed / 2 else "warning" if free < 1.5 * needed else "ok"
     return CheckLine(status, "disk", text)
@@ -128,7 +143,7 @@ def _free_disk(folder: Path) -> int:
 def check_memory(needed: int) -> CheckLine:
     """Return whether ``needed`` bytes of memory can be had."""
     available = _available_memory()
-    text = f"{_size(available)} available, the study takes about {_size(needed)}"
+    text = f"{size_text(available)} available, the study takes about {size_text(needed)}"
     if available < needed:
         return CheckLine("warning", "memory", f"{text}; fewer compute.processes take less")
     return CheckLine("ok", "memory", text)
@@ -148,5 +163,6 @@ def _available_memory() -> int:
     return available
 
 
-def _size(n: float) -> str:
+def size_text(n: float) -> str:
+    """Return a number of bytes in words."""
     return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"

@@ -1,125 +1,157 @@
-"""Rough estimates of a study's time, disk space and memory, from its parameters alone.
+"""A study's time, memory and disk space, from its parameters and from what a core does in a second.
 
-The speeds are round figures of one ordinary processor: good enough to tell ten minutes from ten
-hours, not to compare machines.
+One walk over the study's counts gives every stage its tasks. `augment check` asks it with round
+figures of an ordinary processor, good enough to tell ten minutes from ten hours; `augment plan`
+with speeds that it measured.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from augment.generators.budget import epochs_between_scores
-from augment.generators.family import system_of
-from augment.mixing.counts import resolve_counts
-from augment.mixing.strategies import STRATEGIES
+from pipeline.commands.study_counts import (
+    Cell,
+    StudySize,
+    Training,
+    confirmed_cells,
+    image_bytes,
+    networks,
+    pooled,
+    scored_images,
+    test_images,
+    unit_cells,
+    unit_sizes,
+)
 from pipeline.parameters.models import FitParameters, Parameters
-from pipeline.parameters.units import parse_unit
-from pipeline.units import unit_names
 
-LENET_SPEED = 10_000.0
+LENET_SPEED = 9_000.0
 """Images/s that one thread trains a LeNet on at 32 x 32 pixels."""
 
 CLASSIFIER_MULTIPLY_ADDS = 20e9
 """Multiplications a second of one thread in the training of torchvision's models."""
 
-GAN_IMAGE_SECONDS = 0.5e-3
-"""Seconds that two cores take for an image of training whatever the networks' size."""
+CLASSICAL_SECONDS = 20e-9
+"""Seconds of one thread to transform one value of a pixel."""
 
-GAN_MULTIPLY_ADDS = 40e9
-"""Multiplications a second of two cores in a generator's training."""
+GAN_IMAGE_SECONDS = 0.3e-3
+"""Seconds of one thread for an image of training whatever the networks' size."""
 
-GPU_GAIN = 20.0
-"""How many times faster than two cores a GPU is taken to train and draw: nothing was timed."""
+GAN_MULTIPLY_ADDS = 60e9
+"""Multiplications a second of one thread in a generator's training, in bf16."""
+
+DRAWING_MULTIPLY_ADDS = 30e9
+"""Multiplications a second of one thread that draws images, in float32."""
+
+SCORINGS = 35.0
+"""Scores a second, by one thread, of 500 images beside 500."""
+
+COMPARISONS = 30e9
+"""Multiplications a second of one thread that compares pixels of images."""
 
 INCEPTION_SPEED = 6.0
-"""Images/s through InceptionV3 at 299 x 299 pixels, one core."""
+"""Images/s of one thread through InceptionV3 at 299 x 299 pixels; measured nowhere else."""
 
-UNITS_GAIN = 1.4
-"""How many times sooner two units are done side by side, one thread each, than one after the other
-on two threads."""
+READING_SPEED = 2_000.0
+"""Images/s that stage fetch decodes, compares and writes."""
 
-_MOST_ARMS = 5
-"""Chosen mix, chosen control, real alone, classical, mix with classical."""
+REPORT_SECONDS = 15.0
+"""Figures and page."""
 
-FIXED_SECONDS = 60.0
-"""Reading the images, starting the stages, figures and report."""
+STAGE_SECONDS = 2.0
+"""What DVC takes to start a stage and to take its outputs in."""
 
 FIXED_BYTES = 200 * 10**6
 """Models, tables, figures and resume states."""
 
-PROCESS_BYTES = 500 * 10**6
-"""Memory of one process that has imported torch, before any image."""
+PROCESS_SECONDS = 2.5
+"""For a process to start."""
+
+PROCESS_BYTES = 1000 * 10**6
+"""Memory of one process that trains, before any image."""
+
+CHECKPOINT_IMAGES = 2000
+"""Images that stage score-checkpoints draws from a generator, and stage inspect looks up."""
+
+HALVINGS = 50
+"""Of the test images, each of which stage score compares with every pool."""
+
+SHIFTS = 25
+"""Places where stage inspect compares two images, which may be moved by 2 pixels either way."""
+
+MOST_PRODUCTS = 2e12
+"""Multiplications of that comparison, at the most."""
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What an estimate needs to know of a machine."""
+class Speeds:
+    """What one core does with one thread in a second, and what a process takes."""
 
-    cores: int
-    gpu: bool
+    generator: float  # real images shown in a generator's training
+    drawing: float  # images drawn
+    classifier: float  # images shown in a classifier's training
+    classical: float  # those of a training whose every image is transformed
+    prediction: float  # images that a classifier answers
+    scoring: float  # scores of score.n images beside half of the test images
+    comparison: float  # multiplications of pixels, in the search for copies
+    start: float  # seconds for a process to start
+    process_bytes: int  # memory of a process that trains, before any image
 
 
 @dataclass(frozen=True)
-class StudySize:
-    """How many images and classes a study has."""
+class Stage:
+    """A stage of dvc.yaml: what can be done side by side, and what cannot."""
 
-    n_train: int  # images that are trained on, without validation and test
-    n_images: int  # all images of the source
-    n_classes: int
+    name: str
+    tasks: tuple[float, ...]  # seconds of one core, a task each
+    start: float  # seconds for a process to start
+    threads: int = 1  # of a task
+
+    @property
+    def core_seconds(self) -> float:
+        """What all tasks take together."""
+        return sum(self.tasks)
+
+    def seconds(self, workers: int) -> float:
+        """Return how long the stage takes on so many workers of one core each."""
+        at_once = max(1, min(workers // self.threads, len(self.tasks)))
+        starts = 2 if at_once > 1 else 1  # the command, then its workers together
+        return starts * self.start + STAGE_SECONDS + packed(self.tasks, at_once) / self.threads
 
 
-def on_gpu(parameters: Parameters, machine: Machine) -> bool:
-    """Return whether a study is computed on a GPU, as far as one can tell without torch."""
-    return machine.gpu and parameters.compute.device != "cpu"
-
-
-def cell_sizes(parameters: Parameters, n_train: int) -> list[int]:
-    """Return the number of training images of every cell of a unit, seeds counted apart.
-
-    Real images alone are in every grid; counts that mean nothing in a strategy make no cell.
+def packed(tasks: Sequence[float], workers: int) -> float:
+    """Return when the last worker is done, where the longest task left goes to the first free one.
 
     Args:
-        parameters: the whole of params.yaml.
-        n_train: training images of the unit.
+        tasks: seconds of each.
+        workers: how many do one task at a time, at least 1.
     """
-    mix = parameters.mix
-    of_real = set(resolve_counts(mix.real, n_train))
-    if parameters.study.protocol == "strict":
-        of_real = {n_train, *([0] if 0 in mix.real else [])}
-    sizes = []
-    for n_real in of_real:
-        for n_synthetic in set(resolve_counts(mix.synthetic, n_train)):
-            for name in ("none", *mix.strategies):
-                if STRATEGIES[name].takes(n_real, n_synthetic):
-                    sizes += [n_real + n_synthetic] * len(mix.seeds)
-    return sizes
+    busy = [0.0] * workers
+    for task in sorted(tasks, reverse=True):
+        heapq.heapreplace(busy, busy[0] + task)
+    return max(busy)
 
 
-def unit_sizes(parameters: Parameters, n_train: int) -> list[int]:
-    """Return the training images of every unit."""
-    return [parse_unit(unit).n_real or n_train for unit in unit_names(parameters, n_train)]
-
-
-def _images_shown(fit: FitParameters, batch_size: int, n: int) -> int:
-    if fit.steps is not None:
-        return fit.steps * batch_size
-    return (fit.epochs or 0) * n
-
-
-def _gan_speeds(parameters: Parameters, size: StudySize, machine: Machine) -> tuple[float, float]:
-    """Return images/s of a generator's training, and of drawing from it."""
-    gan, data = parameters.train_gan, parameters.data
-    system = system_of(gan.system, gan.options)
-    width = 1.0 if gan.width is None else gan.width
-    architecture = system.architecture(size.n_classes, data.channels, data.image_size, width)
+def rough_speeds(parameters: Parameters, size: StudySize) -> Speeds:
+    """Return round figures of one core of an ordinary processor."""
+    system, architecture = networks(parameters, size.n_classes)
     cost = system.cost(architecture)
-    cores = (min(machine.cores, 16) / 2) ** 0.8
-    gain = GPU_GAIN if on_gpu(parameters, machine) else cores
     training = GAN_IMAGE_SECONDS * cost.updates + cost.training / GAN_MULTIPLY_ADDS
-    drawing = GAN_IMAGE_SECONDS / 4 + cost.drawing / GAN_MULTIPLY_ADDS
-    return gain / training, gain / drawing
+    drawing = GAN_IMAGE_SECONDS / 4 + cost.drawing / DRAWING_MULTIPLY_ADDS
+    classifier, data = _classifier_speed(parameters), parameters.data
+    transformed = min(data.image_size, parameters.classifier.input_size) ** 2 * data.channels
+    return Speeds(
+        generator=1 / training,
+        drawing=1 / drawing,
+        classifier=classifier,
+        classical=1 / (1 / classifier + CLASSICAL_SECONDS * transformed),
+        prediction=3 * classifier,  # backward costs twice forward
+        scoring=SCORINGS * (500 / scored_images(parameters, size)) ** 2,
+        comparison=COMPARISONS,
+        start=PROCESS_SECONDS,
+        process_bytes=PROCESS_BYTES,
+    )
 
 
 def _classifier_speed(parameters: Parameters) -> float:
@@ -135,84 +167,207 @@ def _classifier_speed(parameters: Parameters) -> float:
     return CLASSIFIER_MULTIPLY_ADDS / (3 * of_model(model, side))
 
 
-def estimate_minutes(parameters: Parameters, size: StudySize, machine: Machine) -> dict[str, float]:
-    """Return a rough number of minutes for each part of a study."""
-    p = parameters
-    batch = p.classifier.batch_size
-    gpu = on_gpu(p, machine)
-    classifier = _classifier_speed(p) * (GPU_GAIN if gpu else 1.0)
-    gan, forward = _gan_speeds(p, size, machine)
-    units = unit_sizes(p, size.n_train)
-    pooled = sum(_pooled(p, n, size.n_classes) for n in units)
-    processes = _processes(p, machine)
-    # Units are done side by side, each on a part of the cores.
-    gain = UNITS_GAIN if len(units) > 1 and processes > 1 else 1.0
-    from_folder = p.generate.source == "folder"
-    cells = [n for unit in units for n in cell_sizes(p, unit)]
-    cells += _confirmed_sizes(p, units)
-    seconds = {
-        "judges and examiner": _images_shown(p.train_examiner, batch, size.n_train) / classifier
-        + sum(_images_shown(p.train_judge, batch, n) for n in units) / classifier / gain,
-        "generators": 0.0
-        if from_folder
-        else sum(_generator_seconds(p, n, gan, forward, classifier) for n in units) / gain,
-        "images": pooled * (1 / forward + 0.3 / classifier) / gain,
-        "classifiers": sum(_images_shown(p.train_classifiers, batch, n) for n in cells)
-        / (classifier * max(1, processes)),
-        "rest": FIXED_SECONDS,
-    }
-    if p.score.inception:
-        seconds["inception"] = (
-            3 * p.score.n / (INCEPTION_SPEED * (GPU_GAIN if gpu else machine.cores))
-        )
-    return {part: value / 60 for part, value in seconds.items()}
+def stages_of(parameters: Parameters, size: StudySize, speeds: Speeds) -> list[Stage]:
+    """Return the stages in the order of dvc.yaml, each with its tasks; some have none to speak of.
 
-
-def _processes(p: Parameters, machine: Machine) -> int:
-    """Return the tasks that are done at once."""
-    at_once = 1 if on_gpu(p, machine) else machine.cores
-    return min(p.compute.processes or at_once, machine.cores)
-
-
-def _pooled(p: Parameters, n_train: int, n_classes: int) -> int:
-    """Return the images in a unit's pools, where all classes are alike."""
-    entries = [p.generate.per_class, *([] if p.filter is None else [p.filter.per_class])]
-    return sum(n * n_classes if isinstance(n, int) else round(n * n_train) for n in entries)
-
-
-def _confirmed_sizes(p: Parameters, units: Sequence[int]) -> list[int]:
-    """Return the training images of every classifier that confirms a choice, half ones counted."""
-    arms = min(_MOST_ARMS, 1 + len(p.mix.strategies))
+    Args:
+        parameters: the whole of params.yaml.
+        size: images and classes.
+        speeds: of one core.
+    """
+    p, units = parameters, unit_sizes(parameters, size.n_train)
+    walk = _Walk(p, size, speeds)
+    cells = [cell for n in units for cell in unit_cells(p, n)]
     largest = [n for n in units if n == max(units)]
-    sizes = {n: max(cell_sizes(p, n), default=0) for n in set(largest)}
-    return [sizes[n] for n in largest for _ in range(arms * (p.study.confirm_seeds + 1))]
+    tasks = {
+        "fetch": [size.n_images / READING_SPEED],
+        "train-examiner": [walk.fitting(p.train_examiner, size.n_train)],
+        "subset": [],
+        "train-judge": [walk.fitting(p.train_judge, n) for n in units],
+        "train-gan": [walk.generator(n) for n in units],
+        "score-checkpoints": [walk.checkpoints(n) for n in units],
+        "generate": [walk.drawn(n) for n in units],
+        "filter": [walk.filtered(n) for n in units],
+        "inspect": [walk.inspected(n) for n in units],
+        "mix": [],
+        "train-classifiers": [walk.cell(cell) for cell in cells],
+        "choose": [],
+        "confirm": [task for n in largest for task in walk.confirmed(n)],
+        "score": [walk.scores(units)],
+        "report": [REPORT_SECONDS],
+    }
+    of_unit = {"train-examiner", "train-judge", "train-gan", "score-checkpoints", "generate"}
+    of_unit |= {"filter", "inspect", "score"}
+    return [
+        Stage(name, tuple(each), speeds.start, p.compute.threads if name in of_unit else 1)
+        for name, each in tasks.items()
+    ]
 
 
-def _generator_seconds(
-    p: Parameters, n_train: int, gan: float, forward: float, classifier: float
-) -> float:
-    """Return the time of one generator's training, with the scores of its epochs."""
-    shown = p.train_gan.images or (p.train_gan.epochs or 0) * n_train
-    passes = shown / max(1, n_train)
-    epoch_steps = n_train // system_of(p.train_gan.system, p.train_gan.options).batch_size
-    scored = passes / max(1, epochs_between_scores(math.ceil(passes), epoch_steps))
-    return shown / gan + scored * p.train_gan.evaluate * (1 / forward + 0.5 / classifier)
+@dataclass(frozen=True)
+class _Walk:
+    """Seconds of one core for each kind of task."""
+
+    p: Parameters
+    size: StudySize
+    speeds: Speeds
+
+    def fitting(self, fit: FitParameters, n: int) -> float:
+        """Return what an examiner or a judge of n images takes."""
+        return self._fit(fit, n, self.speeds.classifier)
+
+    def _fit(self, fit: FitParameters, n: int, speed: float) -> float:
+        batch = self.p.classifier.batch_size
+        steps = fit.steps if fit.steps is not None else (fit.epochs or 0) * -(-n // batch)
+        larger = self.p.data.image_size > self.p.classifier.input_size
+        reduced = n / self.speeds.prediction if larger else 0.0  # once, before the first step
+        return steps * batch / speed + reduced + self._answers(self.size.n_held_out)
+
+    def _answers(self, n: float) -> float:
+        return n / self.speeds.prediction
+
+    def _seen(self, drawn: float) -> float:
+        return drawn / self.speeds.drawing + self._answers(drawn)
+
+    @property
+    def _modelled(self) -> bool:
+        """Whether a generator is trained, or images are those of a folder."""
+        return self.p.generate.source == "model"
+
+    def generator(self, n: int) -> float:
+        """Return what a unit's generator takes, its judge's scores of its epochs included."""
+        if not self._modelled:
+            return 0.0
+        training = Training.of(self.p, n)
+        scores = training.scored * self._seen(self.p.train_gan.evaluate)
+        return training.shown / self.speeds.generator + scores
+
+    def checkpoints(self, n: int) -> float:
+        """Return what the examiner's scores of a unit's kept generators take."""
+        if not self._modelled:
+            return 0.0
+        scores = (
+            CHECKPOINT_IMAGES
+            * test_images(self.p, self.size)
+            / scored_images(self.p, self.size) ** 2
+            / self.speeds.scoring
+        )
+        each = self._seen(CHECKPOINT_IMAGES) + scores + self._inception(CHECKPOINT_IMAGES)
+        return Training.of(self.p, n).kept * each
+
+    def drawn(self, n: int) -> float:
+        """Return what a unit's pool takes; the judge answers images without labels."""
+        return self._seen(self._pool(n)) if self._modelled else self._pool(n) / READING_SPEED
+
+    def filtered(self, n: int) -> float:
+        """Return what the filtered pool takes, where the judge keeps most of what is drawn."""
+        per_class = None if self.p.filter is None else self.p.filter.per_class
+        more = max(0, self._of_all_classes(per_class, n) - self._pool(n))
+        return self._answers(self._pool(n)) + (self._seen(more) if self._modelled else 0.0)
+
+    def _pool(self, n: int) -> int:
+        return self._of_all_classes(self.p.generate.per_class, n)
+
+    def _of_all_classes(self, per_class: int | float | None, n: int) -> int:
+        return pooled(per_class, n, self.size.n_classes)
+
+    def inspected(self, n: int) -> float:
+        """Return what the search for copies and neighbours of a unit takes."""
+        looked_up = min(CHECKPOINT_IMAGES, self._pool(n)) + min(
+            CHECKPOINT_IMAGES, test_images(self.p, self.size)
+        )
+        products = float(SHIFTS * n * image_bytes(self.p) * looked_up)
+        return min(MOST_PRODUCTS, products) / self.speeds.comparison
+
+    def cell(self, cell: Cell) -> float:
+        """Return what one classifier of the grid takes."""
+        return self._fit(self.p.train_classifiers, cell.n_images, self._speed(cell))
+
+    def _speed(self, cell: Cell) -> float:
+        return self.speeds.classical if cell.classical else self.speeds.classifier
+
+    def confirmed(self, n: int) -> Iterator[float]:
+        """Yield what each classifier takes that confirms a unit's choices, half ones included."""
+        for cell in confirmed_cells(unit_cells(self.p, n)):
+            whole = self.cell(cell)
+            yield from [whole] * self.p.study.confirm_seeds
+            if self.p.data.validation:
+                yield whole / 2
+
+    def scores(self, units: Sequence[int]) -> float:
+        """Return what the scores of all pools take, and of as many real images."""
+        kinds = 1 if self.p.filter is None else 2
+        views = kinds * scored_images(self.p, self.size) * len(units)
+        compared = (kinds * len(units) + 1) * HALVINGS / self.speeds.scoring
+        return (
+            compared
+            + self._answers(views)
+            + self._inception(views + test_images(self.p, self.size))
+        )
+
+    def _inception(self, n: float) -> float:
+        return n / INCEPTION_SPEED if self.p.score.inception else 0.0
 
 
-def _image_bytes(parameters: Parameters) -> int:
-    return parameters.data.image_size**2 * parameters.data.channels
+_PARTS = {
+    "train-examiner": "judges and examiner",
+    "train-judge": "judges and examiner",
+    "train-gan": "generators",
+    "generate": "images",
+    "filter": "images",
+    "train-classifiers": "classifiers",
+    "confirm": "confirmation",
+}
+"""What `augment check` calls a stage; all others are the rest."""
+
+
+def estimate_minutes(parameters: Parameters, size: StudySize, workers: int) -> dict[str, float]:
+    """Return a rough number of minutes for each part of a study.
+
+    Args:
+        parameters: the whole of params.yaml.
+        size: images and classes.
+        workers: cores that do a task each.
+    """
+    minutes = dict.fromkeys([*_PARTS.values(), "rest"], 0.0)
+    for stage in stages_of(parameters, size, rough_speeds(parameters, size)):
+        minutes[_PARTS.get(stage.name, "rest")] += stage.seconds(workers) / 60
+    return minutes
+
+
+def duration_text(minutes: float) -> str:
+    """Return a duration in words, as exact as an estimate is."""
+    if minutes >= 2 * 24 * 60:
+        return f"{minutes / (24 * 60):.0f} days"
+    if minutes >= 120:
+        return f"{minutes / 60:.0f} hours"
+    return f"{minutes:.0f} min" if minutes >= 1 else "under 1 min"
 
 
 def estimate_disk(parameters: Parameters, size: StudySize) -> int:
     """Return roughly how many bytes a study writes, DVC's cache included."""
+    entries = [parameters.generate.per_class]
+    entries += [] if parameters.filter is None else [parameters.filter.per_class]
     units = unit_sizes(parameters, size.n_train)
-    images = size.n_images + sum(_pooled(parameters, n, size.n_classes) for n in units)
+    images = size.n_images
+    images += sum(pooled(each, n, size.n_classes) for n in units for each in entries)
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
-    return 2 * images * _image_bytes(parameters) + FIXED_BYTES
+    return 2 * images * image_bytes(parameters) + FIXED_BYTES
 
 
-def estimate_memory(parameters: Parameters, size: StudySize, machine: Machine) -> int:
-    """Return roughly how many bytes of memory a study's largest stage takes."""
-    processes = _processes(parameters, machine)
-    largest = max(cell_sizes(parameters, size.n_train), default=0)
-    return processes * (PROCESS_BYTES + largest * _image_bytes(parameters))
+def estimate_memory(
+    parameters: Parameters, size: StudySize, process_bytes: int = PROCESS_BYTES
+) -> int:
+    """Return roughly how many bytes of memory one worker takes.
+
+    Args:
+        parameters: the whole of params.yaml.
+        size: images and classes.
+        process_bytes: of a process that trains, before any image.
+
+    Returns:
+        The process with the images of its largest cell. These are mapped from files that all
+        workers of a machine share, so that together they take less.
+    """
+    largest = max((cell.n_images for cell in unit_cells(parameters, size.n_train)), default=0)
+    return process_bytes + largest * image_bytes(parameters)

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from augment.generators.family import systems
-from pipeline.commands.estimates import Machine, StudySize, estimate_minutes
+from pipeline.commands.estimates import duration_text, estimate_minutes
 from pipeline.commands.presets import Choice, parameters_of, read_text
+from pipeline.commands.study_counts import StudySize
 from pipeline.study_files import Form, Study
 
 _WIDTH = 100
+_CORES = 2
 _SHOWN_FORMS: tuple[Form, ...] = ("full", "quick")
 
 
 def expected_minutes(
-    study: Study, choice: Choice, values: Mapping[str, Any], machine: Machine
+    study: Study, choice: Choice, values: Mapping[str, Any], workers: int
 ) -> float:
     """Return roughly how long a study takes on as many images as it had, in minutes.
 
@@ -25,7 +27,7 @@ def expected_minutes(
         study: which one.
         choice: which form of it.
         values: the content of a params.yaml; the keys that the study leaves alone count too.
-        machine: where it would run.
+        workers: cores that do a task each.
 
     Raises:
         PipelineError: as :func:`parameters_of`.
@@ -34,7 +36,7 @@ def expected_minutes(
     held_out = 0.0 if images.test else parameters.data.test
     n_train = round(images.train * (1 - held_out) * (1 - parameters.data.validation))
     size = StudySize(n_train, images.train + images.test, images.classes)
-    return sum(estimate_minutes(parameters, size, machine).values())
+    return sum(estimate_minutes(parameters, size, workers).values())
 
 
 def describe_study(study: Study, path: Path) -> list[str]:
@@ -61,25 +63,14 @@ def describe_study(study: Study, path: Path) -> list[str]:
     for index, (name, system) in enumerate(ordered):
         default = ", the default" if len(ordered) > 1 and not index else ""
         lines += _paragraph("" if index else "systems", f"{name}{default}: {system}")
-        full, quick = (_times(study, Choice(name, form, "."), values) for form in _SHOWN_FORMS)
-        lines += _paragraph("", f"  about {full}; with --quick {quick}")
+        full, quick = (
+            duration_text(expected_minutes(study, Choice(name, form, "."), values, _CORES))
+            for form in _SHOWN_FORMS
+        )
+        lines += _paragraph("", f"  about {full} on {_CORES} cores; with --quick {quick}")
         if known[name].chosen:
             lines += _paragraph("", f"  chosen: {known[name].chosen}")
     return [*lines, *_paragraph("open", study.open)]
-
-
-def _times(study: Study, choice: Choice, values: Mapping[str, Any]) -> str:
-    cpu, gpu = (
-        _duration(expected_minutes(study, choice, values, Machine(cores=2, gpu=gpu)))
-        for gpu in (False, True)
-    )
-    return f"{cpu} on 2 cores, {gpu} with a GPU"
-
-
-def _duration(minutes: float) -> str:
-    if minutes >= 2 * 24 * 60:
-        return f"{minutes / (24 * 60):.0f} days"
-    return f"{minutes / 60:.0f} hours" if minutes >= 120 else f"{max(1, minutes):.0f} min"
 
 
 def _paragraph(topic: str, text: str) -> list[str]:

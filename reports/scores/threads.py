@@ -16,4 +16,5 @@ def _libraries() -> ThreadpoolController:
 
 def one_thread() -> AbstractContextManager[object]:
     """Return a context in which NumPy, SciPy and scikit-learn compute on one thread."""
-    return _libraries().limit(limits=1)
+    context: AbstractContextManager[object] = _libraries().limit(limits=1)
+    return context

@@ -17,7 +17,7 @@ from reports.errors import ReportError
 ROOT = Path(__file__).parents[2]
 COMMANDS = (
     *(path.stem.replace("_", "-") for path in (ROOT / "pipeline/stages").glob("[a-z]*.py")),
-    *("record", "compare", "cache", "check", "systems", "preset"),
+    *("record", "compare", "cache", "check", "plan", "systems", "preset"),
 )
 
 

@@ -168,6 +168,7 @@ def test_every_stage_is_a_command_and_the_other_way_round() -> None:
         "cache",
         "check",
         "compare",
+        "plan",
         "preset",
         "record",
         "systems",

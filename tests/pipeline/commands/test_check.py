@@ -6,12 +6,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.commands import check, check_data, check_machine, estimates
+from pipeline.commands import check_data, check_machine
 from pipeline.commands.check import run_check
 from pipeline.commands.check_lines import CheckLine
-from pipeline.commands.estimates import Machine, StudySize
-from pipeline.parameters.models import Parameters
-from pipeline.parameters.reading import load_parameters
 
 ROOT = Path(__file__).parents[3]
 Project = Callable[..., Path]
@@ -280,92 +277,22 @@ def test_little_disk_and_memory(project: Project, monkeypatch: pytest.MonkeyPatc
     assert line(lines, "memory").status == "warning"
 
 
-# Estimates
+def test_a_clusters_workers_are_counted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def minutes(n: int) -> str:
+        monkeypatch.setattr("pipeline.compute.cluster.cluster_threads", lambda address: n)
+        root = project(compute__backend="dask", compute__address="tcp://host:8786")
+        lines = run_check(root, {})
+        assert line(lines, "cluster").status == ("ok" if n else "warning")
+        return line(lines, "time").text
 
-MACHINE = Machine(cores=2, gpu=False)
-SIZE = StudySize(n_train=3600, n_images=5000, n_classes=10)
-
-
-def parameters_of(root: Path) -> Parameters:
-    return load_parameters(root / "params.yaml")
-
-
-def test_cells_of_the_grid(project: Project) -> None:
-    root = project(mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0, 1])
-    sizes = estimates.cell_sizes(parameters_of(root), 3600)
-    # 0 + 50 and 100 + 50 twice (mix and filtered), 100 twice (alone and classical), for two seeds.
-    assert sorted(sizes) == [50] * 4 + [100] * 4 + [150] * 4
-    both = project(
-        mix__real=[0, 100], mix__synthetic=[0, 50], mix__seeds=[0],
-        mix__strategies=["fine-tune", "source-channel", "duplicated"],
-    )  # fmt: skip
-    # Real images alone; source-channel twice; fine-tune and duplicated need real images.
-    assert sorted(estimates.cell_sizes(parameters_of(both), 3600)) == [50, 100, 150, 150, 150]
+    assert minutes(64) != minutes(2)
+    monkeypatch.setattr(check_machine, "_cores", lambda: 2)
+    assert minutes(0) == minutes(2)
 
 
-def test_minutes_by_hand(project: Project) -> None:
-    minutes = estimates.estimate_minutes(parameters_of(project()), SIZE, MACHINE)
-    # 90 cells of 400 steps of 128 images on two threads at 10,000 images/s; and of 4 arms two
-    # fresh classifiers and one of half the steps, counted whole.
-    assert minutes["classifiers"] == pytest.approx(102 * 400 * 128 / 20_000 / 60)
-    # 1,200 steps of 128 images, twice.
-    assert minutes["judges and examiner"] == pytest.approx(2 * 1200 * 128 / 10_000 / 60)
-    assert minutes["generators"] > 400_000 / 1_050 / 60
-
-
-def test_more_work_takes_longer_and_a_gpu_shorter(project: Project) -> None:
-    def generator(machine: Machine = MACHINE, **values: Any) -> float:
-        parameters = parameters_of(project(**values))
-        return estimates.estimate_minutes(parameters, SIZE, machine)["generators"]
-
-    base = generator()
-    half = generator(train_gan__images=180_000)
-    assert generator(train_gan__images=360_000) == pytest.approx(2 * half)
-    assert generator(train_gan__width=2.0) > base
-    assert generator(data__image_size=64) > base
-    assert generator(Machine(2, gpu=True)) < base
-    assert generator(Machine(2, gpu=True), compute__device="cpu") == base
-    assert generator(Machine(8, gpu=False)) < base
-    # A hundred passes over the training images are 360,000 images.
-    assert generator(train_gan__images=None, train_gan__epochs=100) == pytest.approx(
-        generator(train_gan__images=360_000)
-    )
-
-
-def test_a_larger_classifier_takes_longer(project: Project) -> None:
-    def classifiers(model: str, side: int) -> float:
-        values = {"classifier__model": model, "classifier__input_size": side}
-        return estimates.estimate_minutes(parameters_of(project(**values)), SIZE, MACHINE)[
-            "classifiers"
-        ]
-
-    # 1.814 thousand million multiplications at 224 pixels, says torchvision; three times in all.
-    images, operations = 102 * 400 * 128, 3 * 1.814e9 * (64 / 224) ** 2
-    expected = images * operations / estimates.CLASSIFIER_MULTIPLY_ADDS / 2 / 60
-    assert classifiers("resnet18", 64) == pytest.approx(expected)
-    assert classifiers("resnet18", 128) == pytest.approx(4 * expected)
-    assert classifiers("resnet50", 64) > expected > classifiers("mobilenet_v3_small", 64)
-    # Nothing is known of a network of the user's.
-    assert classifiers("classifiers.own:build", 64) == classifiers("lenet", 64)
-
-
-def test_bytes_by_hand(project: Project) -> None:
-    parameters = parameters_of(project())
-    written = estimates.estimate_disk(parameters, SIZE) - estimates.FIXED_BYTES
-    assert written == 2 * (5000 + 2 * 1000 * 10) * 28 * 28
-    taken = estimates.estimate_memory(parameters, SIZE, MACHINE)
-    assert taken == 2 * (estimates.PROCESS_BYTES + (3600 + 7200) * 28 * 28)
-
-
-def test_every_system_has_a_time(project: Project) -> None:
-    from augment.generators.gan.systems import SYSTEMS
-
-    for name in SYSTEMS:
-        parameters = parameters_of(project(train_gan__system=name))
-        minutes = estimates.estimate_minutes(parameters, SIZE, MACHINE)
-        assert 0.1 < minutes["generators"] < 10_000, name
-
-
-def test_durations_in_words() -> None:
-    words = {0.2: "under 1 min", 8.6: "9 min", 119: "119 min", 600: "10 hours"}
-    assert [check._duration(minutes) for minutes in words] == list(words.values())
+def test_a_gpu_is_not_guessed_at(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_cores = line(run_check(project(), {}), "time").text
+    monkeypatch.setattr(check_machine, "_gpu_visible", lambda environ: True)
+    found = line(run_check(project(), {}), "time").text
+    assert found == f"{with_cores}, the GPU too, which is not counted here"
+    assert line(run_check(project(compute__device="cpu"), {}), "time").text == with_cores
