@@ -81,7 +81,7 @@ def gain_chart(gains: pd.DataFrame) -> Figure:
         f"{scale}){left_out if len(drawn) < len(gains) else ''}",
         fontsize=10.5,
     )
-    figure.legend(loc="outside upper left", ncols=min(len(strategies), 6))
+    figure.legend(loc="outside upper left", ncols=min(len(strategies), 4))
     return figure
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from augment.mixing.strategies import STRATEGIES
 from reports import figures
 from reports.errors import ReportError
 from reports.figures.images import chosen_epochs
@@ -239,6 +240,21 @@ def test_gain_chart_has_a_column_a_real_count_and_names_the_controls(full_study)
     ):  # fmt: skip
         assert words in shown
     assert "rows of the table" not in shown
+
+
+def test_the_legend_of_every_strategy_is_inside_the_gain_chart():
+    rows = [
+        {"strategy": name, "n_real": 600, "n_synthetic": 600, "gain": 0.01, "low": 0.0,
+         "high": 0.02, "against": "none", "p_holm": 1.0, "n_seeds": 3, "optimistic": False}
+        for name in STRATEGIES if name != "none"
+    ]  # fmt: skip
+    figure = figures.gain_chart(pd.DataFrame(rows))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == len(rows)
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert box.y1 <= figure.bbox.height
 
 
 def test_gain_chart_of_many_counts_says_what_it_leaves_out():
