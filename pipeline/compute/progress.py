@@ -70,7 +70,7 @@ class Progress:
         rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
         left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
         text = f"{self.title}: {done} of {total} {self.unit}{left}"
-        print(f"{text} {note}" if note else text, file=sys.stderr, flush=True)
+        print(f"{text}, {note}" if note else text, file=sys.stderr, flush=True)
 
     def say(self, line: str) -> None:
         """Print a line of its own without disturbing the bar."""

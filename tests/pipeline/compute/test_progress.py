@@ -75,7 +75,7 @@ def test_a_note_follows(clock: Clock, capsys: pytest.CaptureFixture[str]) -> Non
     with Progress("generate", "images") as bar:
         bar.update(3, 3, "square & co")
         bar.say("class 3: 50%")
-    assert lines(capsys) == ["generate: 3 of 3 images square & co", "class 3: 50%"]
+    assert lines(capsys) == ["generate: 3 of 3 images, square & co", "class 3: 50%"]
 
 
 @pytest.mark.parametrize("note", ["circle", "[/red]", "[bold]x", "{task}", ":smile:"])
