@@ -31,7 +31,7 @@ from pipeline.project import Project
 if TYPE_CHECKING:
     from distributed import Client
 
-_SECONDS = 5
+_SECONDS = 15
 """To wait for the scheduler."""
 
 _ALONE = threading.Lock()
