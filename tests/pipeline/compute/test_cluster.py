@@ -41,7 +41,8 @@ class Cluster:
         self.file = folder / "scheduler.json"
         self.processes = [self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0")]
         self.workers = [self.add_worker(), self.add_worker()]
-        wait_for(self.file.exists)
+        # Written in place: it is there before it is whole.
+        wait_for(lambda: self.file.exists() and self.file.read_text().rstrip().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
         with cluster.connect(self.address) as client:
             client.wait_for_workers(2, timeout=120)
