@@ -10,7 +10,6 @@ times a second. Not of time: the networks are small and shortly trained, for mem
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -146,7 +145,7 @@ def main() -> None:
         for n in arguments.images:
             found[str(n)] = measure(n, arguments.processes, Path(folder))
             about = {"machine": machine(), "processes": arguments.processes}
-            write_json(arguments.out, json.loads(json.dumps(about | {"images": found})))
+            write_json(arguments.out, about | {"images": found})
     plot(found, arguments.out.with_suffix(".png"))
 
 

@@ -276,15 +276,19 @@ def test_without_the_extra_it_is_one_line(
         map_units(where, Project(bare), noun="steps")
 
 
-def test_a_worker_must_see_the_projects_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def _on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a worker of another machine."""
     import distributed
 
     class Worker:
         address = "tcp://10.0.0.7:1"
 
     monkeypatch.setattr(distributed, "get_worker", Worker)
+
+
+@pytest.mark.usefixtures("_on_a_worker")
+def test_a_worker_must_see_the_projects_folder(tmp_path: Path) -> None:
     elsewhere = cluster._Place(
         tmp_path, tmp_path / "logs/gone", tmp_path / "cache", "lenet", {}, "cpu"
     )
@@ -292,15 +296,10 @@ def test_a_worker_must_see_the_projects_folder(
         elsewhere.take()
 
 
+@pytest.mark.usefixtures("_on_a_worker")
 def test_a_worker_must_compute_on_what_the_command_does(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import distributed
-
-    class Worker:
-        address = "tcp://10.0.0.7:1"
-
-    monkeypatch.setattr(distributed, "get_worker", Worker)
     # Put back, for `take` sets it.
     monkeypatch.setenv("AUGMENT_CACHE_DIR", str(bare.parent / "cache"))
     place = cluster._Place(bare, bare, bare.parent / "cache", "lenet", {}, "cuda")
