@@ -1,6 +1,6 @@
 """Peak memory of each stage as the set grows, on made-up colour images of 64 x 64 pixels.
 
-    python benchmarks/memory.py --images 25000 50000 100000 200000 --out docs/speed-memory.json
+    python -m benchmarks.memory --images 25000 50000 100000 200000 --out docs/speed-memory.json
 
 Anonymous memory (RssAnon of /proc, so Linux alone): pages of mapped files, which the kernel may
 drop at any time, are not counted. It is summed over a stage and the processes that it starts, 20
