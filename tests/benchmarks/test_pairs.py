@@ -1,8 +1,10 @@
 """The harness of `make bench`: both ways in turn, checked, a line each."""
 
 import json
+import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,13 @@ def test_both_take_turns_after_a_call_that_is_not_timed() -> None:
     # Sleeping takes no time of the processor.
     assert sum(time_pair(a_pair(calls), 2, of_processor=True).theirs) < 0.05
     assert calls == ["ours", "theirs"] * 3
+
+
+def test_time_of_the_processor_is_that_of_ended_processes_too() -> None:
+    start = partial(subprocess.run, [sys.executable, "-c", "pass"], check=True)
+    pair = Pair("a start", "starts", 1, lambda: 0, start, lambda ours, theirs: "both ended")
+    found = time_pair(pair, 1, of_processor=True)
+    assert found.theirs[0] > 100 * found.ours[0]
 
 
 def test_a_line_has_medians_and_their_spread() -> None:

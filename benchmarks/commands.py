@@ -1,0 +1,118 @@
+"""What a command takes beside its work: its start, a repro with nothing to do, images by hand.
+
+Each call is a process of its own. In a project whose study is done; without one, starts alone.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from augment.files import read_json
+from benchmarks.pairs import Pair
+
+N = 6000
+STAGES = sorted((Path(__file__).parents[1] / "pipeline" / "stages").glob("[!_]*.py"))
+FORWARD_PASSES = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from augment.generators.sampling import load_sampler
+sampler, _ = load_sampler(Path(sys.argv[1]))
+np.save(sys.argv[2], sampler.draw(int(sys.argv[3]), 0, {N}, 0))
+"""
+
+
+def call(*command: str | Path, folder: Path | None = None) -> str:
+    """Run a command in a folder; return what it printed."""
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def python(*arguments: str | Path) -> str:
+    """Run Python as this one."""
+    return call(sys.executable, *arguments)
+
+
+def both_ran(ours: str, theirs: str) -> str:
+    """Have nothing to compare: a failed process has raised already."""
+    return "both started"
+
+
+def up_to_date(ours: str, theirs: str) -> str:
+    """Make sure that neither had anything to do."""
+    for printed in (ours, theirs):
+        assert "Data and pipelines are up to date" in printed, printed[-200:]
+    return "neither had anything to do"
+
+
+def draw(project: Path, folder: Path, label: int) -> np.ndarray:
+    """Draw images by the command."""
+    call(
+        *(sys.executable, "-m", "pipeline.cli", "generate", "--force"),
+        *("--label", f"{label}", "--n", f"{N}", "--out", folder / "ours"),
+        folder=project,
+    )
+    images: np.ndarray = np.load(folder / "ours" / "set" / "images.npy")
+    return images
+
+
+def draw_alone(generator: Path, folder: Path, label: int) -> np.ndarray:
+    """Draw images by the generator's forward passes alone."""
+    python("-c", FORWARD_PASSES, generator, folder / "theirs.npy", f"{label}")
+    images: np.ndarray = np.load(folder / "theirs.npy")
+    return images
+
+
+def equal_images(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Make sure that both drew the same."""
+    assert np.array_equal(ours, theirs)
+    return "equal images"
+
+
+def pairs() -> Iterator[Pair]:
+    """Each stage's imports, a repro, and images of one class."""
+    for stage in STAGES:
+        yield Pair(
+            f"start of {stage.stem}, against importing torch",
+            "starts",
+            1,
+            partial(python, "-c", f"import pipeline.cli, pipeline.stages.{stage.stem}"),
+            partial(python, "-c", "import torch"),
+            both_ran,
+            repeats=3,
+        )
+    project = Path.cwd()
+    generator = next(iter(sorted(project.glob("models/generators/*"))), None)
+    if generator is None or not (project / "results/report.html").exists():
+        print("repro and generate: left out, for no study is done here; see benchmarks/commands.py")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        empty = Path(name)
+        call("dvc", "init", "--no-scm", folder=empty)
+        (empty / "dvc.yaml").write_text("stages: {}\n")
+        yield Pair(
+            "dvc repro with nothing to do, against an empty project",
+            "calls",
+            1,
+            partial(call, "dvc", "repro", folder=project),
+            partial(call, "dvc", "repro", folder=empty),
+            up_to_date,
+        )
+        label = min(7, len(read_json(generator / "meta.json")["class_names"]) - 1)
+        yield Pair(
+            f"augment generate --n {N}, against torch and the forward passes",
+            "images",
+            N,
+            partial(draw, project, empty, label),
+            partial(draw_alone, generator, empty, label),
+            equal_images,
+        )
