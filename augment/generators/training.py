@@ -7,11 +7,10 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from augment.errors import AugmentError
@@ -23,6 +22,10 @@ from augment.images.image_rows import ImageRows
 from augment.images.splits import apportion, spread_rows
 from augment.placing import PlacedRows
 from augment.streams import numpy_stream
+
+# Fabric takes seconds to import, and stages that train nothing read this file.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 GRID_PER_CLASS = 8
 """Images a class in the grid drawn from fixed noise after every epoch."""

@@ -76,7 +76,7 @@ class CellTasks:
             seed=derive_seed(p.seed, *names),
             phases=((1,), (0,)) if strategy.two_phases else (),
             source_values=tuple(values) if strategy.source_channel else (),
-            classical=_classical(p, strategy.classical) if strategy.classical else None,
+            classical=transforms(p, strategy.classical) if strategy.classical else None,
         )
 
     def evaluations(self, unit: str) -> dict[str, tuple[Path, ImageSet, np.ndarray]]:
@@ -141,8 +141,8 @@ def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list
         )
 
 
-def _classical(p: Parameters, strength: float) -> Classical:
-    """Return the transforms of the section classical, so many times as strong."""
+def transforms(p: Parameters, strength: float = 1.0) -> Classical:
+    """Return the transforms of the section classical, which there is, so many times as strong."""
     assert p.classical is not None  # A rule of the parameters.
     settings = p.classical.model_dump()
     if p.classical.transforms is None:

@@ -32,10 +32,11 @@ from augment.images.image_rows import ImageRows, all_rows
 from augment.images.image_set_writer import write_image_set
 from augment.images.image_sets import ImageSet
 from classifiers.checkpoints import save_classifier
-from classifiers.classical import Classical, ClassicalTransform, usual_transforms
+from classifiers.classical import ClassicalTransform
 from classifiers.fitting import Fit, FitSettings, ModelSettings, Transform, fit_classifier
 from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
+from pipeline.cells.tasks import transforms
 from pipeline.commands.estimates import SHIFTS, Speeds
 from pipeline.commands.study_counts import StudySize, image_bytes, networks, scored_images
 from pipeline.compute.executor import threads
@@ -168,10 +169,8 @@ class Bench:
         """Return images/s of one whose images are transformed, None where the study has none."""
         if self.p.classical is None:
             return None
-        settings = self.p.classical.model_dump()
-        settings["transforms"] = self.p.classical.transforms or usual_transforms(self.p.data.source)
         side = min(self.p.data.image_size, self.p.classifier.input_size)
-        return self.classifier(ClassicalTransform(Classical(**settings), side))
+        return self.classifier(ClassicalTransform(transforms(self.p), side))
 
     def prediction(self) -> float:
         """Return images/s that a classifier answers."""

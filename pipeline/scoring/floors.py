@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,6 +62,8 @@ class Floors:
     def __init__(self, test: Viewed, splits: Sequence[Split]) -> None:
         self._test, self._splits = test, splits
         self._known: dict[tuple[int, ...], OverSplits] = {}
+        # Of each split's reference, which every pool is compared with.
+        self._known_of: list[dict[str, Any]] = [{} for _ in splits]
 
     def rows(self, generated: Viewed, per_class: np.ndarray) -> Iterator[Row]:
         """Yield a row for each score of a pool: its mean, its floor's, and the difference.
@@ -96,7 +99,7 @@ class Floors:
 
     def _over_splits(self, views: Iterable[Viewed]) -> OverSplits:
         scored = [
-            score_images(view, self._test.rows(split.reference))
-            for view, split in zip(views, self._splits, strict=True)
+            score_images(view, self._test.rows(split.reference, known))
+            for view, split, known in zip(views, self._splits, self._known_of, strict=True)
         ]
         return {name: np.array([row[name] for row in scored]) for name in scored[0]}

@@ -6,6 +6,7 @@ recall near 0; one that makes all kinds of blurred images has it the other way r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +35,13 @@ class Closeness(NamedTuple):
     coverage: float  # share of real images with a generated one inside their ball, 0 to 1
 
 
-def closeness(generated: ArrayLike, real: ArrayLike, k: int = K) -> Closeness:
+def closeness(
+    generated: ArrayLike,
+    real: ArrayLike,
+    k: int = K,
+    *,
+    reach: Sequence[FloatArray] | None = None,
+) -> Closeness:
     """Precision and recall, density and coverage, by balls around nearest neighbours.
 
     The ball of an image reaches to its k-th nearest other image of the same set, its edge included.
@@ -45,6 +52,7 @@ def closeness(generated: ArrayLike, real: ArrayLike, k: int = K) -> Closeness:
         generated: features N x D, any real dtype, N >= 2.
         real: features M x D, M >= 2.
         k: neighbours that a ball reaches to; one less than the images of a set at the most.
+        reach: `squared_reach` of both, where it is known.
 
     Returns:
         The four numbers. A set that matches the other one has a precision, recall and coverage
@@ -61,8 +69,10 @@ def closeness(generated: ArrayLike, real: ArrayLike, k: int = K) -> Closeness:
     slack = 1e-12 * max(
         float(np.square(a).sum(axis=1).max()), float(np.square(b).sum(axis=1).max())
     )
+    if reach is None:
+        reach = squared_reach(a, k), squared_reach(b, k)
+    reach_a, reach_b = (each + slack for each in reach)
     with one_thread():
-        reach_a, reach_b = (_squared_reach(features, k) + slack for features in (a, b))
         precise, balls = 0, 0
         recalled, covered = (np.zeros(len(b), dtype=bool) for _ in range(2))
         for start in range(0, len(a), _ROWS):
@@ -81,9 +91,12 @@ def closeness(generated: ArrayLike, real: ArrayLike, k: int = K) -> Closeness:
     )
 
 
-def _squared_reach(features: FloatArray, k: int) -> FloatArray:
-    """Return the squared distance of each row to its k-th nearest other row, float64 N."""
-    search = NearestNeighbors(n_neighbors=min(k, len(features) - 1), algorithm="brute")
-    distances, _ = search.fit(features).kneighbors()
+def squared_reach(features: ArrayLike, k: int = K) -> FloatArray:
+    """Return the squared distance of each row (N x D) to its k-th nearest other row, float64 N."""
+    rows = np.asarray(features, dtype=np.float64)
+    rows = rows - rows.mean(axis=0)  # fewer digits are lost; distances stay
+    search = NearestNeighbors(n_neighbors=min(k, len(rows) - 1), algorithm="brute")
+    with one_thread():
+        distances, _ = search.fit(rows).kneighbors()
     squared: FloatArray = np.square(distances[:, -1])
     return squared

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -12,7 +14,9 @@ _ROWS = 1000
 """Rows of a kernel matrix that are in memory at a time."""
 
 
-def kid(features_a: ArrayLike, features_b: ArrayLike) -> float:
+def kid(
+    features_a: ArrayLike, features_b: ArrayLike, *, within: Sequence[float] | None = None
+) -> float:
     """Squared maximum mean discrepancy with the kernel ``(x . y / D + 1)^3``.
 
     Binkowski et al. 2018, section 4 (KID when the features are InceptionV3's pool3), by the
@@ -30,6 +34,7 @@ def kid(features_a: ArrayLike, features_b: ArrayLike) -> float:
     Args:
         features_a: N_a x D, any real dtype, N_a >= 2.
         features_b: N_b x D, N_b >= 2. N_a and N_b may differ.
+        within: `kernel_mean` of both, where it is known.
 
     Returns:
         The estimate; below 0 where the sets are closer than chance has it.
@@ -38,16 +43,20 @@ def kid(features_a: ArrayLike, features_b: ArrayLike) -> float:
         ScoreError: shapes that do not fit or values that are not finite.
     """
     a, b = feature_sets("KID", features_a, features_b)
+    if within is None:
+        within = kernel_mean(a), kernel_mean(b)
     with one_thread():
         between = _kernel_sum(a, b) / (len(a) * len(b))
-        return _kernel_mean_of_pairs(a) + _kernel_mean_of_pairs(b) - 2 * between
+    return sum(within) - 2 * between
 
 
-def _kernel_mean_of_pairs(features: FloatArray) -> float:
-    """Return the kernel's mean over all pairs of different rows."""
-    n, size = features.shape
-    diagonal = float(((np.square(features).sum(axis=1) / size + 1) ** 3).sum())
-    return float((_kernel_sum(features, features) - diagonal) / (n * (n - 1)))
+def kernel_mean(features: ArrayLike) -> float:
+    """Return the kernel's mean over all pairs of different rows of features N x D, N >= 2."""
+    rows = np.asarray(features, dtype=np.float64)
+    n, size = rows.shape
+    diagonal = float(((np.square(rows).sum(axis=1) / size + 1) ** 3).sum())
+    with one_thread():
+        return float((_kernel_sum(rows, rows) - diagonal) / (n * (n - 1)))
 
 
 def _kernel_sum(a: FloatArray, b: FloatArray) -> float:

@@ -7,16 +7,16 @@ InceptionV3. What a generator's training reads of the scores does not go through
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
-from reports.scores.coverage import Closeness, closeness
+from reports.scores.coverage import Closeness, closeness, squared_reach
 from reports.scores.frechet import fid
 from reports.scores.inception_score import inception_score
-from reports.scores.kid import kid
+from reports.scores.kid import kernel_mean, kid
 from reports.scores.label_match import label_match
 
 
@@ -30,14 +30,28 @@ class Viewed:
     labels: np.ndarray | None = None  # classes they were generated for, integers in [0, K)
     inception_features: np.ndarray | None = None  # pool3, float N x 2048
     inception_probabilities: np.ndarray | None = None  # float N x 1008
+    # By name, what was computed of these images alone: whoever shows them again passes it on.
+    known: dict[str, Any] = field(default_factory=dict)
 
-    def rows(self, index: np.ndarray) -> Viewed:
-        """Return what is seen of some of the images, in the order of ``index``, integers."""
+    def rows(self, index: np.ndarray, known: dict[str, Any] | None = None) -> Viewed:
+        """Return what is seen of some of the images.
+
+        Args:
+            index: which, in that order, integers.
+            known: what was computed of just these before.
+        """
         parts: dict[str, Any] = {}
-        for field in fields(self):
-            part = getattr(self, field.name)
-            parts[field.name] = None if part is None else part[index]
-        return Viewed(**parts)
+        for part in fields(self):
+            seen = getattr(self, part.name)
+            if part.name != "known":
+                parts[part.name] = None if seen is None else seen[index]
+        return Viewed(**parts, known={} if known is None else known)
+
+    def once(self, name: str, compute: Callable[[np.ndarray], Any]) -> Any:
+        """Return what is computed of the features, now or before."""
+        if name not in self.known:
+            self.known[name] = compute(self.features)
+        return self.known[name]
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,13 @@ class Score:
 @lru_cache(maxsize=1)
 def _closeness(generated: Viewed, real: Viewed) -> Closeness:
     """Return the four numbers that four scores take one of each: computed once."""
-    return closeness(generated.features, real.features)
+    reach = [viewed.once("reach", squared_reach) for viewed in (generated, real)]
+    return closeness(generated.features, real.features, reach=reach)
+
+
+def _kid(generated: Viewed, real: Viewed) -> float:
+    within = [viewed.once("kernel", kernel_mean) for viewed in (generated, real)]
+    return kid(generated.features, real.features, within=within)
 
 
 SCORES: Mapping[str, Score] = {
@@ -105,7 +125,7 @@ SCORES: Mapping[str, Score] = {
     "kid_examiner": Score(
         "KID (examiner's features, unscaled)",
         "lower",
-        lambda generated, real: kid(generated.features, real.features),
+        _kid,
     ),
     "precision_examiner": Score(
         "Precision (examiner's features)",

@@ -65,6 +65,11 @@ def test_a_floor_is_the_mean_over_the_halvings() -> None:
         assert row["difference"] == pytest.approx((value - floor).mean(), abs=1e-12)
         assert row["difference_deviation"] == pytest.approx((value - floor).std(ddof=1), abs=1e-12)
         assert row["n_splits"] == N_SPLITS
+    # What is known of the references from one pool changes nothing for the next.
+    again = viewed(LABELS[1::3], 2)
+    assert floors.score(again)["kid_examiner"].tolist() == [
+        score_images(again, test.rows(split.reference))["kid_examiner"] for split in splits
+    ]
     # A pool that is short of a class has a floor of its own.
     short = floors.of(np.array([per_class[0], 2, per_class[2]]))
     assert short["fid_examiner"].mean() != rows["fid_examiner"]["floor"]
