@@ -24,8 +24,8 @@ CASES = (
 """Transforms, side and channels."""
 
 
-def of_torchvision(settings: Classical, side: int) -> Callable[[Tensor], Tensor]:
-    """Return torchvision's transforms, called once an image."""
+def of_torchvision(settings: Classical, side: int) -> v2.Compose:
+    """Return torchvision's transforms, for one image."""
     by_name = {
         "affine": lambda: v2.RandomAffine(
             degrees=settings.rotation,
@@ -40,7 +40,12 @@ def of_torchvision(settings: Classical, side: int) -> Callable[[Tensor], Tensor]
         "crop": lambda: v2.RandomCrop(side, padding=round(settings.crop_padding * side)),
         "flip": lambda: v2.RandomHorizontalFlip(settings.flip),
     }
-    chain = v2.Compose([by_name[name]() for name in settings.transforms])
+    return v2.Compose([by_name[name]() for name in settings.transforms])
+
+
+def one_by_one(settings: Classical, side: int) -> Callable[[Tensor], Tensor]:
+    """Return torchvision's transforms, called once an image of a batch."""
+    chain = of_torchvision(settings, side)
     return lambda images: torch.stack([chain(image) for image in images])
 
 
@@ -63,7 +68,7 @@ def pairs() -> Iterator[Pair]:
         mine = ClassicalTransform(settings, side)
         ways = (
             lambda x, mine=mine: mine.apply(x, mine.draw(len(x), torch.default_generator)),
-            of_torchvision(settings, side),
+            one_by_one(settings, side),
         )
         ours, theirs = (
             lambda transform=transform, images=images: [transform(images) for _ in range(BATCHES)][
