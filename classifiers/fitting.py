@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -263,11 +264,17 @@ def _order(
 
 
 def _reduce(images: ImageRows, input_size: int, block: int = 1024) -> Tensor:
-    """Reduce all images to ``input_size`` with antialiasing: uint8 N x C x side x side."""
-    blocks = []
-    for start in range(0, len(images), block):
-        rows = np.arange(start, min(start + block, len(images)))
+    """Reduce all images to ``input_size`` with antialiasing: uint8 N x C x side x side.
+
+    They are kept in a file without a name, whose pages the kernel may drop: a set may be larger
+    than memory.
+    """
+    n, _, _, channels = images.shape
+    with tempfile.TemporaryFile() as file:
+        reduced = np.memmap(file, np.uint8, "w+", shape=(n, channels, input_size, input_size))
+    for start in range(0, n, block):
+        rows = np.arange(start, min(start + block, n))
         pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2)
-        reduced = (to_input(pixels, input_size) + 1) * 127.5
-        blocks.append(reduced.round_().clamp_(0, 255).to(torch.uint8))
-    return torch.cat(blocks)
+        small = (to_input(pixels, input_size) + 1) * 127.5
+        reduced[rows] = small.round_().clamp_(0, 255).to(torch.uint8).numpy()
+    return torch.from_numpy(reduced)

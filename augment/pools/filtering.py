@@ -13,8 +13,9 @@ import numpy as np
 
 from augment.errors import AugmentError
 
-Draw = Callable[[int, int, int], np.ndarray]
-"""(label, start, stop) -> uint8 images ``start`` to ``stop`` of that label."""
+Look = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+"""(start, stop) -> uint8 images of a label, from ``start`` up to ``stop`` or less far, and their
+class probabilities, float N x n_classes."""
 
 DrawStream = Callable[[int, int], np.ndarray]
 """(start, stop) -> uint8 images ``start`` to ``stop`` of the one stream there is."""
@@ -29,17 +30,10 @@ class AcceptanceError(AugmentError):
 
 @dataclass(frozen=True)
 class Accepted:
-    """What passed the judge for one label."""
+    """What of a block passed the judge for one label."""
 
-    images: np.ndarray  # uint8 n x H x W x C, in the order drawn
-    index: np.ndarray  # int64 n: which images of the label these are
-    confidence: np.ndarray  # float n: the judge's probability of the label
-    drawn: int  # images drawn until the last accepted one, or all where they are too few
-
-    @property
-    def rate(self) -> float:
-        """Share of the drawn images that were accepted."""
-        return len(self.index) / self.drawn if self.drawn else 0.0
+    images: np.ndarray  # uint8 n x H x W x C, in the order drawn; n may be 0
+    drawn: int  # images of all blocks so far; at the end, until the last one that was needed
 
 
 def accepted(probabilities: np.ndarray, label: int, threshold: float) -> np.ndarray:
@@ -59,55 +53,30 @@ def accepted(probabilities: np.ndarray, label: int, threshold: float) -> np.ndar
 
 
 def draw_accepted(
-    draw: Draw,
-    judge: Judge,
-    label: int,
-    n: int,
-    *,
-    threshold: float,
-    limit: int,
-    block: int = 500,
-    pool: tuple[np.ndarray, np.ndarray] | None = None,
-) -> Accepted:
+    look: Look, label: int, n: int, *, threshold: float, limit: int, block: int = 500
+) -> Iterator[Accepted]:
     """Draw images of one label until ``n`` have passed the judge, or ``limit`` are drawn.
 
     Args:
-        draw: gives images of a label by index.
-        judge: gives class probabilities.
+        look: gives images of the label by index, and what the judge says of them.
         label: class index asked for.
         n: images to keep.
         threshold: least confidence.
         limit: images drawn at the most.
         block: images drawn at a time; never changes which are kept.
-        pool: the label's first images and their class probabilities, where they are there already:
-            drawing goes on behind them.
 
-    Returns:
-        What passed: fewer than ``n`` where ``limit`` images did not hold as many.
+    Yields:
+        What passed, a block at a time: fewer than ``n`` in all where ``limit`` images did not hold
+        as many.
     """
-    images: list[np.ndarray] = []
-    index: list[np.ndarray] = []
-    confidence: list[np.ndarray] = []
     kept = start = 0
     while kept < n and start < limit:
-        if pool is not None and start < len(pool[0]):
-            drawn, probabilities = pool[0][:limit], pool[1][:limit]
-        else:
-            drawn = draw(label, start, min(start + block, limit))
-            probabilities = judge(drawn)
+        images, probabilities = look(start, min(start + block, limit))
         passed = np.flatnonzero(accepted(probabilities, label, threshold))[: n - kept]
-        images.append(drawn[passed])
-        index.append(passed + start)
-        confidence.append(probabilities[passed, label])
         kept += len(passed)
-        start += len(drawn)
-    where = np.concatenate(index) if index else np.empty(0, dtype=np.int64)
-    return Accepted(
-        images=np.concatenate(images) if images else draw(label, 0, 0),
-        index=where,
-        confidence=np.concatenate(confidence) if confidence else np.empty(0),
-        drawn=start if kept < n else int(where[-1]) + 1 if len(where) else 0,
-    )
+        needed = len(images) if kept < n else int(passed[-1]) + 1
+        yield Accepted(images[passed], start + needed)
+        start += len(images)
 
 
 @dataclass(frozen=True)

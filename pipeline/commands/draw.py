@@ -138,36 +138,48 @@ def _batches(
     lines: list[str],
 ) -> Iterator[Batch]:
     """Yield images label by label; add a line on acceptance where one is due."""
-    judge = source.judge
     total = options.n * len(labels)
     done = 0
     for label in labels:
-        if judge is None or options.min_confidence is None:
+        if source.judge is None or options.min_confidence is None:
             blocks = source.generator.blocks(label, 0, options.n, options.seed)
         else:
-            kept = draw_accepted(
-                lambda y, start, stop: source.generator.draw(y, start, stop, options.seed),
-                lambda images: predict(judge, images).probabilities,
-                label,
-                options.n,
-                threshold=options.min_confidence,
-                limit=options.n * options.max_draws,
-            )
-            if len(kept.images) < options.n:
-                raise PipelineError(
-                    f"class {source.names[label]}: {len(kept.images)} of {kept.drawn} images "
-                    f"reached confidence {options.min_confidence:g} ({kept.rate:.1%}), {options.n} "
-                    "were asked for; lower --min-confidence or raise --max-draws"
-                )
-            lines.append(
-                f"class {source.names[label]}: {kept.rate:.1%} of {kept.drawn:,} drawn images "
-                f"reached confidence {options.min_confidence:g}"
-            )
-            blocks = iter([kept.images])
+            blocks = _confident(source, source.judge, label, options, options.min_confidence, lines)
         for block in blocks:
             done += len(block)
             progress.update(done, total, source.names[label])
             yield block, np.full(len(block), label, dtype=np.int64)
+
+
+def _confident(
+    source: Source,
+    judge: Classifier,
+    label: int,
+    options: DrawOptions,
+    least: float,
+    lines: list[str],
+) -> Iterator[np.ndarray]:
+    """Yield images of a label that the judge is sure of; add a line on how many are."""
+
+    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        images = source.generator.draw(label, start, stop, options.seed)
+        return images, predict(judge, images).probabilities
+
+    kept = drawn = 0
+    limit = options.n * options.max_draws
+    for piece in draw_accepted(look, label, options.n, threshold=least, limit=limit):
+        kept, drawn = kept + len(piece.images), piece.drawn
+        yield piece.images
+    of_class = f"class {source.names[label]}:"
+    if kept < options.n:
+        raise PipelineError(
+            f"{of_class} {kept} of {drawn} images reached confidence {least:g} "
+            f"({kept / drawn:.1%}), {options.n} were asked for; lower --min-confidence or raise "
+            "--max-draws"
+        )
+    lines.append(
+        f"{of_class} {kept / drawn:.1%} of {drawn:,} drawn images reached confidence {least:g}"
+    )
 
 
 def _batches_by_answer(

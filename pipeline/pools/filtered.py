@@ -54,8 +54,9 @@ def write_filtered(
         if settings is None:
             pass
         elif sampler is None or pool.labelled:
-            found = draw_confident(pool, judge, probabilities, seed, settings, per_class)
-            for label, kept in enumerate(found):
+            for label, kept in draw_confident(
+                pool, judge, probabilities, seed, settings, per_class
+            ):
                 writer.append(kept.images, np.full(len(kept.images), label, dtype=np.int64))
                 drawn[label] = kept.drawn
                 watcher.update(writer.written, total, names[label])

@@ -78,8 +78,8 @@ def draw_confident(
     seed: int,
     settings: FilterParameters,
     per_class: int,
-) -> Iterator[Accepted]:
-    """Yield for each class the images that the judge reads as asked: those of a pool, then more.
+) -> Iterator[tuple[int, Accepted]]:
+    """Yield the images that the judge reads as asked, label by label: of a pool, then of more.
 
     Args:
         pool: its images of a class stand together and are the first of the class's stream.
@@ -94,20 +94,24 @@ def draw_confident(
         mine = np.flatnonzero(images.labels == label)
         limit = per_class * settings.max_draws
 
-        def draw(y: int, start: int, stop: int) -> np.ndarray:
-            if sampler is None:
-                return images.images[:0]
-            return sampler.draw(y, start, stop, seed)
+        def look(
+            start: int, stop: int, label: int = label, mine: np.ndarray = mine
+        ) -> tuple[np.ndarray, np.ndarray]:
+            if start < len(mine) or sampler is None:
+                rows = mine[start:stop]
+                return images.images[rows], probabilities[rows]
+            drawn = sampler.draw(label, start, stop, seed)
+            return drawn, predict(judge, drawn).probabilities
 
-        yield draw_accepted(
-            draw,
-            lambda pixels: predict(judge, pixels).probabilities,
+        found = draw_accepted(
+            look,
             label,
             per_class,
             threshold=settings.threshold,
             limit=limit if sampler is not None else min(limit, len(mine)),
-            pool=(images.images[mine], probabilities[mine]),
         )
+        for piece in found:
+            yield label, piece
 
 
 def draw_by_answer(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from augment.pools.filtering import (
     AcceptanceError,
+    Accepted,
     PseudoLabelled,
     acceptance_by_threshold,
     accepted,
@@ -54,6 +57,31 @@ def test_the_rule_by_hand() -> None:
     assert accepted(probabilities, 1, 0.1).tolist() == [False, True, False, False, False]
 
 
+def all_accepted(
+    pool: Pool, label: int, n: int, *, threshold: float, limit: int, block: int = 500
+) -> tuple[list[int], int]:
+    """Return which images were kept, and how many were drawn."""
+
+    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        images = pool.draw(label, start, stop)
+        return images, pool.judge(images)
+
+    return joined_accepted(
+        draw_accepted(look, label, n, threshold=threshold, limit=limit, block=block)
+    )
+
+
+def joined_accepted(pieces: Iterator[Accepted]) -> tuple[list[int], int]:
+    kept: list[int] = []
+    drawn = 0
+    for piece in pieces:
+        assert piece.images.dtype == np.uint8
+        assert piece.images.shape[1:] == (1, 1, 3)
+        kept += (piece.images[:, 0, 0, 1].astype(int) * 256 + piece.images[:, 0, 0, 2]).tolist()
+        drawn = piece.drawn
+    return kept, drawn
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     block=st.integers(1, 700),
@@ -68,28 +96,17 @@ def test_the_same_images_are_kept_whatever_the_block(
     pool = Pool()
     expected = pool.passing(label, threshold)[:n]
     for size in (block, other_block):
-        kept = draw_accepted(
-            pool.draw, pool.judge, label, n, threshold=threshold, limit=5000, block=size
-        )
-        assert kept.index.tolist() == expected
-        assert kept.index.dtype == np.int64
-        assert kept.images.shape == (n, 1, 1, 3)
-        assert kept.images.dtype == np.uint8
-        np.testing.assert_array_equal(
-            kept.images, [pool.draw(label, i, i + 1)[0] for i in expected] or kept.images
-        )
-        confidences = pool.probabilities[label, expected, label]
-        np.testing.assert_array_equal(kept.confidence, confidences)
-        assert kept.drawn == (expected[-1] + 1 if n else 0)
-        assert kept.rate == (n / kept.drawn if n else 0)
+        kept, drawn = all_accepted(pool, label, n, threshold=threshold, limit=5000, block=size)
+        assert kept == expected
+        assert drawn == (expected[-1] + 1 if n else 0)
 
 
 def test_nothing_is_drawn_beyond_need_or_limit() -> None:
     pool = Pool()
-    draw_accepted(pool.draw, pool.judge, 0, 5, threshold=0.0, limit=5000, block=100)
+    all_accepted(pool, 0, 5, threshold=0.0, limit=5000, block=100)
     assert pool.asked == [(0, 100)]
     pool.asked.clear()
-    draw_accepted(pool.draw, pool.judge, 0, 5000, threshold=0.0, limit=250, block=100)
+    all_accepted(pool, 0, 5000, threshold=0.0, limit=250, block=100)
     assert pool.asked == [(0, 100), (100, 200), (200, 250)]
 
 
@@ -101,48 +118,34 @@ def test_nothing_is_drawn_beyond_need_or_limit() -> None:
 )
 def test_it_goes_on_where_a_pool_ends(size: int, n: int, threshold: float, limit: int) -> None:
     pool = Pool()
-    images = pool.draw(1, 0, size)
-    fresh = draw_accepted(pool.draw, pool.judge, 1, n, threshold=threshold, limit=limit, block=50)
+    fresh = all_accepted(pool, 1, n, threshold=threshold, limit=limit, block=50)
+    there = pool.draw(1, 0, size)
     pool.asked.clear()
-    judged: list[int] = []
 
-    def judge(images: np.ndarray) -> np.ndarray:
-        judged.append(len(images))
-        return pool.judge(images)
+    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        # The last of the pool are fewer than a block.
+        images = there[start:stop] if start < size else pool.draw(1, start, stop)
+        return images, pool.judge(images)
 
-    kept = draw_accepted(
-        pool.draw,
-        judge,
-        1,
-        n,
-        threshold=threshold,
-        limit=limit,
-        block=50,
-        pool=(images, pool.judge(images)),
-    )
-    assert all(start >= size for start, stop in pool.asked if stop)
-    assert sum(judged) == sum(stop - start for start, stop in pool.asked)
-    assert kept.index.tolist() == fresh.index.tolist()
-    np.testing.assert_array_equal(kept.images, fresh.images)
-    assert kept.drawn == fresh.drawn
+    kept = draw_accepted(look, 1, n, threshold=threshold, limit=limit, block=50)
+    assert joined_accepted(kept) == fresh
+    assert all(start >= size for start, stop in pool.asked)
 
 
 def test_at_the_limit_it_ends_with_what_it_has() -> None:
     pool = Pool()
-    found = len([i for i in pool.passing(2, 0.9) if i < 300])
-    kept = draw_accepted(pool.draw, pool.judge, 2, 299, threshold=0.9, limit=300)
-    assert (len(kept.index), kept.drawn, kept.rate) == (found, 300, found / 300)
-    none = draw_accepted(pool.draw, pool.judge, 2, 1, threshold=0.9, limit=0)
-    assert (len(none.images), none.drawn, none.rate) == (0, 0, 0)
+    expected = [i for i in pool.passing(2, 0.9) if i < 300]
+    assert all_accepted(pool, 2, 299, threshold=0.9, limit=300) == (expected, 300)
+    assert all_accepted(pool, 2, 1, threshold=0.9, limit=0) == ([], 0)
 
 
 def test_exactly_at_the_limit_is_enough() -> None:
     pool = Pool()
-    third = pool.passing(3, 0.5)[2]
-    kept = draw_accepted(pool.draw, pool.judge, 3, 3, threshold=0.5, limit=third + 1, block=7)
-    assert kept.drawn == third + 1
-    few = draw_accepted(pool.draw, pool.judge, 3, 3, threshold=0.5, limit=third, block=7)
-    assert (len(few.index), few.drawn) == (2, third)
+    three = pool.passing(3, 0.5)[:3]
+    found = all_accepted(pool, 3, 3, threshold=0.5, limit=three[2] + 1, block=7)
+    assert found == (three, three[2] + 1)
+    few = all_accepted(pool, 3, 3, threshold=0.5, limit=three[2], block=7)
+    assert few == (three[:2], three[2])
 
 
 class Stream:
@@ -324,9 +327,13 @@ def test_a_class_may_stay_short_where_that_is_asked_for() -> None:
         # The second answer always, as of a generator that collapsed.
         return np.tile([0.25, 0.75], (len(images), 1))
 
-    found = draw_accepted(draw, judge, 0, 3, threshold=0.0, limit=10)
-    assert (len(found.images), found.drawn, found.rate) == (0, 10, 0.0)
-    full = draw_accepted(draw, judge, 1, 3, threshold=0.0, limit=10)
+    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        images = draw(0, start, stop)
+        return images, judge(images)
+
+    (found,) = draw_accepted(look, 0, 3, threshold=0.0, limit=10)
+    assert (len(found.images), found.drawn) == (0, 10)
+    (full,) = draw_accepted(look, 1, 3, threshold=0.0, limit=10)
     assert (len(full.images), full.drawn) == (3, 3)
 
     def stream(start: int, stop: int) -> np.ndarray:
