@@ -115,7 +115,7 @@ def tutorial(digits: ImageSet, minutes: Sequence[float]) -> Iterator[tuple[float
     """Train as tutorials do; yield at each of the minutes: seconds, images seen, images drawn."""
     torch.manual_seed(0)
     pixels = torch.from_numpy(digits.images.copy()).permute(0, 3, 1, 2)
-    codes = functional.one_hot(torch.tensor(digits.labels), CLASSES).float()
+    codes = code_of(torch.tensor(digits.labels))
     generator, discriminator = Generator().apply(start_small), Discriminator().apply(start_small)
     adam = partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999))
     of_generator, of_discriminator = adam(generator.parameters()), adam(discriminator.parameters())
@@ -144,9 +144,14 @@ def tutorial(digits: ImageSet, minutes: Sequence[float]) -> Iterator[tuple[float
             yield (
                 seconds,
                 seen,
-                generated(lambda z, y: cropped(generator(z, functional.one_hot(y, CLASSES)))),
+                generated(lambda z, y: cropped(generator(z, code_of(y)))),
             )
             generator.train()
+
+
+def code_of(labels: Tensor) -> Tensor:
+    """Return the one-hot code of labels, float N x 10."""
+    return functional.one_hot(labels, CLASSES).float()
 
 
 def cropped(images: Tensor) -> Tensor:
