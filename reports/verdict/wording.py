@@ -195,7 +195,9 @@ def _chosen_text(side: tuple[Chosen, ...]) -> str:
 def _cell_text(chosen: Chosen) -> str:
     name = _NAMES.get(chosen.strategy)
     if name is not None:
-        return f"{name} ({chosen.n_real:,} real)"
+        # Only the control that repeats them has more than the real images.
+        repeats = f" and {chosen.n_synthetic:,} repeats" if chosen.n_synthetic else ""
+        return f"{name} ({chosen.n_real:,} real{repeats})"
     return (
         f"{chosen.strategy} of {chosen.n_real:,} real and {chosen.n_synthetic:,} generated images"
     )

@@ -53,6 +53,14 @@ def test_repeats_that_chose_differently_are_said_so():
     assert "No margin was set" in found
 
 
+def test_how_often_the_control_repeats_images_is_told():
+    confirmed, predictions, labels = confirmation(HELPS)
+    control = confirmed["strategy"] == "none"
+    confirmed.loc[control, ["strategy", "n_synthetic"]] = ["duplicated", 4000]
+    found = " ".join(sentences(reach_verdict(confirmed, predictions, labels, None), BUDGET))
+    assert "against the real images repeated (400 real and 4,000 repeats)." in found
+
+
 def test_what_the_interval_covers():
     assert "covers other training subsets" in text(HELPS)
     shared = text(HELPS, shared=0.5)
