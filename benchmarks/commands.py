@@ -16,6 +16,7 @@ import numpy as np
 
 from augment.files import read_json
 from benchmarks.pairs import Pair
+from pipeline.project import Project
 
 N = 6000
 STAGES = sorted((Path(__file__).parents[1] / "pipeline" / "stages").glob("[!_]*.py"))
@@ -74,7 +75,7 @@ def draw_alone(generator: Path, folder: Path, label: int) -> np.ndarray:
 
 def equal_images(ours: np.ndarray, theirs: np.ndarray) -> str:
     """Make sure that both drew the same."""
-    assert np.array_equal(ours, theirs)
+    assert np.array_equal(ours, theirs), "other images"
     return "equal images"
 
 
@@ -90,11 +91,11 @@ def pairs() -> Iterator[Pair]:
             both_ran,
             repeats=3,
         )
-    project = Path.cwd()
-    generator = next(iter(sorted(project.glob("models/generators/*"))), None)
-    if generator is None or not (project / "results/report.html").exists():
-        print("repro and generate: left out, for no study is done here; see benchmarks/commands.py")
+    project = Project.find()
+    if "up to date" not in call("dvc", "status", folder=project.root):
+        print("repro and generate: left out, for the study is not done here; run dvc repro first")
         return
+    generator = project.unit(project.units[0]).generator
     with tempfile.TemporaryDirectory() as name:
         empty = Path(name)
         call("dvc", "init", "--no-scm", folder=empty)
@@ -103,7 +104,7 @@ def pairs() -> Iterator[Pair]:
             "dvc repro with nothing to do, against an empty project",
             "calls",
             1,
-            partial(call, "dvc", "repro", folder=project),
+            partial(call, "dvc", "repro", folder=project.root),
             partial(call, "dvc", "repro", folder=empty),
             up_to_date,
         )
@@ -112,7 +113,7 @@ def pairs() -> Iterator[Pair]:
             f"augment generate --n {N}, against torch and the forward passes",
             "images",
             N,
-            partial(draw, project, empty, label),
+            partial(draw, project.root, empty, label),
             partial(draw_alone, generator, empty, label),
             equal_images,
         )

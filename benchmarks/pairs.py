@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -121,8 +120,8 @@ def machine() -> dict[str, str | int]:
 
 
 def _processor_time() -> float:
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + ended.ru_utime + ended.ru_stime
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system
 
 
 def _spread(values: list[float]) -> str:

@@ -266,15 +266,17 @@ def _order(
 def _reduce(images: ImageRows, input_size: int, block: int = 1024) -> Tensor:
     """Reduce all images to ``input_size`` with antialiasing: uint8 N x C x side x side.
 
-    They are kept in a file without a name, whose pages the kernel may drop: a set may be larger
-    than memory.
+    They are kept in a file without a name, so that a set may be larger than memory: where the
+    system's temporary folder is on a disk, the kernel may drop pages and read them again.
     """
     n, _, _, channels = images.shape
     with tempfile.TemporaryFile() as file:
-        reduced = np.memmap(file, np.uint8, "w+", shape=(n, channels, input_size, input_size))
-    for start in range(0, n, block):
-        rows = np.arange(start, min(start + block, n))
-        pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2)
-        small = (to_input(pixels, input_size) + 1) * 127.5
-        reduced[rows] = small.round_().clamp_(0, 255).to(torch.uint8).numpy()
+        for start in range(0, n, block):
+            rows = np.arange(start, min(start + block, n))
+            pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2)
+            small = (to_input(pixels, input_size) + 1) * 127.5
+            small = small.round_().clamp_(0, 255).to(torch.uint8)
+            file.write(small.contiguous().numpy().data)  # a full disk is an error, not a signal
+        file.flush()
+        reduced = np.memmap(file, np.uint8, "c", shape=(n, channels, input_size, input_size))
     return torch.from_numpy(reduced)

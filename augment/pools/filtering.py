@@ -14,8 +14,8 @@ import numpy as np
 from augment.errors import AugmentError
 
 Look = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
-"""(start, stop) -> uint8 images of a label, from ``start`` up to ``stop`` or less far, and their
-class probabilities, float N x n_classes."""
+"""(start, stop) -> uint8 images of a label, from ``start`` up to ``stop`` or less far but at least
+one, and their class probabilities, float N x n_classes."""
 
 DrawStream = Callable[[int, int], np.ndarray]
 """(start, stop) -> uint8 images ``start`` to ``stop`` of the one stream there is."""

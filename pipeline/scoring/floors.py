@@ -62,7 +62,8 @@ class Floors:
     def __init__(self, test: Viewed, splits: Sequence[Split]) -> None:
         self._test, self._splits = test, splits
         self._known: dict[tuple[int, ...], OverSplits] = {}
-        # Of each split's reference, which every pool is compared with.
+        # Of each split's reference, which every pool is compared with. The references themselves
+        # would take gigabytes with InceptionV3's features.
         self._known_of: list[dict[str, Any]] = [{} for _ in splits]
 
     def rows(self, generated: Viewed, per_class: np.ndarray) -> Iterator[Row]:

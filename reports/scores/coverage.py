@@ -52,7 +52,7 @@ def closeness(
         generated: features N x D, any real dtype, N >= 2.
         real: features M x D, M >= 2.
         k: neighbours that a ball reaches to; one less than the images of a set at the most.
-        reach: `squared_reach` of both, where it is known.
+        reach: `squared_reach` of both to the same k, where it is known.
 
     Returns:
         The four numbers. A set that matches the other one has a precision, recall and coverage
@@ -92,8 +92,12 @@ def closeness(
 
 
 def squared_reach(features: ArrayLike, k: int = K) -> FloatArray:
-    """Return the squared distance of each row (N x D) to its k-th nearest other row, float64 N."""
-    rows = np.asarray(features, dtype=np.float64)
+    """Return the squared distance of each row (N x D) to its k-th nearest other row, float64 N.
+
+    Raises:
+        ScoreError: as `closeness`.
+    """
+    rows, _ = feature_sets("precision and recall", features, features)
     rows = rows - rows.mean(axis=0)  # fewer digits are lost; distances stay
     search = NearestNeighbors(n_neighbors=min(k, len(rows) - 1), algorithm="brute")
     with one_thread():

@@ -51,8 +51,12 @@ def kid(
 
 
 def kernel_mean(features: ArrayLike) -> float:
-    """Return the kernel's mean over all pairs of different rows of features N x D, N >= 2."""
-    rows = np.asarray(features, dtype=np.float64)
+    """Return the kernel's mean over all pairs of different rows of features N x D, N >= 2.
+
+    Raises:
+        ScoreError: as `kid`.
+    """
+    rows, _ = feature_sets("KID", features, features)
     n, size = rows.shape
     diagonal = float(((np.square(rows).sum(axis=1) / size + 1) ** 3).sum())
     with one_thread():

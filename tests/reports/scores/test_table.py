@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reports.scores.coverage import closeness
+from reports.scores.inputs import ScoreError
+from reports.scores.kid import kid
 from reports.scores.table import SCORES, Viewed, score_images
 
 N, K = 60, 4
@@ -52,6 +55,24 @@ def test_scores_of_what_there_is_not_are_left_out(absent: str) -> None:
     part = score_images(replace(viewed(1), **{absent: None}), viewed(0))
     left_out = {name for name in SCORES if absent in SCORES[name].needs}
     assert part == {name: value for name, value in all_of_it.items() if name not in left_out}
+
+
+@pytest.mark.parametrize("name", ["kid_examiner", "coverage_examiner"])
+def test_images_that_cannot_be_compared_are_refused_in_one_line(name: str) -> None:
+    real = viewed(0)
+    broken = replace(real, features=np.full_like(real.features, np.nan), known={})
+    for bad in (broken, real.rows(np.array([3]))):
+        for pair in ((bad, viewed(1)), (viewed(1), bad)):
+            with pytest.raises(ScoreError):
+                SCORES[name].compute(*pair)
+
+
+def test_what_goes_by_one_set_alone_is_that_of_its_own_side() -> None:
+    generated, real = viewed(1, 0.1).rows(np.arange(0, N, 2)), viewed(0)
+    found = closeness(generated.features, real.features)
+    for name, value in found._asdict().items():
+        assert SCORES[f"{name}_examiner"].compute(generated, real) == value
+    assert SCORES["kid_examiner"].compute(generated, real) == kid(generated.features, real.features)
 
 
 def test_rows_of_a_view_are_those_of_all_its_parts() -> None:
