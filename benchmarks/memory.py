@@ -61,11 +61,11 @@ def write_parameters(root: Path, n: int, processes: int) -> None:
     values["data"] |= {"duplicates": "keep"}
     for section in ("train_examiner", "train_judge", "train_classifiers"):
         values[section] |= {"steps": 40, "epochs": None}
-    # A judge of 40 steps on noise agrees with nothing; every image is kept.
-    values["filter"] |= {"threshold": 0.0, "per_class": n // CLASSES}
+    # A judge of 40 steps agrees with few images: what it keeps of the pool is enough.
+    values["filter"] |= {"threshold": 0.0, "per_class": n // CLASSES, "max_draws": 1}
     values["train_gan"] |= {"images": 3200, "width": 0.0625, "evaluate": 100, "checkpoints": 1}
     values["generate"]["per_class"] = n // CLASSES
-    values["mix"] |= {"real": [1.0], "synthetic": [0, 0.5], "strategies": ["mix", "filtered"]}
+    values["mix"] |= {"real": [1.0], "synthetic": [0, 0.5], "strategies": ["mix"]}
     values["compute"]["processes"] = processes
     yaml.dump(values, root / "params.yaml")
 
