@@ -62,7 +62,7 @@ def draw(project: Path, folder: Path, label: int) -> np.ndarray:
         *("--label", f"{label}", "--n", f"{N}", "--out", folder / "ours"),
         folder=project,
     )
-    images: np.ndarray = np.load(folder / "ours" / "set" / "images.npy")
+    images: np.ndarray = np.load(folder / "ours" / "images.npy")
     return images
 
 

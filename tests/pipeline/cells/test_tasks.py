@@ -6,7 +6,7 @@ import pytest
 
 from augment.mixing.strategies import STRATEGIES
 from classifiers.classical import Classical
-from pipeline.cells.tasks import _classical
+from pipeline.cells.tasks import transforms
 from pipeline.parameters.reading import load_parameters
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ def test_a_strategy_is_a_strength_of_the_section_classical(name: str, strength: 
     assert STRATEGIES[name].classical == strength
     p = load_parameters(ROOT / "params.yaml")
     assert p.classical is not None
-    found = _classical(p, STRATEGIES[name].classical)
+    found = transforms(p, STRATEGIES[name].classical)
     assert found == Classical(("affine",)).scaled(strength)
     assert found.rotation == strength * p.classical.rotation
     assert found.flip == p.classical.flip
