@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from augment.images.image_sets import ImageSet
-from augment.images.splits import first_halves
+from augment.images.splits import apportion, first_halves
 from augment.streams import numpy_stream
 from reports.scores.table import Viewed, score_images
 
@@ -18,6 +18,10 @@ N_SPLITS = 50
 floor of FID on 1,000 digits has a deviation of 1.94 over halvings, beside a mean of 11.28. Of 50
 the mean is off by a seventh of a deviation, and all of them take seconds, since what the networks
 see is computed once."""
+
+MOST_COMPARED = 5_000
+"""Images of the half that is compared with, at the most: some scores look at all pairs, and their
+time and memory would grow with the square of the test images."""
 
 Row = dict[str, str | float | int]
 OverSplits = dict[str, np.ndarray]
@@ -43,15 +47,23 @@ def halvings(test: ImageSet, seed: int) -> Iterator[Split]:
     The other half of each stands in for generated images: what it scores against the reference, a
     perfect generator would, with as many images. That is the floor.
 
+    Of many test images `MOST_COMPARED` of the one half are compared with, in the classes' shares.
+
     Args:
         test: the test images, which no classifier was fitted to.
         seed: of the study.
     """
-    cuts = first_halves(test.counts()).tolist()
+    counts = test.counts()
+    cuts = first_halves(counts).tolist()
+    compared = counts - cuts
+    if compared.sum() > MOST_COMPARED:
+        compared = apportion(MOST_COMPARED, compared)
     for number in range(N_SPLITS):
         rng = numpy_stream(seed, "score", number)
         mixed = [rng.permutation(np.flatnonzero(test.labels == c)) for c in range(len(cuts))]
-        second = [mine[cut:] for mine, cut in zip(mixed, cuts, strict=True)]
+        second = [
+            mine[cut : cut + n] for mine, cut, n in zip(mixed, cuts, compared.tolist(), strict=True)
+        ]
         other = tuple(mine[:cut] for mine, cut in zip(mixed, cuts, strict=True))
         yield Split(np.sort(np.concatenate(second)), other)
 

@@ -5,6 +5,7 @@ import pytest
 
 from augment.images.image_sets import ImageSet
 from augment.images.splits import first_halves
+from pipeline.scoring import floors
 from pipeline.scoring.floors import N_SPLITS, Floors, halvings
 from reports.scores.table import Viewed, score_images
 
@@ -35,6 +36,18 @@ def test_every_halving_is_another_one_and_has_every_image_once() -> None:
     again, other = (next(iter(halvings(real_images(), seed))) for seed in (0, 1))
     assert np.array_equal(again.reference, splits[0].reference)
     assert not np.array_equal(other.reference, splits[0].reference)
+
+
+def test_of_many_test_images_some_are_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = list(halvings(real_images(), 0))
+    monkeypatch.setattr(floors, "MOST_COMPARED", 12)
+    some = list(halvings(real_images(), 0))
+    for few, split in zip(some, whole, strict=True):
+        assert np.isin(few.reference, split.reference).all()
+        # In the classes' shares of 21, 40 and 31.
+        assert np.bincount(LABELS[few.reference]).tolist() == [3, 5, 4]
+        assert all(map(np.array_equal, few.other, split.other))
+    assert len({tuple(split.reference) for split in some}) == N_SPLITS
 
 
 def test_a_floor_has_as_many_images_of_each_class_and_not_always_the_first() -> None:
