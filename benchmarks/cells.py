@@ -10,6 +10,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -72,14 +73,19 @@ def tutorial(images: ImageSet, classical: Classical | None, seed: int) -> np.nda
     return predict(network.eval(), images.images).classes
 
 
-def like_answers(ours: Answers, theirs: Answers) -> str:
+def like_answers(ours: Answers, theirs: Answers, least: float = 0.9) -> str:
     """Compare the predicted classes of the cells: both ways must have learnt the same shades.
 
     Several threads round differently than one; a tutorial's loop has another start and order.
+
+    Args:
+        ours: classes that each cell predicts.
+        theirs: likewise.
+        least: share of the predictions that must be equal; a tenth is by chance.
     """
     assert len(ours) == len(theirs)
     share = float(np.mean([a == b for a, b in zip(ours, theirs, strict=True)]))
-    assert share > 0.75, f"{share:.1%} of the predictions are equal"  # a tenth by chance
+    assert share > least, f"{share:.1%} of the predictions are equal"
     return f"{share:.1%} of the predictions are equal"
 
 
@@ -134,8 +140,10 @@ def pairs() -> Iterator[Pair]:
         yield pair("our fit in turn", own, side_by_side)
         yield pair("a tutorial's loop", partial(tutorial, image_set, None), side_by_side)
         affine = Classical(("affine",))
-        yield pair(
+        moved = pair(
             "a tutorial's loop, both with affine transforms",
             partial(tutorial, image_set, affine),
             partial(side_by_side, affine),
         )
+        # In so few steps moved images are half learnt, by each cell in its own way.
+        yield replace(moved, same=partial(like_answers, least=0.75))

@@ -50,8 +50,14 @@ def pool_of(per_class: tuple[int, int], sampler: object) -> Pool:
 
 @pytest.mark.parametrize("per_class", [(0, 7), (500, 500), (700, 3), (2000, 2000)])
 def test_it_goes_on_where_a_pool_ends(per_class: tuple[int, int], asked: list[int]) -> None:
-    sampler = SimpleNamespace(draw=lambda label, start, stop, seed: stream(label, start, stop))
-    pool = pool_of(per_class, sampler)
+    drawn: list[int] = []
+
+    def draw(label: int, start: int, stop: int, seed: int) -> np.ndarray:
+        assert start >= per_class[label]
+        drawn.append(stop - start)
+        return stream(label, start, stop)
+
+    pool = pool_of(per_class, SimpleNamespace(draw=draw))
     found = list(draw_confident(pool, None, probabilities(pool.images.images), 0, SETTINGS, 400))  # type: ignore[arg-type]
     for label in (0, 1):
         pieces = [piece for of, piece in found if of == label]
@@ -60,8 +66,7 @@ def test_it_goes_on_where_a_pool_ends(per_class: tuple[int, int], asked: list[in
         np.testing.assert_array_equal(kept, stream(label, 0, 1198)[::3])
         assert pieces[-1].drawn == 1198
     # None of the pool's is judged again.
-    drawn = sum(max(0, 1198 - n) for n in per_class)
-    assert drawn <= sum(asked) <= drawn + 2 * 499
+    assert asked == drawn
 
 
 def test_a_folder_of_images_ends_where_they_end(asked: list[int]) -> None:
