@@ -5,6 +5,7 @@ Only pydantic is imported here, to keep the commands quick to start.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -87,13 +88,16 @@ def _synthetic_count(value: object) -> Count:
     counts: dict[str, int] = {}
     for name, count in value.items():
         # YAML reads the class name 7 as a number.
-        if isinstance(name, bool) or not isinstance(name, str | int) or str(name) in counts:
+        if isinstance(name, bool) or not isinstance(name, str | int):
             raise _refuse()
         if isinstance(count, bool) or not isinstance(count, int):
             raise _refuse()
         if not 0 <= count <= _MOST_IMAGES:
             raise _refuse()
         counts[str(name)] = count
+    # Class names are compared in NFC, so an accent written in two ways would lose a count.
+    if len({unicodedata.normalize("NFC", name) for name in counts}) < len(value):
+        raise _refuse()
     if sum(counts.values()) == 0:
         raise _refuse()
     return counts
@@ -334,7 +338,8 @@ class MixParameters(Section):
         tuple[Annotated[Count, PlainValidator(_synthetic_count)], ...], _FromList, _Unique
     ] = _list_field(
         "a whole number of images, 0 or from 2, a share with a decimal point from 0.0 to "
-        f"{_MOST_SYNTHETIC_SHARE}, or a mapping {{class name: images}} with a sum above 0",
+        f"{_MOST_SYNTHETIC_SHARE}, or a mapping {{class name: images}} that names no class twice, "
+        "with a sum above 0",
         "generated training images",
     )
     strategies: Annotated[tuple[StrategyName, ...], _FromList, _Unique] = _list_field(

@@ -241,6 +241,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: object, sa
 
 COUNTS = [1.5, True, "300", math.nan, math.inf, None, {"0": 3}, [1], 1]  # DVC takes 1 for 1.0
 MAPPINGS = [{}, {"0": 0}, {"0": -1}, {"0": 0.5}, {"0": True}, {True: 1}, {0.5: 1}, {7: 1, "7": 1}]
+MAPPINGS += [{"caf\u00e9": 3, "cafe\u0301": 4}]  # One name to Unicode, written in two ways.
 RATES = [1, -0.1, True, "0.3", math.nan, [0.3, 1], [[0.3]], [0.1] * 101, 10**400]
 PHASES = [
     0.5, [0, 1, 0.2], [[0, 1]], [[0, 1, True]], [[0.1, 1, 0.2]], [[0, 0, 0.2]], [[0, 1, 1]],
