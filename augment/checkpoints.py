@@ -64,10 +64,11 @@ def read_meta(folder: Path, kind: str) -> dict[str, Any]:
         raise CheckpointError(f"{folder / _META} cannot be read: {error}") from None
     if not isinstance(meta, dict) or meta.get("kind") != kind:
         found = meta.get("kind") if isinstance(meta, dict) else type(meta).__name__
-        raise CheckpointError(f"{folder} holds a {found!r}; a {kind!r} is needed")
+        raise CheckpointError(f"{folder} holds a {found!r:.80}; a {kind!r} is needed")
     if meta.get("format") != FORMAT:
         raise CheckpointError(
-            f"{folder} has checkpoint format {meta.get('format')!r}; this version reads {FORMAT}"
+            f"{folder} has checkpoint format {meta.get('format')!r:.80}; "
+            f"this version reads {FORMAT}"
         )
     return meta
 

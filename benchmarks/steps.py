@@ -20,6 +20,8 @@ from augment.files import read_json, write_json
 from augment.mixing.recipes import cells_from_table
 from classifiers.grid import CellTask
 from pipeline.cells.tasks import CellTasks, train_tasks
+from pipeline.errors import PipelineError
+from pipeline.process import run_and_exit
 from pipeline.project import Project
 
 SHARES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -38,7 +40,7 @@ def main() -> None:
     tasks = CellTasks(project)
     steps = project.parameters.train_classifiers.steps
     if steps is None:
-        raise SystemExit("train_classifiers.epochs is set; allowed: steps")
+        raise PipelineError("train_classifiers.epochs is set; allowed: steps")
     recipes = cells_from_table(pd.read_parquet(project.recipes))
     cells = {(c.unit, c.strategy, c.n_real, c.n_synthetic): c for c in recipes}
     choices = read_json(project.results / "choices.json")["choices"]
@@ -52,10 +54,14 @@ def main() -> None:
         if choice["unit_real"] < largest or choice["unit"] not in units:
             continue
         cell = cells[tuple(choice[k] for k in ("unit", "strategy", "n_real", "n_synthetic"))]
+        evaluations = tasks.evaluations(cell.unit)
+        if part not in evaluations:
+            raise PipelineError(
+                f"unit {cell.unit} has no {part} images; ask of test images with --test"
+            )
         task = tasks.task(cell, "steps")
-        names = [*tasks.evaluations(cell.unit)]
-        place = names.index(part)
-        _, images, index = tasks.evaluations(cell.unit)[part]
+        place = [*evaluations].index(part)
+        _, images, index = evaluations[part]
         for share in arguments.shares:
             n = max(1, round(share * steps))
             jobs.append(
@@ -85,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_and_exit(main)

@@ -42,16 +42,21 @@ def load_classifier(folder: Path, own_model: str = "", device: torch.device = CP
         for name, limit in _LIMITS.items():
             value = getattr(architecture, name)
             if type(value) is not int or not 1 <= value <= limit:
-                raise ValueError(f"{name} is {value!r}; allowed: 1 to {limit}")
+                raise ValueError(f"{name} is {value!r:.80}; allowed: 1 to {limit}")
+        if type(architecture.source_channel) is not bool:
+            raise ValueError(
+                f"source_channel is {architecture.source_channel!r:.80}; allowed: true or false"
+            )
         if type(architecture.model) is not str:
-            raise ValueError(f"model is {architecture.model!r}; allowed: a name")
+            raise ValueError(f"model is {architecture.model!r:.80}; allowed: a name")
         if ":" in architecture.model and architecture.model != own_model:
             raise ValueError(
-                f"model is {architecture.model!r}; allowed: code that classifier.model of "
+                f"model is {architecture.model!r:.80}; allowed: code that classifier.model of "
                 "params.yaml names"
             )
         network = build(architecture)
     except (KeyError, TypeError, ValueError, RuntimeError, ClassifierError) as error:
-        raise CheckpointError(f"{folder}/meta.json has no valid architecture: {error}") from None
+        reason = str(error)[:500]  # It may name a key, or a model, of any length.
+        raise CheckpointError(f"{folder}/meta.json has no valid architecture: {reason}") from None
     load_weights(folder, network)
     return network.to(device).eval()

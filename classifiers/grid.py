@@ -26,7 +26,6 @@ from augment.images.image_rows import ImageRows
 from augment.images.image_sets import ImageSet, open_image_set
 from augment.placing import CPU
 from classifiers.classical import Classical, ClassicalTransform
-from classifiers.errors import ClassifierError
 from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
 from classifiers.models.contract import Classifier
 from classifiers.models.registry import code_files
@@ -268,7 +267,7 @@ def _answers(network: Classifier, task: CellTask) -> tuple[np.ndarray, ...]:
     predictions = []
     for source in task.evaluations:
         pixels = open_image_set(source.folder).images
-        whole = len(source.indices) == len(pixels)
+        whole = np.array_equal(source.indices, np.arange(len(pixels)))
         chosen = pixels if whole else pixels[source.indices]
         predictions.append(predict(network, chosen).classes.astype(dtype))
     return tuple(predictions)
@@ -313,13 +312,8 @@ def accuracies(
         predictions: class indices, N.
         labels: true class indices, N.
         n_classes: number of classes; every one must occur in ``labels``.
-
-    Raises:
-        ClassifierError: when a class has no image.
     """
     right = predictions == labels
     total = np.bincount(labels, minlength=n_classes)
-    if total.min(initial=1) == 0:
-        raise ClassifierError(f"class index {int(total.argmin())} has no image to be tested on")
     per_class = np.bincount(labels, weights=right, minlength=n_classes) / total
     return float(right.mean()), float(per_class.mean()), per_class.tolist()

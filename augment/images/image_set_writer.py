@@ -78,8 +78,7 @@ class ImageSetWriter:
             ``exact=False`` the largest number, from 0; sides are in pixels; channels 1 or 3.
         class_names: the name of each label.
         source: what the images are, such as ``"mnist5k"``.
-        made_by: what made the set (JSON values); ``writer.made_by`` may be changed until the
-            block ends. Keep times, host names and absolute paths out of it.
+        made_by: what made the set (JSON values), without times, host names or absolute paths.
         exact: whether ending with fewer than ``n`` images is an error; a set without an image is
             allowed where it is not.
 
@@ -98,7 +97,7 @@ class ImageSetWriter:
         exact: bool = True,
     ) -> None:
         self.folder = Path(folder)
-        self.made_by: dict[str, Any] = dict(made_by or {})
+        self._made_by = dict(made_by or {})
         self.written = 0
         n, height, width, channels = shape
         self._shape = (n, height, width, channels)
@@ -198,7 +197,7 @@ class ImageSetWriter:
             "source": self._source,
             "shape": list(shape),
             "digest": combine_digests(shape, *digests),
-            "made_by": self.made_by,
+            "made_by": self._made_by,
         }
         try:
             write_json(meta_path, meta)

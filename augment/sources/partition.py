@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from augment.images.splits import SplitError, check_class_size, stratified_split
+from augment.images.splits import SplitError, stratified_split
 from augment.sources.grouping import join_groups
 from augment.streams import numpy_stream
 
@@ -169,16 +169,34 @@ def _refuse_rare_classes(
             n_groups = None
             if groups is not None and part == "train":
                 n_groups = len(np.unique(groups[chosen.index][mine]))
-            try:
-                parts = wanted if part == "train" else [part]
-                check_class_size(int(mine.sum()), repr(name), parts, n_groups)
-            except SplitError as error:
-                found.append(str(error))
+            parts = wanted if part == "train" else [part]
+            found += _too_few(int(mine.sum()), name, parts, n_groups)
     if found:
         dropped = Counter(reasons.values())
         found = [*found[:_MOST_NAMED], *_more(found)]
         found += [f"{n:,} images are left out: {reason}" for reason, n in dropped.items()]
         raise SplitError("; ".join(found))
+
+
+def _too_few(n: int, name: str, parts: Sequence[str], n_groups: int | None) -> list[str]:
+    """Return a line on a class that cannot have an image in every part, or none.
+
+    Args:
+        n: images of the class.
+        name: of the class.
+        parts: that it is split into.
+        n_groups: groups of those images; None where every image is by itself.
+    """
+    if (n if n_groups is None else n_groups) >= len(parts):
+        return []
+    count = f"{n} image" if n == 1 else f"{n} images"
+    if n_groups is not None and n_groups < n:
+        count += f", in {n_groups} group" + ("s" if n_groups != 1 else "")
+    what = "" if n_groups is None or n_groups == n else " groups"
+    return [
+        f"class {name!r} has too few images to split ({count}); "
+        f"allowed: at least {len(parts)}{what}, one each for {', '.join(parts)}"
+    ]
 
 
 def _more(found: Sequence[str]) -> list[str]:

@@ -131,7 +131,9 @@ def test_a_folder_in_place_of_a_file(folder: Path) -> None:
     assert "weights.safetensors" in refused(folder)
 
 
-@pytest.mark.parametrize("kind", ["lenet", None, 3, ["generator"], "gen\nerator", {"a": "\x1b[2J"}])
+@pytest.mark.parametrize(
+    "kind", ["lenet", None, 3, ["generator"], "gen\nerator", {"a": "\x1b[2J"}, "x" * 10**6]
+)
 def test_another_kind_is_refused(folder: Path, kind: Any) -> None:
     change(folder, kind=kind)
     message = refused(folder)
@@ -139,7 +141,7 @@ def test_another_kind_is_refused(folder: Path, kind: Any) -> None:
     assert message.isprintable()
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1], "x" * 10**6])
 def test_another_format_is_refused(folder: Path, version: Any) -> None:
     change(folder, format=version)
     assert f"this version reads {FORMAT}" in refused(folder)

@@ -68,11 +68,22 @@ def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
         ("input_size", 10**6),
         ("input_size", None),
         ("image_size", -1),
+        ("source_channel", 0),
+        ("source_channel", 200_000),
+        ("source_channel", None),
+        ("model", 3),
     ],
 )
 def test_an_architecture_out_of_bounds_is_refused(saved: Path, key: str, value: object) -> None:
     change(saved, **{key: value})
     assert key in one_line(saved)
+
+
+@pytest.mark.parametrize("key", ["n_classes", "source_channel", "model", "x" * 10**5])
+def test_what_a_stranger_wrote_is_cut(saved: Path, key: str) -> None:
+    for value in ("x" * 10**5, "x" * 10**5 + ":y", ["x" * 10**5]):
+        change(saved, **{key: value})
+        assert len(one_line(saved)) < 700
 
 
 def test_an_unknown_option_is_refused(saved: Path) -> None:

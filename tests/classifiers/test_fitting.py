@@ -36,25 +36,6 @@ def test_it_learns(make_set) -> None:
     assert not network.training
 
 
-def test_one_seed_gives_one_network(make_set) -> None:
-    rows = all_rows(make_set())
-    assert weights(fit(rows)) == weights(fit(rows))
-    assert weights(fit(rows)) != weights(fit(rows, seed=1))
-
-
-def test_global_random_state_is_neither_read_nor_changed(make_set) -> None:
-    rows = all_rows(make_set())
-    torch.manual_seed(1)
-    np.random.seed(1)
-    first = weights(fit(rows))
-    torch.manual_seed(2)
-    np.random.seed(2)
-    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    assert weights(fit(rows)) == first
-    assert torch.equal(torch.get_rng_state(), before)
-    assert np.array_equal(np.random.get_state()[1], numpy_before)
-
-
 def test_settings_change_the_network(make_set) -> None:
     rows = all_rows(make_set())
     base = weights(fit(rows))
@@ -174,16 +155,6 @@ def test_the_order_of_phases_matters(make_set) -> None:
     assert one == weights(fit(rows, phases=[first, second]))
     assert one != weights(fit(rows, phases=[second, first]))
     assert one != weights(fit(rows))
-
-
-def test_a_source_plane_is_seen(make_set) -> None:
-    rows, *_ = two_kinds(make_set)
-    source = np.repeat(np.float32([1, -1]), 30)
-    network = fit(rows, source=source)
-    assert network.architecture.source_channel
-    assert network.conv1.weight.shape == (6, 2, 5, 5)
-    assert weights(network) != weights(fit(rows, source=-source))
-    assert not fit(rows).architecture.source_channel
 
 
 def test_a_network_with_a_source_plane_learns_to_read_it(make_set) -> None:

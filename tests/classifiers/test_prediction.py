@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from augment.images.image_sets import open_image_set
 from classifiers.models.contract import Architecture, to_input
 from classifiers.models.lenet import LeNet
 from classifiers.prediction import predict
@@ -37,14 +36,6 @@ def test_blocks_do_not_matter(network, make_set, batch_size: int) -> None:
     whole, blocks = predict(network, images), predict(network, images, batch_size)
     assert np.allclose(whole.probabilities, blocks.probabilities, atol=1e-6)
     assert np.allclose(whole.features, blocks.features, atol=1e-5)
-
-
-def test_a_memory_mapped_set_reads_like_an_array(network, make_set, tmp_path) -> None:
-    make_set("mapped", n=20)
-    mapped = open_image_set(tmp_path / "mapped").images
-    assert not mapped.flags.writeable
-    expected = predict(network, np.array(mapped)).probabilities
-    assert np.array_equal(predict(network, mapped).probabilities, expected)
 
 
 def test_no_image_gives_no_row(network) -> None:

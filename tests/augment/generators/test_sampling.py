@@ -144,16 +144,6 @@ def test_noise_is_drawn_by_the_architectures_law() -> None:
     assert 0.99 < float(flat.abs().max()) <= 1
 
 
-def test_from_a_checkpoint_the_same_bytes_are_drawn(
-    tmp_path: Path, whole: dict[int, np.ndarray]
-) -> None:
-    meta = {"architecture": GENERATOR.architecture.to_dict(), "epoch": 7}
-    save_checkpoint(tmp_path / "generator", "generator", GENERATOR.network.state_dict(), meta)
-    loaded, read = load_sampler(tmp_path / "generator")
-    assert read["epoch"] == 7
-    np.testing.assert_array_equal(loaded.draw(1, 0, 20, SEED), whole[1][:20])
-
-
 def test_what_only_training_needs_does_not_matter_to_a_checkpoint(tmp_path: Path) -> None:
     a = GENERATOR.architecture
     others = (

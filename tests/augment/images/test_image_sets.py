@@ -55,7 +55,7 @@ def refused(folder: Path) -> str:
 def test_what_was_written_is_opened(tmp_path: Path, channels: int) -> None:
     images, labels = arrays(channels=channels)
     write_image_set(tmp_path / "a" / "set", images, labels, NAMES, source="s", made_by={"k": [1]})
-    opened = open_image_set(tmp_path / "a" / "set", verify=True)
+    opened = open_image_set(tmp_path / "a" / "set")
     np.testing.assert_array_equal(opened.images, images)
     np.testing.assert_array_equal(opened.labels, labels)
     assert isinstance(opened.images, np.memmap)
@@ -90,7 +90,8 @@ def test_a_set_without_an_image_is_a_set_where_that_is_allowed(tmp_path: Path) -
     for n in (0, 7):
         with ImageSetWriter(tmp_path / "set", (n, 5, 4, 1), NAMES, "test", exact=False):
             pass
-        empty = open_image_set(tmp_path / "set", verify=True)
+        empty = open_image_set(tmp_path / "set")
+        assert empty.digest == image_digest(empty.images, empty.labels)
         assert empty.images.shape == (0, 5, 4, 1)
         assert empty.images.dtype == np.uint8
         assert empty.counts().tolist() == [0] * len(NAMES)
@@ -115,14 +116,6 @@ def test_digest_depends_on_pixels_labels_and_shape() -> None:
         image_digest(images.reshape(7, 4, 5, 1), labels),
     }
     assert len(digests) == 4
-
-
-def test_meta_may_be_completed_until_the_end(tmp_path: Path) -> None:
-    images, labels = arrays()
-    with ImageSetWriter(tmp_path / "set", (7, 5, 4, 1), NAMES, "test") as writer:
-        writer.append(images, labels)
-        writer.made_by["left_out"] = 2
-    assert open_image_set(tmp_path / "set").meta["made_by"] == {"left_out": 2}
 
 
 def test_subset_keeps_order_and_gets_its_own_digest(folder: Path) -> None:
@@ -324,12 +317,15 @@ def test_hostile_npy_header(folder: Path, shape: str) -> None:
     [
         ("format_version", 2),
         ("format_version", None),
+        ("format_version", "x" * 10**5),
         ("class_names", "abc"),
         ("class_names", ["a", "b"]),
         ("class_names", ["a", "b", "b"]),
         ("class_names", ["a", "b", 3]),
         ("class_names", ["a", "b", "c\nd"]),
+        ("class_names", ["a", "b", "c\n" * 10**5]),
         ("shape", [7, 5, 4, 3]),
+        ("shape", [7] * 10**5),
         ("shape", None),
         ("digest", 5),
         ("made_by", []),
@@ -340,22 +336,13 @@ def test_meta_that_does_not_fit(folder: Path, key: str, value: Any) -> None:
     meta = json.loads((folder / "meta.json").read_text())
     meta[key] = value
     (folder / "meta.json").write_text(json.dumps(meta))
-    refused(folder)
+    assert len(refused(folder)) < 500
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{", '{"format_version":1}', "[" * 100_000])
 def test_meta_that_is_no_meta(folder: Path, text: str) -> None:
     (folder / "meta.json").write_text(text)
     assert "meta.json" in refused(folder)
-
-
-def test_changed_pixels_are_found_when_asked_for(folder: Path) -> None:
-    content = bytearray((folder / "images.npy").read_bytes())
-    content[-1] ^= 1
-    (folder / "images.npy").write_bytes(content)
-    open_image_set(folder)
-    with pytest.raises(ImageSetError, match="digest"):
-        open_image_set(folder, verify=True)
 
 
 @settings(max_examples=150, deadline=None)

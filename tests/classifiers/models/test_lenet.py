@@ -24,27 +24,6 @@ def test_classes_channels_and_input_size_change_only_their_own_layers() -> None:
     assert n_parameters(n_classes=10, input_size=128) - plain == 16 * (29**2 - 5**2) * 120
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("input_size", [32, 64, 128])
-@pytest.mark.parametrize("image_size", [28, 32, 64])
-def test_shapes(channels: int, input_size: int, image_size: int) -> None:
-    network = LeNet(Architecture(7, channels, image_size, input_size))
-    images = torch.randint(0, 256, (4, channels, image_size, image_size), dtype=torch.uint8)
-    inputs = to_input(images, input_size)
-    assert inputs.shape == (4, channels, input_size, input_size)
-    features = network.features(inputs)
-    assert features.shape == (4, LeNet.n_features)
-    assert features.min() >= 0
-    logits = network(inputs)
-    assert logits.shape == (4, 7)
-    assert torch.equal(logits, network.head(features))
-
-
-def test_the_architecture_rebuilds_itself_from_json_values() -> None:
-    architecture = Architecture(5, 3, 64, 64)
-    assert Architecture(**architecture.to_dict()) == architecture
-
-
 def test_bytes_become_minus_one_to_one() -> None:
     images = torch.tensor([0, 51, 255], dtype=torch.uint8).repeat(32 * 32 // 3 + 1)[: 32 * 32]
     inputs = to_input(images.view(1, 1, 32, 32), 32).flatten()

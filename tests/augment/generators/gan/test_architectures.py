@@ -197,16 +197,6 @@ def test_multiply_adds_are_those_of_the_layers(name: str, channels: int) -> None
     assert multiply_adds(a) == (sum(generating), sum(opposing))
 
 
-def test_multiply_adds_by_hand() -> None:
-    # cdcgan at 28: 110 -> 7x7x256, 5x5 to 14x14x128, 5x5 to 28x28x1; back with 10 label planes.
-    generating = 49 * 110 * 256 + 49 * 256 * 128 * 25 + 196 * 128 * 25
-    opposing = 196 * 11 * 128 * 25 + 49 * 128 * 256 * 25 + 49 * 256
-    assert multiply_adds(CDCGAN) == (generating, opposing)
-    # dcgan-compact: 28 -> 14 -> 7 -> 3 with kernels of 4, and a 3x3 map to one score.
-    _, opposing = multiply_adds(SYSTEMS["dcgan-compact"].networks)
-    assert opposing == 16 * (196 * 128 + 49 * 128 * 256 + 9 * 256 * 512) + 9 * 512
-
-
 def cases(key: str, *values: Any) -> list[tuple[str, Any]]:
     return [(key, value) for value in values]
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -49,34 +47,6 @@ def test_generator_losses(fake: list[float]) -> None:
     assert bce == pytest.approx(softplus(-y).mean(), rel=1e-5, abs=1e-6)
     hinge = float(generator_loss(tensor(fake), "hinge"))
     assert hinge == pytest.approx(-y.mean(), rel=1e-5, abs=1e-5)
-
-
-def test_an_undecided_discriminator() -> None:
-    zeros = torch.zeros(4)
-    assert float(discriminator_loss(zeros, zeros, "bce", 0.9)) == pytest.approx(2 * math.log(2))
-    assert float(discriminator_loss(zeros, zeros, "hinge")) == 2
-    assert float(generator_loss(zeros, "bce")) == pytest.approx(math.log(2))
-
-
-def test_smoothing_is_one_sided() -> None:
-    """The best score of a real image is logit(0.9); of a generated one it stays minus infinity."""
-    real = torch.full((3,), math.log(0.9 / 0.1), requires_grad=True)
-    fake = torch.full((3,), -30.0, requires_grad=True)
-    discriminator_loss(real, fake, "bce", 0.9).backward()
-    assert real.grad is not None
-    assert fake.grad is not None
-    assert real.grad.abs().max() < 1e-7
-    assert (fake.grad >= 0).all()
-    assert float(torch.sigmoid(torch.tensor(-30.0))) / 3 == pytest.approx(float(fake.grad[0]))
-
-
-def test_the_generator_pushes_scores_up_even_where_the_discriminator_is_sure() -> None:
-    for loss in ("bce", "hinge"):
-        fake = torch.full((2,), -20.0, requires_grad=True)
-        generator_loss(fake, loss).backward()
-        assert fake.grad is not None
-        # -log D does not saturate: its slope stays 1 per image (the mean of two: a half).
-        assert fake.grad.tolist() == pytest.approx([-0.5, -0.5], rel=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["bce", "hinge"])
