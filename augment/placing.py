@@ -33,11 +33,6 @@ def same_kernels() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def random_devices(device: torch.device) -> list[torch.device]:
-    """Return what `torch.random.fork_rng` is to keep the state of, beside the CPU."""
-    return [] if device.type == "cpu" else [device]
-
-
 def apart(device: torch.device) -> bool:
     """Return whether a device has memory of its own, so that the host's has to be copied there."""
     return device.type != "cpu"

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from augment.sources import fetch_source
 from augment.sources.duplicates import NEAR_BITS, identical_sets, near_pairs, perceptual_hashes
+from augment.sources.fetching import fetch_source
 
 THRESHOLDS = (0, 4, 6, 8, 10, 12, 16, 20, 24)
 N_COPIES = 2000

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from augment.images.image_rows import ImageRows
-from augment.placing import CPU, Ahead, PlacedRows, random_devices, same_kernels
+from augment.placing import CPU, Ahead, PlacedRows, apart, same_kernels
 from augment.streams import derive_seed, numpy_stream, torch_stream
 from classifiers.errors import ClassifierError
 from classifiers.models.contract import Architecture, Classifier, to_input, with_source
@@ -135,7 +135,7 @@ def fit_classifier(
     optimizer, schedule = optimiser(network.parameters(), fit)
     batch_of = Batches([fit], fit.images, [np.arange(len(fit.images))], network, device)
     network.train()
-    with torch.random.fork_rng(devices=random_devices(device)):
+    with torch.random.fork_rng(devices=[device] if apart(device) else []):
         torch.manual_seed(derive_seed(fit.seed, "network"))
         for step in range(steps):
             inputs, targets = batch_of(step)

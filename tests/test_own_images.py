@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from augment.images.image_sets import ImageSetError, one_line, open_image_set
-from augment.sources import SourceError, fetch_source
+from augment.sources.errors import SourceError
+from augment.sources.fetching import fetch_source
 
 ROOT = Path(__file__).parents[1]
 RING_BAR = ("ring", "bar")

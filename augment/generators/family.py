@@ -35,8 +35,6 @@ from pydantic import (
     create_model,
 )
 
-from augment.errors import AugmentError
-
 if TYPE_CHECKING:
     import numpy as np
     from lightning_fabric import Fabric
@@ -309,18 +307,14 @@ def system_of(name: str, options: Mapping[str, Any]) -> System:
     """Return the system of a name with what differs from it.
 
     Args:
-        name: as `systems` has it.
+        name: one that `systems` has.
         options: plain values, as they stand in params.yaml.
 
     Raises:
-        AugmentError: an unknown name (the line lists the known ones), or options that cannot go
-            together.
+        AugmentError: options that cannot go together.
         pydantic.ValidationError: an option is unknown, or its value is not allowed.
     """
-    known = systems()
-    if name not in known:
-        raise AugmentError(f"generator {name!r} is unknown; allowed: {', '.join(known)}")
-    system = known[name]
+    system = systems()[name]
     given = {key: _tuples(value) for key, value in options.items()}
     parsed = system.Options.model_validate(given)
     return system.replaced({key: getattr(parsed, key) for key in parsed.model_fields_set})

@@ -14,7 +14,6 @@ from typing import Literal
 class Strategy:
     """How a cell's classifier is trained."""
 
-    description: str  # One line for the user.
     adds: Literal["nothing", "generated", "filtered", "real"]  # What its synthetic count counts.
     needs_real: bool = False  # Whether it means nothing without real images.
     two_phases: bool = False  # Half the steps on what it adds, then half on the real images.
@@ -52,30 +51,15 @@ class Strategy:
 
 
 STRATEGIES = {
-    "none": Strategy("real images alone", "nothing", needs_real=True),
-    "mix": Strategy("real and generated images, shuffled", "generated"),
-    "filtered": Strategy("as mix, with images that the judge reads as asked", "filtered"),
-    "fine-tune": Strategy(
-        "half the steps on generated images, then half on real ones",
-        "generated",
-        needs_real=True,
-        two_phases=True,
-    ),
-    "source-channel": Strategy(
-        "as mix, with a plane that tells real from generated", "generated", source_channel=True
-    ),
-    "mix-classical": Strategy(
-        "as mix, every image transformed as in classical", "generated", True, classical=1.0
-    ),
-    "mix-classical-half": Strategy(
-        "as mix, every image transformed as in classical-half", "generated", True, classical=0.5
-    ),
-    "duplicated": Strategy("the real images again instead of generated ones", "real", True),
-    "classical": Strategy(
-        "real images alone, transformed anew at every step", "nothing", True, classical=1.0
-    ),
-    "classical-half": Strategy(
-        "as classical, half as strongly transformed", "nothing", True, classical=0.5
-    ),
+    "none": Strategy("nothing", needs_real=True),
+    "mix": Strategy("generated"),
+    "filtered": Strategy("filtered"),
+    "fine-tune": Strategy("generated", needs_real=True, two_phases=True),
+    "source-channel": Strategy("generated", source_channel=True),
+    "mix-classical": Strategy("generated", needs_real=True, classical=1.0),
+    "mix-classical-half": Strategy("generated", needs_real=True, classical=0.5),
+    "duplicated": Strategy("real", needs_real=True),
+    "classical": Strategy("nothing", needs_real=True, classical=1.0),
+    "classical-half": Strategy("nothing", needs_real=True, classical=0.5),
 }
-"""By name. ``none`` is part of every grid. Those that add no generated image are controls."""
+"""By name, as docs/guide.md describes them. ``none`` is part of every grid. Those that add no generated image are controls."""

@@ -10,10 +10,6 @@ from augment.sources.folder import fetch_folder
 from augment.sources.mnist import DATASETS, fetch_mnist
 from augment.sources.mnist5k import fetch_mnist5k
 
-SOURCE_NAMES = ("mnist5k", *DATASETS, "folder")
-IMAGE_SIZES = (28, 32, 64, 128)
-CHANNELS = (1, 3)
-
 
 def class_names_of(source: str) -> tuple[str, ...]:
     """Return the classes of a source that everybody has alike: ``mnist5k`` or one of IDX files."""
@@ -40,7 +36,8 @@ def fetch_source(
 
     Args:
         source: ``mnist5k``, ``mnist``, ``fashion-mnist`` or ``folder``.
-        path: the folder of images, or the folder of IDX files; ``folder`` needs it.
+        path: the folder of images, or the folder of IDX files; ``folder`` needs it, ``mnist5k``
+            has none.
         data_dir: a folder of data sets, looked at for the IDX files when ``path`` is ``None``.
         image_size: side in pixels: 28, 32, 64 or 128.
         channels: 1 (gray) or 3 (RGB).
@@ -50,26 +47,18 @@ def fetch_source(
         on_progress: of a folder, called with the files read, those of the part, and its name.
 
     Raises:
-        SourceError: when an argument is not allowed, or the images cannot be had or used.
+        SourceError: when the images cannot be had or used.
         ImageSetError: when the sets cannot be written.
     """
-    if source not in SOURCE_NAMES:
-        raise SourceError(f"source is {source!r}; allowed: {', '.join(SOURCE_NAMES)}")
-    if image_size not in IMAGE_SIZES:
-        raise SourceError(f"image size is {image_size}; allowed: 28, 32, 64 or 128")
-    if channels not in CHANNELS:
-        raise SourceError(f"channels is {channels}; allowed: 1 or 3")
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SourceError(f"cannot write in {workdir} ({error.strerror or error})") from error
     if source == "mnist5k":
         train = fetch_mnist5k(workdir / "train", image_size=image_size, channels=channels)
-        notes = [] if path is None else [f"mnist5k needs no path; {path} was not used"]
-        return FetchedData({"train": train}, notes)
+        return FetchedData({"train": train})
     if source == "folder":
-        if path is None:
-            raise SourceError("source folder needs data.path; allowed: a folder of images")
+        assert path is not None  # A rule of the parameters.
         return fetch_folder(
             path,
             image_size=image_size,

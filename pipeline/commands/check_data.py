@@ -18,9 +18,9 @@ import numpy as np
 from augment.errors import AugmentError
 from augment.files import sha256_file
 from augment.images.splits import spread_rows
-from augment.sources import class_names_of
 from augment.sources.decoding import UnreadableImageError, look_at
 from augment.sources.errors import SourceError
+from augment.sources.fetching import class_names_of
 from augment.sources.folder import (
     file_size,
     names_of,

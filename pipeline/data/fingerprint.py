@@ -14,7 +14,7 @@ from augment.errors import AugmentError
 from augment.files import atomic_file, read_json, sha256_file, write_json
 from augment.images.image_sets import IMAGES_FILE, LABELS_FILE, META_FILE, one_line
 from augment.images.splits import spread_rows
-from augment.sources import FetchedData, SourceFile
+from augment.sources.fetched import FetchedData, SourceFile
 from augment.sources.folder import file_state, names_of
 from augment.sources.folder_layout import FolderLayout, scan_folder
 from augment.sources.grouping import names_table

@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 
 from augment.images.image_sets import one_line
-from augment.sources import FetchedData, fetch_source
+from augment.sources.fetched import FetchedData
+from augment.sources.fetching import fetch_source
 from augment.sources.grouping import (
     groups_by_pattern,
     look_up,

@@ -10,8 +10,8 @@ import numpy as np
 
 from augment.images.grids import tile
 from augment.images.image_sets import ImageSet, one_line
-from augment.sources import SourceFile
 from augment.sources.duplicates import NEAR_BITS, identical_sets, near_pairs, perceptual_hashes
+from augment.sources.fetched import SourceFile
 from augment.sources.partition import DuplicateCounts, Partition, count_duplicates
 from pipeline.compute.progress import Progress
 from pipeline.data.real_images import PARTS

@@ -12,7 +12,7 @@ from PIL import Image
 from augment.files import atomic_folder
 from augment.images.image_set_writer import ImageSetWriter
 from augment.images.image_sets import ImageSet
-from augment.sources import FetchedData
+from augment.sources.fetched import FetchedData
 from augment.sources.partition import Partition
 from pipeline.compute.progress import Progress
 from pipeline.data.fingerprint import NEAR_PICTURE, OWN_FILES, write_records

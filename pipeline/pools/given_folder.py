@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from augment.images.image_sets import ImageSet, open_image_set
-from augment.sources import fetch_source
+from augment.sources.fetching import fetch_source
 from augment.sources.folder_layout import scan_folder
 from pipeline.errors import PipelineError
 from pipeline.parameters.text import allowed_names, shown

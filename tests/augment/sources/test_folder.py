@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from augment.images.image_sets import open_image_set
-from augment.sources import FetchedData, SourceError, SourceFile, fetch_source
 from augment.sources.decoding import FORMATS_TEXT
+from augment.sources.errors import SourceError
+from augment.sources.fetched import FetchedData, SourceFile
+from augment.sources.fetching import fetch_source
 from augment.sources.folder import size_notes
 from augment.sources.folder_layout import part_of, scan_folder
 
@@ -594,23 +596,6 @@ def test_the_scan_opens_no_file(pets: Path) -> None:
 def test_class_names_are_kept(tmp_path: Path) -> None:
     names = ("<script>", "Käse&Brot", "猫")
     assert fetch(tree(tmp_path, " ".join(names))).sets["train"].class_names == names
-
-
-@pytest.mark.parametrize(
-    ("source", "size", "channels", "message"),
-    [
-        ("imagenet", 28, 1, "allowed: mnist5k, mnist, fashion-mnist, folder"),
-        ("mnist5k", 30, 1, "allowed: 28, 32, 64 or 128"),
-        ("mnist5k", 28, 4, "allowed: 1 or 3"),
-        ("folder", 28, 1, "needs data.path"),
-    ],
-)
-def test_arguments_are_checked(
-    tmp_path: Path, source: str, size: int, channels: int, message: str
-) -> None:
-    options = {"path": None, "data_dir": None, "workdir": tmp_path}
-    with pytest.raises(SourceError, match=message):
-        fetch_source(source, image_size=size, channels=channels, **options)
 
 
 def test_a_large_folder_is_not_held_in_memory(tmp_path: Path) -> None:

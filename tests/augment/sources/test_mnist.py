@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from augment.images.image_sets import open_image_set
-from augment.sources import FetchedData, SourceError, fetch_source
 from augment.sources import mnist as mnist_module
+from augment.sources.errors import SourceError
+from augment.sources.fetched import FetchedData
+from augment.sources.fetching import fetch_source
 from augment.sources.mnist import DATASETS, IdxDataset, IdxPart, find_idx_files
 from augment.sources.mnist5k import MNIST5K_DIGEST
 

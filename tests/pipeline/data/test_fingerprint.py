@@ -12,7 +12,7 @@ from PIL import Image
 
 from augment.images.image_set_writer import ImageSetWriter
 from augment.images.image_sets import open_image_set
-from augment.sources import FetchedData, SourceFile
+from augment.sources.fetched import FetchedData, SourceFile
 from augment.sources.partition import Partition, Rows
 from pipeline.data import fingerprint
 from pipeline.data.fingerprint import changes_since_fetch, fingerprint_of, read_about, write_records

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from augment.images.image_set_writer import ImageSetWriter
 from augment.images.image_sets import ImageSet, open_image_set
-from augment.sources import SourceFile
+from augment.sources.fetched import SourceFile
 from augment.sources.partition import Given, Partition, partition
 from pipeline.data.same_pictures import (
     SamePictures,
