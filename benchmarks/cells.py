@@ -73,6 +73,17 @@ def tutorial(images: ImageSet, classical: Classical | None, seed: int) -> np.nda
     return predict(network.eval(), images.images).classes
 
 
+def shades() -> tuple[np.ndarray, np.ndarray]:
+    """Make squares of a shade for each class, so that there is something to learn.
+
+    Returns:
+        uint8 images, N_IMAGES x SIDE x SIDE x 1, and their labels, int64.
+    """
+    labels = np.arange(N_IMAGES, dtype=np.int64) % N_CLASSES
+    noise = np.random.default_rng(0).integers(0, 20, (N_IMAGES, SIDE, SIDE, 1))
+    return (noise + 22 * labels[:, None, None, None]).astype(np.uint8), labels
+
+
 def like_answers(ours: Answers, theirs: Answers, least: float = 0.9) -> str:
     """Compare the predicted classes of the cells: both ways must have learnt the same shades.
 
@@ -100,14 +111,10 @@ def in_turn(cell: Callable[[int], np.ndarray]) -> Answers:
 
 def pairs() -> Iterator[Pair]:
     """Two cells a core."""
-    rng = np.random.default_rng(0)
     model, settings = ModelSettings(), FitSettings(STEPS, None, BATCH, 1e-3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # Squares of a shade for each class, so that there is something to learn.
-        labels = np.arange(N_IMAGES, dtype=np.int64) % N_CLASSES
-        noise = rng.integers(0, 20, (N_IMAGES, SIDE, SIDE, 1))
-        images = (noise + 22 * labels[:, None, None, None]).astype(np.uint8)
+        images, labels = shades()
         names = [str(label) for label in range(N_CLASSES)]
         image_set = write_image_set(folder / "set", images, labels, names, source="shades")
         rows = ImageRef(folder / "set", image_set.digest, np.arange(N_IMAGES))

@@ -1,4 +1,4 @@
-"""How often the report's intervals hold the truth, and how often looking at many mixes misleads.
+"""How often the report's intervals hold the truth.
 
 Answers are simulated: an image has a difficulty, a seed a shift, and each answer some noise of its
 own, all normal; an image is read right where their sum is below the classifier's threshold. So the
@@ -23,7 +23,6 @@ ACCURACIES = (0.8, 0.95, 0.99)
 GAINS = (0.0, 0.01, 0.03)
 NOISES = (0.15, 0.5)
 SEED_VARIANCES = (0.0, 0.25, 1.0, 4.0)
-MANY = 1000  # Test images of the family of mixes.
 
 
 class Answers:
@@ -81,30 +80,12 @@ def coverage(runs: int) -> Iterator[str]:
             yield f"{n_images:6} {n_seeds:5} {variance:13} | {mean:26} | {own_mean}"
 
 
-def family(runs: int) -> Iterator[str]:
-    """Yield how often at least one of many mixes without any effect has an interval without 0."""
-    yield f"seeds, seed variance, mixes: at least one interval without 0 ({MANY} images, 97 %)"
-    for n_seeds, variance in product((2, 3, 5), SEED_VARIANCES):
-        rng = np.random.default_rng([n_seeds, round(100 * variance)])
-        answers = Answers(rng, MANY, 0.5, variance)
-        excluded = np.zeros((runs, 18), dtype=bool)
-        for run in range(runs):
-            baseline, *mixes = answers.draw([0.97] * 19, n_seeds)
-            for index, mix in enumerate(mixes):
-                found = difference_interval(mix.astype(np.int8) - baseline)
-                excluded[run, index] = found.low > 0 or found.high < 0
-        shares = (f"{n}: {excluded[:, :n].any(axis=1).mean():.3f}" for n in (1, 6, 18))
-        yield f"{n_seeds}, {variance}: {', '.join(shares)}"
-
-
 def main() -> None:
-    """Print both tables."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=500, help="simulated studies a setting")
-    runs = parser.parse_args().runs
-    for table in (coverage, family):
-        for line in table(runs):
-            print(line, flush=True)
+    for line in coverage(parser.parse_args().runs):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -62,4 +62,5 @@ STRATEGIES = {
     "classical": Strategy("nothing", needs_real=True, classical=1.0),
     "classical-half": Strategy("nothing", needs_real=True, classical=0.5),
 }
-"""By name, as docs/guide.md describes them. ``none`` is part of every grid. Those that add no generated image are controls."""
+"""By name, as docs/guide.md describes them. ``none`` is part of every grid. Those that add no
+generated image are controls."""

@@ -11,21 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from augment.errors import AugmentError
-
 Look = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
-"""(start, stop) -> uint8 images of a label, from ``start`` up to ``stop`` or less far but at least
+"""(start, stop) -> uint8 images of a stream, from ``start`` up to ``stop`` or less far but at least
 one, and their class probabilities, float N x n_classes."""
-
-DrawStream = Callable[[int, int], np.ndarray]
-"""(start, stop) -> uint8 images ``start`` to ``stop`` of the one stream there is."""
-
-Judge = Callable[[np.ndarray], np.ndarray]
-"""uint8 images -> float class probabilities, N x n_classes."""
-
-
-class AcceptanceError(AugmentError):
-    """A class did not give enough accepted images within the limit."""
 
 
 @dataclass(frozen=True)
@@ -85,56 +73,40 @@ class PseudoLabelled:
 
     images: np.ndarray  # uint8 n x H x W x C, in the order drawn
     labels: np.ndarray  # int64 n: the judge's answers
-    index: np.ndarray  # int64 n: which images of the stream these are
-    confidence: np.ndarray  # float n: the judge's probabilities of the labels
     # int64 n_classes: images with that answer so far, until the last one kept of a full class
     answered: np.ndarray
     drawn: int  # images drawn until the last one of these; all, at the end of a short stream
 
 
 def draw_pseudo_labelled(
-    draw: DrawStream,
-    judge: Judge,
+    look: Look,
     counts: Sequence[int] | np.ndarray,
     *,
     threshold: float,
     limit: int,
     block: int = 500,
-    names: Sequence[str] = (),
-    advice: str = "lower the confidence asked for",
-    short: bool = False,
 ) -> Iterator[PseudoLabelled]:
-    """Draw images of one stream until every class has its number by the judge's answers.
+    """Draw images of one stream until every class has its number, or ``limit`` are drawn.
 
     A class gets its first images in the order drawn; what a full class would get is dropped.
 
     Args:
-        draw: gives images by index.
-        judge: gives class probabilities.
-        counts: images to keep of each class, n_classes numbers from 0.
+        look: gives images by index, and what the judge says of them.
+        counts: images to keep of each class by the judge's answers, n_classes numbers from 0.
         threshold: least confidence of an answer, 0 to 1; 0 keeps every answer.
         limit: images drawn at the most, over all classes.
         block: images drawn at a time; changes where the pieces end, never what they hold together.
-        names: one a class, for the error; without them their numbers.
-        advice: what to change, for the error.
-        short: whether to end with classes that are not full instead of raising.
 
     Yields:
-        Pieces in the order drawn, of up to ``block`` images. The last one's ``answered`` and
-        ``drawn`` hold for all; it alone may be without an image, where classes are not full.
-
-    Raises:
-        AcceptanceError: when ``limit`` images did not fill every class; it names the one that is
-            furthest from full.
+        Pieces in the order drawn, of up to ``block`` images: fewer than ``counts`` in all where
+        ``limit`` images did not hold as many. The last one's ``answered`` and ``drawn`` hold for
+        all; it alone may be without an image, where classes are not full.
     """
-    wanted = np.asarray(counts, dtype=np.int64)
-    missing = wanted.copy()
-    answered = np.zeros_like(wanted)
+    missing = np.array(counts, dtype=np.int64)
+    answered = np.zeros_like(missing)
     start = 0
     while missing.any() and start < limit:
-        stop = min(start + block, limit)
-        images = draw(start, stop)
-        probabilities = judge(images)
+        images, probabilities = look(start, min(start + block, limit))
         answers = probabilities.argmax(axis=1)
         confidence = probabilities[np.arange(len(images)), answers]
         keep = np.zeros(len(images), dtype=bool)
@@ -146,31 +118,12 @@ def draw_pseudo_labelled(
             answered[label] += mine[: None if missing[label] else passed[-1] + 1].sum()
         kept = np.flatnonzero(keep)
         if len(kept):
-            index = kept + start
             yield PseudoLabelled(
-                images[kept],
-                answers[kept],
-                index,
-                confidence[kept],
-                answered.copy(),
-                int(index[-1]) + 1,
+                images[kept], answers[kept], answered.copy(), start + int(kept[-1]) + 1
             )
-        start = stop
-    if start and missing.any() and short:
-        none = kept[:0]
-        yield PseudoLabelled(
-            images[none], answers[none], none, confidence[none], answered.copy(), start
-        )
-    if missing.any() and not short:
-        worst = int(np.argmax(missing / np.maximum(wanted, 1)))
-        found = wanted[worst] - missing[worst]
-        sure = f" with confidence {threshold:g}" if threshold else ""
-        share = found / limit if limit else 0.0
-        raise AcceptanceError(
-            f"class {names[worst] if names else worst} is the judge's answer{sure} to {found} "
-            f"of {limit} images drawn without labels ({share:.1%}), {wanted[worst]} were asked "
-            f"for; {advice}"
-        )
+        start += len(images)
+    if start and missing.any():
+        yield PseudoLabelled(images[:0], answers[:0], answered.copy(), start)
 
 
 def acceptance_by_threshold(

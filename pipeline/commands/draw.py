@@ -193,9 +193,8 @@ def _batches_by_answer(
     assert source.judge is not None, "a generator without labels has no others"
     counts = [options.n if label in labels else 0 for label in range(len(source.names))]
     threshold = options.min_confidence or 0.0
-    lower = "" if options.min_confidence is None else "lower --min-confidence or "
-    done = drawn = 0
-    answered = np.zeros(len(counts), dtype=np.int64)
+    drawn = 0
+    kept = answered = np.zeros(len(counts), dtype=np.int64)
     for found in draw_by_answer(
         source.generator,
         source.judge,
@@ -203,13 +202,20 @@ def _batches_by_answer(
         options.seed,
         threshold=threshold,
         max_draws=options.max_draws,
-        names=source.names,
-        advice=f"{lower}raise --max-draws",
     ):
         drawn, answered = found.drawn, found.answered
-        done += len(found.images)
-        progress.update(done, options.n * len(labels))
+        kept = kept + np.bincount(found.labels, minlength=len(counts))
+        progress.update(int(kept.sum()), options.n * len(labels))
         yield found.images, found.labels
+    fewest = min(sorted(labels), key=lambda label: kept[label])
+    if kept[fewest] < options.n:
+        sure = f" with confidence {threshold:g}" if threshold else ""
+        lower = "" if options.min_confidence is None else "lower --min-confidence or "
+        raise PipelineError(
+            f"class {source.names[fewest]} is the judge's answer{sure} to {kept[fewest]} of "
+            f"{drawn} images drawn without labels ({kept[fewest] / drawn:.1%}), {options.n} were "
+            f"asked for; {lower}raise --max-draws"
+        )
     if options.min_confidence is not None:
         lines += [
             f"class {source.names[label]}: {options.n / answered[label]:.1%} of "

@@ -69,8 +69,6 @@ def write_filtered(
                 seed,
                 threshold=settings.threshold,
                 max_draws=settings.max_draws,
-                names=names,
-                short=True,
             ):
                 writer.append(piece.images, piece.labels)
                 watcher.update(writer.written, total)

@@ -122,25 +122,19 @@ def draw_by_answer(
     *,
     threshold: float,
     max_draws: int,
-    names: Sequence[str],
-    advice: str = "",
-    short: bool = False,
 ) -> Iterator[PseudoLabelled]:
     """Draw from a generator without labels until the judge has found ``counts`` of each class.
 
     Gives up after ``max_draws`` times the largest count draws a class: all classes share one
-    stream. Arguments, results and errors are otherwise those of `draw_pseudo_labelled`.
+    stream. Arguments and results are otherwise those of `draw_pseudo_labelled`.
     """
-    return draw_pseudo_labelled(
-        lambda start, stop: generator.draw(0, start, stop, seed),
-        lambda images: predict(judge, images).probabilities,
-        counts,
-        threshold=threshold,
-        limit=max(counts) * len(counts) * max_draws,
-        names=names,
-        advice=advice,
-        short=short,
-    )
+
+    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        images = generator.draw(0, start, stop, seed)
+        return images, predict(judge, images).probabilities
+
+    limit = max(counts) * len(counts) * max_draws
+    return draw_pseudo_labelled(look, counts, threshold=threshold, limit=limit)
 
 
 def class_names_of(folder: Path, generator: Sampler, meta: Mapping[str, Any]) -> list[str]:

@@ -54,9 +54,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
         # Written in the order drawn, classes mixed: no image waits in memory for its class's turn.
         judge = load_classifier(paths.judge, p.classifier.model, sampler.device)
         counts, most = [per_class] * len(names), p.generate.max_draws
-        for found in draw_by_answer(
-            sampler, judge, counts, seed, threshold=0.0, max_draws=most, names=names, short=True
-        ):
+        for found in draw_by_answer(sampler, judge, counts, seed, threshold=0.0, max_draws=most):
             drawn[0] = found.drawn
             yield found.images, found.labels
 

@@ -1,8 +1,6 @@
 """A generator trains and draws on a GPU as on the CPU, but for rounding."""
 
-import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +16,7 @@ from augment.generators.training import TrainedGenerator, TrainingStopped, Watch
 from augment.images.image_rows import all_rows
 from augment.images.image_sets import ImageSet
 from augment.placing import same_kernels
+from tests.augment.generators.memory_store import MemoryStore
 
 FIRST = {system.family: system for system in reversed(systems().values())}
 LABELS = np.arange(60) % 3
@@ -27,28 +26,12 @@ SHADES = (
 IMAGES = ImageSet(SHADES.astype(np.uint8), LABELS, ("a", "b", "c"))
 
 
-class Memory:
-    """Keeps the state as a file would."""
-
-    content = b""
-
-    def load(self) -> dict[str, Any] | None:
-        return torch.load(io.BytesIO(self.content), weights_only=True) if self.content else None
-
-    def save(self, state: dict[str, Any]) -> None:
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        self.content = buffer.getvalue()
-
-    def keep(self, name: str, weights: Any) -> None: ...
-
-
 def run(family: str, kind: str, stop_after: int | None = None) -> TrainedGenerator:
     same_kernels()
     fabric = Fabric(accelerator=kind, devices=1)
     system = system_of(FIRST[family].name, {"batch_size": 12})
     architecture = system.architecture(3, 1, 28, 0.1)
-    budget, store = Budget(120, None, 100, "last", 1), Memory()
+    budget, store = Budget(120, None, 100, "last", 1), MemoryStore()
 
     def go_on(watch: Watch) -> TrainedGenerator:
         trainer = build_trainer(system, architecture, Setup(3, 10, fabric))

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import io
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +45,7 @@ from augment.generators.training import (
 from augment.images.image_rows import ImageRows, all_rows
 from augment.images.image_sets import ImageSet
 from augment.images.splits import spread_rows
+from tests.augment.generators.memory_store import MemoryStore
 
 N_CLASSES = 3
 STEPS = 12  # Epochs of 5, 5 and 2 steps of 8 of 40 images.
@@ -78,30 +78,6 @@ def narrow(system: System, n_classes: int = N_CLASSES) -> Architecture:
 
 CONSTANT = tiny(decay_start=1.0)
 """Learning rates that do not depend on how long the whole run is."""
-
-
-class MemoryStore:
-    """Keeps the state as a file would: only what a safe load gives back is there again."""
-
-    def __init__(self) -> None:
-        self.content: bytes | None = None
-        self.saves = 0
-        self.kept: dict[str, dict[str, Tensor]] = {}
-
-    def load(self) -> dict[str, Any] | None:
-        if self.content is None:
-            return None
-        state: dict[str, Any] = torch.load(io.BytesIO(self.content), weights_only=True)
-        return state
-
-    def save(self, state: dict[str, Any]) -> None:
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        self.content = buffer.getvalue()
-        self.saves += 1
-
-    def keep(self, name: str, weights: Mapping[str, Tensor]) -> None:
-        self.kept[name] = dict(weights)
 
 
 def brightness(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
