@@ -193,8 +193,8 @@ def _batches_by_answer(
     assert source.judge is not None, "a generator without labels has no others"
     counts = [options.n if label in labels else 0 for label in range(len(source.names))]
     threshold = options.min_confidence or 0.0
-    drawn = 0
-    kept = answered = np.zeros(len(counts), dtype=np.int64)
+    drawn, answered = 0, np.zeros(len(counts), dtype=np.int64)
+    kept = np.zeros_like(answered)
     for found in draw_by_answer(
         source.generator,
         source.judge,
@@ -204,7 +204,7 @@ def _batches_by_answer(
         max_draws=options.max_draws,
     ):
         drawn, answered = found.drawn, found.answered
-        kept = kept + np.bincount(found.labels, minlength=len(counts))
+        kept += np.bincount(found.labels, minlength=len(counts))
         progress.update(int(kept.sum()), options.n * len(labels))
         yield found.images, found.labels
     fewest = min(sorted(labels), key=lambda label: kept[label])
