@@ -265,7 +265,7 @@ def check() -> None:
     """Check params.yaml, the data and the machine in a second, before an hour of training."""
     from pipeline.commands.check import run_check
 
-    lines = run_check(Project.find().root, os.environ)
+    lines = run_check(Project.find().root)
     for line in lines:
         print(f"{line.status:8} {line.topic:11} {line.text}")
     if any(line.status == "error" for line in lines):
@@ -275,20 +275,20 @@ def check() -> None:
 @app.command()
 def plan(
     workers: Annotated[
-        str, typer.Option(metavar="N,N", help="Numbers of workers: one core with one thread each.")
+        str, typer.Option(metavar="N,N", help="Numbers of workers: a core each, or a GPU.")
     ] = "1,4,64",
 ) -> None:
     """Measure this machine for a minute; say time, memory and disk of the study on more workers.
 
-    The study's own networks work on made-up images. Counted is the time of the processor, so that
-    other work on the machine hardly matters; a GPU is measured where there is one.
+    The study's own networks work on made-up images, where compute.device says. Counted is the time
+    of the processor, so that other work on the machine hardly matters; with a GPU the clock's.
     """
     from pipeline.commands.plan import run
 
     def say(what: str) -> None:
         print(f"measuring {what}", file=sys.stderr)
 
-    for line in run(Project.find(), workers, os.environ, say):
+    for line in run(Project.find(), workers, say):
         print(line)
 
 

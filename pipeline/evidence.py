@@ -15,6 +15,7 @@ from augment.files import read_json
 from augment.images.grids import untile
 from augment.images.image_sets import ImageSet, open_image_set
 from augment.images.subsets import shared_part
+from augment.sources.grouping import names_table
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import PLACE
@@ -161,7 +162,7 @@ def read_notes(
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.filtered)
     changes = changes_since_fetch(project, p.data)
-    of_images = [*about["notes"], *([] if changes is None else [str(changes)])]
+    of_images = [*about["notes"], *([] if changes is None else [changes])]
     filtered = open_image_set(paths.filtered)
     pools = {"generated": open_image_set(paths.generated), "filtered": filtered}
     threshold = None if p.filter is None else p.filter.threshold
@@ -184,6 +185,8 @@ def shown_parameters(project: Project, about: Mapping[str, Any]) -> dict[str, An
     shown: dict[str, Any] = project.parameters.model_dump(mode="json", exclude=PLACE)
     if shown["data"]["path"] is not None:
         shown["data"]["path"] = about["name"]
+    if shown["data"]["groups"] is not None and names_table(shown["data"]["groups"]):
+        shown["data"]["groups"] = "(given)"
     if shown["generate"]["path"] is not None:
         shown["generate"]["path"] = "(given)"
     if shown["score"]["inception_weights"] is not None:

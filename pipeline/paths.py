@@ -94,24 +94,6 @@ def refuse_outputs(path: Path, root: Path, name: str, *, above: bool = True) -> 
         )
 
 
-def data_dir_of(value: str | None, root: Path, source: str) -> Path | None:
-    """Return the folder of data sets that the environment names; None where none is needed.
-
-    Args:
-        value: of the environment variable AUGMENT_DATA_DIR.
-        root: the project's folder, which a relative path counts from.
-        source: the data set that will be looked for in it; others have no files there.
-
-    Raises:
-        PipelineError: it cannot be a path, or the data set's folder in it lies in an output.
-    """
-    if not value or source not in ("mnist", "fashion-mnist"):
-        return None
-    folder = user_path(value, root, "AUGMENT_DATA_DIR")
-    refuse_outputs(folder / source, root, "AUGMENT_DATA_DIR", above=False)
-    return folder
-
-
 def refuse_strangers(folder: Path, own: Collection[str], name: str = "") -> None:
     """Refuse to replace an output that holds what no stage put there.
 

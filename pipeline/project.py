@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.errors import PipelineError
-from pipeline.paths import data_dir_of, refuse_outputs, user_path
+from pipeline.paths import refuse_outputs, user_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,15 +127,22 @@ class Project:
         """The names of the units, as stage subset drew them."""
         return self.root / "data" / "subsets" / "units.json"
 
-    @property
-    def data_dir(self) -> Path | None:
-        """Folder of data sets, from the environment variable AUGMENT_DATA_DIR.
+    def data_dir(self, source: str) -> Path | None:
+        """Return the folder of data sets that AUGMENT_DATA_DIR names; None where none is needed.
+
+        Args:
+            source: the data set that will be looked for in it; others have no files there.
 
         Raises:
             PipelineError: it cannot be a path, or the data set's folder in it lies in an output.
         """
-        value = os.environ.get("AUGMENT_DATA_DIR")
-        return data_dir_of(value, self.root, self.parameters.data.source)
+        name = "AUGMENT_DATA_DIR"
+        value = os.environ.get(name)
+        if not value or source not in ("mnist", "fashion-mnist"):
+            return None
+        folder = user_path(value, self.root, name)
+        refuse_outputs(folder / source, self.root, name, above=False)
+        return folder
 
     @property
     def inception_weights(self) -> Path | None:

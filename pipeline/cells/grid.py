@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,26 +15,8 @@ from pipeline.project import Project
 from pipeline.unit_images import unit_counts
 
 
-@dataclass(frozen=True)
-class UnitImages:
-    """What a unit has: real training images and generated ones."""
-
-    unit: str
-    real: np.ndarray  # of each class, int64
-    pools: Mapping[str, ImageSet]
-
-    @classmethod
-    def read(cls, project: Project, unit: str) -> UnitImages:
-        """Count the unit's real images, and open its pools."""
-        paths = project.unit(unit)
-        project.require(paths.subset, paths.generated, paths.filtered)
-        real = unit_counts(project, unit)
-        folders = {"generated": paths.generated, "filtered": paths.filtered}
-        return cls(unit, real, {name: open_image_set(path) for name, path in folders.items()})
-
-
 def cells_of_unit(
-    p: Parameters, images: UnitImages, class_names: Sequence[str]
+    project: Project, unit: str, class_names: Sequence[str]
 ) -> tuple[list[Cell], list[str]]:
     """Return the cells of a unit, and lines on what was left out.
 
@@ -43,15 +24,18 @@ def cells_of_unit(
     mix.synthetic are of the unit's images.
 
     Args:
-        p: the whole of params.yaml.
-        images: what the unit has.
+        project: whose unit has its real images and pools.
+        unit: by name.
         class_names: one a class.
 
     Raises:
         ParameterError: the parameters ask for more than the images give.
         MixError: a recipe needs more images of a class than a pool holds that cannot be short.
     """
-    real, n_unit = images.real, int(images.real.sum())
+    p, paths = project.parameters, project.unit(unit)
+    project.require(paths.subset, paths.generated, paths.filtered)
+    real = unit_counts(project, unit)
+    n_unit = int(real.sum())
     strict = p.study.protocol == "strict"
     of_real = [n_unit, *([0] if 0 in p.mix.real else [])] if strict else p.mix.real
     counts = {
@@ -62,14 +46,13 @@ def cells_of_unit(
     def build(
         real: Sequence[np.ndarray], synthetic: Sequence[np.ndarray], *names: str
     ) -> list[Cell]:
-        return build_cells(
-            p.study.protocol, images.unit, n_unit, real, synthetic, names, p.mix.seeds
-        )
+        return build_cells(p.study.protocol, unit, n_unit, real, synthetic, names, p.mix.seeds)
 
     cells = build(counts["real"], counts["synthetic"], *p.mix.strategies)
     lines: list[str] = []
     used = {STRATEGIES[strategy].pool for strategy in p.mix.strategies}
-    pools = {name: pool for name, pool in images.pools.items() if name in used}
+    folders = {"generated": paths.generated, "filtered": paths.filtered}
+    pools = {name: open_image_set(path) for name, path in folders.items() if name in used}
     short = _short_pools(pools)
     feasible = [cell for cell in cells if _fits(cell, short)]
     left_out = [cell for cell in cells if not _fits(cell, short)]

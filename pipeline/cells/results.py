@@ -15,36 +15,6 @@ from augment.mixing.recipes import Cell
 from classifiers.grid import CellResult, accuracies
 from pipeline.cells.tasks import CellTasks
 
-_COLUMNS = [
-    *("protocol", "unit", "unit_real", "generator", "strategy", "n_real", "n_synthetic", "seed"),
-    *("steps", "images_seen", "n_validation", "validation_accuracy", "test_accuracy"),
-    *("balanced_accuracy", "class_accuracy"),
-]
-
-
-def write_cells(
-    folder: Path,
-    cells: Sequence[Cell],
-    results: Sequence[CellResult],
-    tasks: CellTasks,
-    generator: str,
-) -> None:
-    """Write one row a cell, and the predictions on the test images in the same order.
-
-    Args:
-        folder: gets ``cells.parquet`` and ``predictions.npy``.
-        cells: the recipes.
-        results: of their classifiers, in the same order.
-        tasks: what they were evaluated on.
-        generator: name of what made the generated images.
-    """
-    rows = [
-        result_row(cell, result, tasks) | {"generator": generator}
-        for cell, result in zip(cells, results, strict=True)
-    ]
-    write_results(folder / "cells.parquet", rows, _COLUMNS)
-    write_predictions(folder / "predictions.npy", results, len(tasks.test))
-
 
 def result_row(cell: Cell, result: CellResult, tasks: CellTasks) -> dict[str, Any]:
     """Return what is known of a cell and of its classifier, by column."""

@@ -6,7 +6,7 @@ decided by the code of the stages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,13 +37,12 @@ from pipeline.parameters.reading import parse_data, parse_parameters, read_value
 from pipeline.project import Project
 
 
-def run_check(root: Path, environ: Mapping[str, str]) -> list[CheckLine]:
+def run_check(root: Path) -> list[CheckLine]:
     """Check params.yaml, the data and the machine; all problems at once.
 
     Args:
-        root: the project's folder, with params.yaml in it.
-        environ: the environment: AUGMENT_DATA_DIR, TORCH_HOME, XDG_CACHE_HOME,
-            CUDA_VISIBLE_DEVICES are read.
+        root: the project's folder, with params.yaml in it. Of the environment AUGMENT_DATA_DIR,
+            TORCH_HOME, XDG_CACHE_HOME and CUDA_VISIBLE_DEVICES are read.
 
     Returns:
         The findings, in the order in which they should be read. A study can run when none has the
@@ -52,10 +51,10 @@ def run_check(root: Path, environ: Mapping[str, str]) -> list[CheckLine]:
     from augment.images.image_sets import one_line
 
     # Names of files may hold anything.
-    return [replace(line, text=one_line(line.text)) for line in _check(root, environ)]
+    return [replace(line, text=one_line(line.text)) for line in _check(root)]
 
 
-def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
+def _check(root: Path) -> Iterator[CheckLine]:
     try:
         values = read_values(root / "params.yaml")
     except PipelineError as error:
@@ -67,18 +66,18 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
         yield from (CheckLine("error", "parameters", each) for each in error.problems)
         data = parse_data(values)
         if data is not None:
-            yield from check_data(data, root, environ)[0]
+            yield from check_data(data, root)[0]
         return
     yield CheckLine("ok", "parameters", "params.yaml is valid")
-    lines, found = check_data(parameters.data, root, environ)
+    lines, found = check_data(parameters.data, root)
     yield from lines
-    project, machine = Project(root), this_machine(environ)
+    project, machine = Project(root), this_machine()
     yield from check_cache(project)
     yield from check_device(parameters, machine)
     lines, on_cluster = check_cluster(parameters.compute)
     yield from lines
     if parameters.score.inception:
-        yield check_inception(project, environ)
+        yield check_inception(project)
     n_train = None
     if found is not None:
         lines, n_train = _check_grid(parameters, found)
@@ -89,19 +88,20 @@ def _check(root: Path, environ: Mapping[str, str]) -> Iterator[CheckLine]:
         yield check_disk(root, None)
         return
     size = _size_of(found, n_train)
-    yield check_disk(root, estimate_disk(parameters, size))
-    here = tasks_here(parameters.compute, machine)
-    yield check_memory((1 if on_cluster else here) * estimate_memory(parameters, size))
-    yield _time_line(parameters, size, on_cluster or here, machine)
+    tasks = tasks_here(parameters.compute, machine)
+    here = 1 if on_cluster else tasks  # a cluster's machines have their own disks and memory
+    yield check_disk(root, estimate_disk(parameters, size, here))
+    yield check_memory(here * estimate_memory(parameters, size))
+    yield _time_line(parameters, size, on_cluster or tasks, machine)
 
 
-def study_size(parameters: Parameters, root: Path, environ: Mapping[str, str]) -> StudySize:
+def study_size(parameters: Parameters, root: Path) -> StudySize:
     """Return how many images and classes the study has, without loading one.
 
     Raises:
         PipelineError: in one line; the images cannot be read, or cannot fill the grid.
     """
-    lines, found = check_data(parameters.data, root, environ)
+    lines, found = check_data(parameters.data, root)
     n_train = None
     if found is not None:
         more, n_train = _check_grid(parameters, found)

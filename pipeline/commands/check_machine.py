@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import joblib
 
 from pipeline.commands.check_lines import CheckLine, Status
 from pipeline.errors import PipelineError
@@ -30,21 +32,14 @@ class Machine:
     gpu: bool
 
 
-def this_machine(environ: Mapping[str, str]) -> Machine:
-    """Return what this machine has for a study; CUDA_VISIBLE_DEVICES is read."""
-    return Machine(cores=_cores(), gpu=_gpu_visible(environ))
+def this_machine() -> Machine:
+    """Return what this machine has for a study: cores as the stages count them."""
+    return Machine(cores=joblib.cpu_count(), gpu=_gpu_visible())
 
 
-def _cores() -> int:
-    """Return the cores that this process may use, not those that the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _gpu_visible(environ: Mapping[str, str]) -> bool:
+def _gpu_visible() -> bool:
     """Return whether a GPU seems to be usable; importing torch to be sure would take seconds."""
-    if environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     if importlib.metadata.version("torch").endswith("+cpu"):
         return False
@@ -104,7 +99,7 @@ def check_cluster(compute: ComputeParameters) -> tuple[list[CheckLine], int]:
     return [CheckLine("ok" if n else "warning", "cluster", text)], n
 
 
-def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:
+def check_inception(project: Project) -> CheckLine:
     """Return whether the weights of InceptionV3 are there; TORCH_HOME and XDG_CACHE_HOME count."""
     try:
         file = project.inception_weights
@@ -114,8 +109,8 @@ def check_inception(project: Project, environ: Mapping[str, str]) -> CheckLine:
         text = f"score.inception_weights is {file}; there is no such file"
         return CheckLine("error", "inception", text)
     if file is None:
-        cache = Path(environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
-        home = Path(environ.get("TORCH_HOME") or cache).expanduser()
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+        home = Path(os.environ.get("TORCH_HOME") or cache).expanduser()
         file = home / "hub" / "checkpoints" / _INCEPTION_FILE
     if file.is_file():
         return CheckLine("ok", "inception", f"InceptionV3 weights: {file}")

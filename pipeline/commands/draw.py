@@ -23,7 +23,7 @@ from classifiers.checkpoints import load_classifier
 from classifiers.models.contract import Classifier
 from classifiers.prediction import predict
 from pipeline.commands.class_folders import class_folders, cut_name
-from pipeline.commands.options import DrawOptions, Format
+from pipeline.commands.options import DrawOptions
 from pipeline.commands.own_folders import MARKER, mark_folder, refuse_unless_own
 from pipeline.compute.device import chosen_device
 from pipeline.compute.progress import Progress
@@ -69,7 +69,7 @@ def run(project: Project, options: DrawOptions) -> list[str]:
     generator, meta = load_sampler(folder, chosen_device(project.parameters))
     names = class_names_of(folder, generator, meta)
     changes = changes_since_fetch(project, data) if options.model is None else None
-    lines: list[str] = [] if changes is None else [str(changes)]
+    lines: list[str] = [] if changes is None else [changes]
     if options.all_labels:
         labels = list(range(len(names)))
     else:
@@ -82,7 +82,7 @@ def run(project: Project, options: DrawOptions) -> list[str]:
             f"allowed: at most {_MOST_IMAGES:,} together"
         )
     folders = class_folders(names, taken=(_PREVIEW, _TABLE, MARKER))
-    pictures = options.image_format is Format.PNG
+    pictures = options.image_format == "png"
     if pictures and sorted(folders) != list(folders):
         lines.append(
             f"the folders sort in another order than the classes; {_TABLE} holds their numbers"

@@ -1,4 +1,4 @@
-"""A study's time, memory and disk space, from its parameters and from what a core does in a second.
+"""A study's time, memory and disk space, from its parameters and a worker's speeds.
 
 One walk over the study's counts gives every stage its tasks. `augment check` asks it with round
 figures of an ordinary processor, good enough to tell ten minutes from ten hours; `augment plan`
@@ -86,7 +86,10 @@ MOST_PRODUCTS = 2e12
 
 @dataclass(frozen=True)
 class Speeds:
-    """What one core does with one thread in a second, and what a process takes."""
+    """What a worker does in a second, and what its process takes.
+
+    A worker is one core with one thread, or with a GPU whatever does one task at a time there.
+    """
 
     generator: float  # real images shown in a generator's training
     drawing: float  # images drawn
@@ -97,6 +100,7 @@ class Speeds:
     comparison: float  # multiplications of pixels, in the search for copies
     start: float  # seconds for a process to start
     process_bytes: int  # memory of a process that trains, before any image
+    gpu: bool = False  # whether the worker has a GPU
 
 
 @dataclass(frozen=True)
@@ -104,17 +108,12 @@ class Stage:
     """A stage of dvc.yaml: what can be done side by side, and what cannot."""
 
     name: str
-    tasks: tuple[float, ...]  # seconds of one core, a task each
+    tasks: tuple[float, ...]  # seconds of one worker, a task each
     start: float  # seconds for a process to start
-    threads: int = 1  # of a task
-
-    @property
-    def core_seconds(self) -> float:
-        """What all tasks take together."""
-        return sum(self.tasks)
+    threads: int = 1  # workers that do a task together
 
     def seconds(self, workers: int) -> float:
-        """Return how long the stage takes on so many workers of one core each."""
+        """Return how long the stage takes on so many workers."""
         at_once = max(1, min(workers // self.threads, len(self.tasks)))
         starts = 2 if at_once > 1 else 1  # the command, then its workers together
         return starts * self.start + STAGE_SECONDS + packed(self.tasks, at_once) / self.threads
@@ -173,7 +172,7 @@ def stages_of(parameters: Parameters, size: StudySize, speeds: Speeds) -> list[S
     Args:
         parameters: the whole of params.yaml.
         size: images and classes.
-        speeds: of one core.
+        speeds: of a worker.
     """
     p, units = parameters, unit_sizes(parameters, size.n_train)
     walk = _Walk(p, size, speeds)
@@ -198,25 +197,24 @@ def stages_of(parameters: Parameters, size: StudySize, speeds: Speeds) -> list[S
     }
     of_unit = {"train-examiner", "train-judge", "train-gan", "score-checkpoints", "generate"}
     of_unit |= {"filter", "inspect", "score"}
+    threads = 1 if speeds.gpu else p.compute.threads
     return [
-        Stage(name, tuple(each), speeds.start, p.compute.threads if name in of_unit else 1)
+        Stage(name, tuple(each), speeds.start, threads if name in of_unit else 1)
         for name, each in tasks.items()
     ]
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """Seconds of one core for each kind of task."""
+    """Seconds of one worker for each kind of task."""
 
     p: Parameters
     size: StudySize
     speeds: Speeds
 
-    def fitting(self, fit: FitParameters, n: int) -> float:
-        """Return what an examiner or a judge of n images takes."""
-        return self._fit(fit, n, self.speeds.classifier)
-
-    def _fit(self, fit: FitParameters, n: int, speed: float) -> float:
+    def fitting(self, fit: FitParameters, n: int, *, classical: bool = False) -> float:
+        """Return what a classifier of n images takes, and its answers."""
+        speed = self.speeds.classical if classical else self.speeds.classifier
         batch = self.p.classifier.batch_size
         steps = fit.steps if fit.steps is not None else (fit.epochs or 0) * -(-n // batch)
         larger = self.p.data.image_size > self.p.classifier.input_size
@@ -262,14 +260,11 @@ class _Walk:
     def filtered(self, n: int) -> float:
         """Return what the filtered pool takes, where the judge keeps most of what is drawn."""
         per_class = None if self.p.filter is None else self.p.filter.per_class
-        more = max(0, self._of_all_classes(per_class, n) - self._pool(n))
+        more = max(0, pooled(per_class, n, self.size.n_classes) - self._pool(n))
         return self._answers(self._pool(n)) + (self._seen(more) if self._modelled else 0.0)
 
     def _pool(self, n: int) -> int:
-        return self._of_all_classes(self.p.generate.per_class, n)
-
-    def _of_all_classes(self, per_class: int | float | None, n: int) -> int:
-        return pooled(per_class, n, self.size.n_classes)
+        return pooled(self.p.generate.per_class, n, self.size.n_classes)
 
     def inspected(self, n: int) -> float:
         """Return what the search for copies and neighbours of a unit takes."""
@@ -281,10 +276,8 @@ class _Walk:
 
     def cell(self, cell: Cell) -> float:
         """Return what one classifier of the grid takes."""
-        return self._fit(self.p.train_classifiers, cell.n_images, self._speed(cell))
-
-    def _speed(self, cell: Cell) -> float:
-        return self.speeds.classical if cell.classical else self.speeds.classifier
+        fit = self.p.train_classifiers
+        return self.fitting(fit, cell.n_images, classical=cell.classical)
 
     def confirmed(self, n: int) -> Iterator[float]:
         """Yield what each classifier takes that confirms a unit's choices, half ones included."""
@@ -344,15 +337,24 @@ def duration_text(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes >= 1 else "under 1 min"
 
 
-def estimate_disk(parameters: Parameters, size: StudySize) -> int:
-    """Return roughly how many bytes a study writes, DVC's cache included."""
+def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
+    """Return roughly how many bytes a study writes, DVC's cache and temporary files included.
+
+    Args:
+        parameters: the whole of params.yaml.
+        size: images and classes.
+        workers: which train a classifier each, with a file of its images where these are reduced.
+    """
     entries = [parameters.generate.per_class]
     entries += [] if parameters.filter is None else [parameters.filter.per_class]
     units = unit_sizes(parameters, size.n_train)
     images = size.n_images
     images += sum(pooled(each, n, size.n_classes) for n in units for each in entries)
+    side, seen = parameters.data.image_size, parameters.classifier.input_size
+    reduced = seen**2 * parameters.data.channels if side > seen else 0
+    temporary = workers * _largest_cell(parameters, size) * reduced
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
-    return 2 * images * image_bytes(parameters) + FIXED_BYTES
+    return 2 * images * image_bytes(parameters) + temporary + FIXED_BYTES
 
 
 def estimate_memory(
@@ -369,5 +371,9 @@ def estimate_memory(
         The process with the images of its largest cell. These are mapped from files that all
         workers of a machine share, so that together they take less.
     """
-    largest = max((cell.n_images for cell in unit_cells(parameters, size.n_train)), default=0)
-    return process_bytes + largest * image_bytes(parameters)
+    return process_bytes + _largest_cell(parameters, size) * image_bytes(parameters)
+
+
+def _largest_cell(parameters: Parameters, size: StudySize) -> int:
+    """Return how many images the largest cell is trained on."""
+    return max((cell.n_images for cell in unit_cells(parameters, size.n_train)), default=0)

@@ -1,7 +1,8 @@
-"""What one core of this machine does in a second, measured with the study's own networks and sizes.
+"""What a worker of this machine does in a second, by the study's own networks and sizes.
 
-The stages' own functions work for some seconds each on made-up images. Counted is the time of the
-processor, which other work on the machine hardly changes; of a GPU it is the clock's.
+The stages' own functions work for some seconds each on made-up images, on the device that
+compute.device chooses. Counted is the time of the processor, which other work on the machine hardly
+changes; with a GPU it is the clock's.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from statistics import median
-from typing import Literal
 
 import numpy as np
 import psutil
@@ -39,6 +39,7 @@ from classifiers.prediction import predict
 from pipeline.cells.tasks import transforms
 from pipeline.commands.estimates import SHIFTS, Speeds
 from pipeline.commands.study_counts import StudySize, image_bytes, networks, scored_images
+from pipeline.compute.device import chosen_device
 from pipeline.compute.executor import threads
 from pipeline.compute.fabric import make_fabric
 from pipeline.compute.resume import ResumeStore
@@ -68,6 +69,12 @@ _BLOCK = 500
 _IMPORTS = "import pipeline.stages.train_judge"
 
 Clock = Callable[[], float]
+
+
+def _gpu_clock() -> float:
+    """Return the seconds of the clock when all work that was given to the GPU is done."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 class _EnoughError(Exception):
@@ -116,6 +123,8 @@ class Bench:
             seconds: for the training of a generator.
         """
         self.p, self.size, self.seconds = parameters, size, seconds
+        self.device = chosen_device(parameters)
+        self.clock = _gpu_clock if self.device.type == "cuda" else time.process_time
         self.system, self.architecture = networks(parameters, size.n_classes)
         self.project = Project(folder)
         shutil.copyfile(root / "params.yaml", folder / "params.yaml")
@@ -134,7 +143,7 @@ class Bench:
 
     def _repeat(self, work: Callable[[], object]) -> float:
         """Return the seconds of one call."""
-        laps = _Laps(time.process_time, self.seconds / 2)
+        laps = _Laps(self.clock, self.seconds / 2)
         laps.add()
         while not laps.enough():
             work()
@@ -156,11 +165,11 @@ class Bench:
             seed=0,
             transform=transform,
         )
-        return fit_classifier(fit, on_step=None if laps is None else laps.add_or_end)
+        return fit_classifier(fit, self.device, None if laps is None else laps.add_or_end)
 
     def classifier(self, transform: Transform | None = None) -> float:
         """Return images/s of a classifier's training."""
-        laps = _Laps(time.process_time, self.seconds)
+        laps = _Laps(self.clock, self.seconds)
         with contextlib.suppress(_EnoughError):
             self._fit(1000, laps, transform)
         return self.p.classifier.batch_size / laps.seconds()
@@ -177,13 +186,12 @@ class Bench:
         block = np.resize(self.images.images, (_BLOCK, *self.images.images.shape[1:]))
         return _BLOCK / self._repeat(lambda: predict(self.judge, block))
 
-    def generator(self, device: Literal["cpu", "cuda"]) -> float:
-        """Return images/s of the training of a generator, on the device cpu or cuda."""
-        clock = time.process_time if device == "cpu" else time.perf_counter
-        laps = _Laps(clock, self.seconds)
+    def generator(self) -> float:
+        """Return images/s of the training of a generator."""
+        laps = _Laps(self.clock, self.seconds)
         batch = self.system.batch_size
         alone = self.p.train_gan.model_copy(update={"processes": 1})
-        there = self.p.compute.model_copy(update={"device": device})
+        there = self.p.compute.model_copy(update={"device": self.device.type})
         rows = ImageRows([self.images], [np.arange(len(self.images))])
         budget = Budget(self.p.train_gan.images, self.p.train_gan.epochs, keep="last")
         steps = budget.steps(batch_size=batch, n_images=len(rows))
@@ -204,7 +212,8 @@ class Bench:
     def drawing(self) -> float:
         """Return images/s that a generator draws."""
         model = import_module(f"augment.generators.{self.system.family}.model")
-        sampler = Sampler(model.Generator(self.architecture).eval())
+        network = model.Generator(self.architecture).eval()
+        sampler = Sampler(network.to(self.device), self.device)
         return CHUNK / self._repeat(lambda: sampler.draw(0, 0, CHUNK, 0))
 
     def scoring(self) -> float:
@@ -249,7 +258,7 @@ def measure_speeds(
     size: StudySize,
     say: Callable[[str], None],
     seconds: float = SECONDS,
-) -> tuple[Speeds, float | None]:
+) -> Speeds:
     """Measure what this machine does in a second; no data set is read and nothing is kept.
 
     Args:
@@ -260,17 +269,19 @@ def measure_speeds(
         seconds: for each of the longer parts, by the clock.
 
     Returns:
-        The speeds of one core, and images/s of a generator's training on the GPU; None without a
-        GPU, or where the study does not train on it.
+        The speeds of a worker: of one core, or of one task at a time on a GPU.
 
     Raises:
+        PipelineError: compute.device is cuda, and there are not enough GPUs.
         ClassifierError: the classifier cannot be built for these images.
         AugmentError: the generator's images or losses are no finite numbers.
     """
+    gpu, of_unit = chosen_device(parameters).type == "cuda", parameters.compute.threads
     say("the start of a process")
     start = _start()
     with tempfile.TemporaryDirectory(prefix="augment-plan-") as folder:
-        with threads(1):
+        # By the processor's time a core is measured, by the clock a task with all its threads.
+        with threads(of_unit if gpu else 1):
             bench = Bench(root, parameters, size, Path(folder), seconds)
             say("the training of a classifier")
             classifier = bench.classifier()
@@ -281,20 +292,14 @@ def measure_speeds(
             say("scores, and the search for copies")
             scoring, comparison = bench.scoring(), bench.comparison()
         generator = drawing = math.inf  # no work where no generator is trained
-        gpu = None
-        with threads(parameters.compute.threads):
-            modelled = parameters.generate.source == "model"
-            if modelled:
+        if parameters.generate.source == "model":
+            with threads(of_unit):
                 say("the training of a generator")
-                generator = bench.generator("cpu")
+                generator = bench.generator()
                 say("drawing images")
                 drawing = bench.drawing()
-            # Before a GPU's driver takes its own.
-            process_bytes = psutil.Process().memory_info().rss
-            if modelled and torch.cuda.is_available() and parameters.compute.device != "cpu":
-                say("the training of a generator on the GPU")
-                gpu = bench.generator("cuda")
-    speeds = Speeds(
+        process_bytes = psutil.Process().memory_info().rss
+    return Speeds(
         generator=generator,
         drawing=drawing,
         classifier=classifier,
@@ -304,5 +309,5 @@ def measure_speeds(
         comparison=comparison,
         start=start,
         process_bytes=process_bytes,
+        gpu=gpu,
     )
-    return speeds, gpu

@@ -8,20 +8,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from pipeline.paths import user_path
-
-
-class Format(StrEnum):
-    """What `generate` writes."""
-
-    NPY = "npy"
-    PNG = "png"
 
 
 def path_option(name: str, text: str) -> Any:
@@ -51,8 +43,9 @@ class DrawOptions:
         Path | None, path_option("--out", "Folder to write.  [default: generated/label-...]")
     ] = None
     image_format: Annotated[
-        Format, typer.Option("--format", help="One array (npy) or a PNG file an image.")
-    ] = Format.NPY
+        Literal["npy", "png"],
+        typer.Option("--format", help="One array (npy) or a PNG file an image."),
+    ] = "npy"
     seed: Annotated[int, typer.Option(min=0, help="Other seeds, other images.")] = 0
     min_confidence: Annotated[
         float | None,

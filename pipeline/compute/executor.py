@@ -239,7 +239,8 @@ def _watch(
         if request():
             (folder / "stop").touch()
         shares = [path.read_text() for path in folder.glob("*.share")]
-        progress.update(round(sum(map(float, shares)) / len(units) * 100), 100)
+        # Never 100 before all have ended: the end of a stage is told once.
+        progress.update(int(sum(map(float, shares)) / len(units) * 100), 100)
         for unit in units:
             path = folder / f"{unit}.lines"
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []

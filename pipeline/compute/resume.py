@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from augment.files import atomic_file
 from pipeline.compute.cache import make_cache
+from pipeline.errors import Interrupted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,6 +101,9 @@ def locked_store(
 
     A run that DVC no longer waits for may still be training; the next one waits for it instead
     of writing beside it.
+
+    Raises:
+        Interrupted: the user asked to stop while it waits.
     """
     import filelock
 
@@ -113,7 +117,7 @@ def locked_store(
         say(f"process {who} is training this very model; waiting for it to end")
         while not lock.is_locked:
             if should_stop():
-                raise KeyboardInterrupt from None
+                raise Interrupted("stopped; run the same command again to go on") from None
             with suppress(filelock.Timeout):
                 lock.acquire(timeout=1)
     try:

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,32 +119,9 @@ def groups_digest(data: DataParameters, root: Path) -> str | None:
     return sha256_file(user_path(data.groups, root, "data.groups"))
 
 
-@dataclass(frozen=True)
-class Changes:
-    """How a folder differs from what was fetched: numbers of files, and one of them."""
-
-    added: int
-    removed: int
-    changed: int
-    example: str  # empty where no file differs
-    groups: bool = False  # whether the table of groups is another one
-
-    def __str__(self) -> str:
-        counts = ((self.added, "added"), (self.removed, "removed"), (self.changed, "changed"))
-        parts = ", ".join(f"{n:,} {what}" for n, what in counts if n)
-        if not parts:
-            what = "the table of data.groups is not the one that was used"
-        elif self.groups:
-            what = f"neither the pictures nor the groups are those that were fetched ({parts}"
-        else:
-            what = f"the pictures in data.path are not those that were fetched ({parts}"
-        example = f", such as {self.example})" if parts else ""
-        return f"{what}{example}: `dvc repro --force fetch` and then `dvc repro` bring them in"
-
-
 def changes_since_fetch(
     project: Project, data: DataParameters, layout: FolderLayout | None = None
-) -> Changes | None:
+) -> str | None:
     """Compare the folder of pictures with what was fetched from it.
 
     Names and sizes of all files are compared; contents where a file is newer than the fetch, of at
@@ -158,7 +134,8 @@ def changes_since_fetch(
         layout: the folder as it is now; None looks for itself.
 
     Returns:
-        None where nothing changed, nothing was fetched yet, or the source is no folder.
+        A line for the user; None where nothing changed, nothing was fetched yet, or the source is
+        no folder.
     """
     table = project.real / FILES
     if data.source != "folder" or not table.is_file():
@@ -192,15 +169,25 @@ def changes_since_fetch(
         name = newer[row]
         if known[name][0] < _LARGEST_READ and sha256_file(now[name]) != known[name][1]:
             changed.append(name)
-    examples = [*changed, *added, *removed]
     try:
         groups = groups_digest(data, project.root) != about.get("groups_sha256")
     except (PipelineError, OSError):
         groups = True
-    if not examples and not groups:
+    counts = ((added, "added"), (removed, "removed"), (changed, "changed"))
+    examples = [*changed, *added, *removed]
+    if examples:
+        what = (
+            "neither the pictures nor the groups are those that were fetched"
+            if groups
+            else "the pictures in data.path are not those that were fetched"
+        )
+        parts = ", ".join(f"{len(files):,} {how}" for files, how in counts if files)
+        what += f" ({parts}, such as {examples[0]})"
+    elif groups:
+        what = "the table of data.groups is not the one that was used"
+    else:
         return None
-    example = examples[0] if examples else ""
-    return Changes(len(added), len(removed), len(changed), example, groups)
+    return f"{what}: `dvc repro --force fetch` and then `dvc repro` bring them in"
 
 
 def _read_files(path: Path) -> dict[str, tuple[int, str]]:

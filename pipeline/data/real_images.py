@@ -63,7 +63,7 @@ def fetch_images(project: Project, path: Path | None, work: Path) -> FetchedData
         fetched = fetch_source(
             data.source,
             path=path,
-            data_dir=project.data_dir if path is None else None,
+            data_dir=project.data_dir(data.source) if path is None else None,
             image_size=data.image_size,
             channels=data.channels,
             workdir=work,

@@ -79,6 +79,7 @@ def infeasible(
             for index, entry in enumerate(mix.synthetic)
             for name in unknown_classes(entry, class_names)
         ),
+        *_nothing_generated(parameters, n_train),
         *_wrong_units(parameters, real, class_names),
         *_wrong_batches(parameters, n_train),
         *_small_pools(parameters, real, test, class_names),
@@ -114,6 +115,25 @@ def _least_share(n_train: int) -> float:
     """Return the smallest share, in ten thousandths, that is one image."""
     least = max(1, -(-10_000 // (2 * n_train))) / 10_000
     return least if resolve_count(least, n_train) else least + 1e-4
+
+
+def _nothing_generated(parameters: Parameters, n_train: int) -> Iterator[str]:
+    """Yield that the smallest unit has no generated image: a share is one of the unit's images."""
+    from augment.mixing.strategies import STRATEGIES
+
+    mix, name = parameters.mix, unit_names(parameters, n_train)[-1]
+    n_unit = parse_unit(name).n_real or n_train
+    of_all, of_unit = (any(resolve_counts(mix.synthetic, n)) for n in (n_train, n_unit))
+    if of_unit or not of_all:
+        return
+    for index, strategy in enumerate(mix.strategies):
+        if not STRATEGIES[strategy].is_control:
+            yield (
+                f"mix.synthetic has no generated image for unit {name}, which has {n_unit} "
+                f"training images, and mix.strategies[{index}] is {strategy}; allowed: a share of "
+                f"at least {_least_share(n_unit)}, or a number of images"
+            )
+            return
 
 
 def _wrong_units(

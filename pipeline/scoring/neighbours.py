@@ -13,6 +13,7 @@ from augment.images.image_sets import ImageSet
 from augment.images.splits import apportion, spread_rows
 from augment.streams import numpy_stream
 from pipeline.class_rows import first_of_each_class
+from pipeline.errors import PipelineError
 from reports.inspection.copies import SHIFT, copies, shifted_distances
 from reports.inspection.neighbours import nearest_images, neighbour_coverage
 
@@ -42,8 +43,7 @@ def neighbour_tables(
         test: real images that no generator saw.
     """
     # As many queries of each class in both groups, or their shares could not be compared.
-    n = min(N_QUERIES, len(test), len(pool))
-    per_class = np.minimum(apportion(n, test.counts()), pool.counts())
+    per_class = _queried(min(N_QUERIES, len(test), len(pool)), pool, test)
     n_neighbours = min(N_NEIGHBOURS, len(train))
     found: list[tuple[int | float, ...]] = []
     coverage = []
@@ -64,6 +64,21 @@ def neighbour_tables(
     return pd.DataFrame(found, columns=columns), pd.concat(coverage)
 
 
+def _queried(n: int, images: ImageSet, test: ImageSet) -> np.ndarray:
+    """Return how many of n images are looked at of each class: int64, by the test images' shares.
+
+    Raises:
+        PipelineError: there is no test image of a class that the images have.
+    """
+    per_class = np.minimum(apportion(n, test.counts()), images.counts())
+    if not per_class.any():  # a few images, of classes that are few among the test images
+        both = np.minimum(test.counts(), images.counts())
+        per_class = apportion(min(n, int(both.sum())), both)
+    if not per_class.any():
+        raise PipelineError("no class has both generated and test images; nothing can be compared")
+    return per_class
+
+
 def copy_counts(pool: ImageSet, train: ImageSet, test: ImageSet, seed: int) -> dict[str, Any]:
     """Return how many generated images are copies of training images, and of how many.
 
@@ -82,7 +97,7 @@ def copy_counts(pool: ImageSet, train: ImageSet, test: ImageSet, seed: int) -> d
     most = max(_FEWEST_CHECKED, min(N_QUERIES, int(_MOST_PRODUCTS / (2 * of_one))))
     distances = []
     for name, images in (("generated", pool), ("test", test)):
-        per_class = np.minimum(apportion(min(most, len(images)), test.counts()), images.counts())
+        per_class = _queried(min(most, len(images)), images, test)
         rng = numpy_stream(seed, "copies", name)
         rows = [
             rng.permutation(np.flatnonzero(images.labels == c))[:n]

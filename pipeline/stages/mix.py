@@ -5,7 +5,7 @@ from __future__ import annotations
 from augment.files import atomic_file
 from augment.images.image_sets import open_image_set
 from augment.mixing.recipes import Cell, cells_table
-from pipeline.cells.grid import UnitImages, cells_of_unit
+from pipeline.cells.grid import cells_of_unit
 from pipeline.parameters.feasibility import check_feasible
 from pipeline.project import Project
 
@@ -23,8 +23,7 @@ def run(project: Project) -> list[str]:
     cells: list[Cell] = []
     lines: list[str] = []
     for unit in project.units:
-        images = UnitImages.read(project, unit)
-        found, notes = cells_of_unit(p, images, train.class_names)
+        found, notes = cells_of_unit(project, unit, train.class_names)
         cells += found
         lines += notes if len(project.units) == 1 else [f"unit {unit}: {note}" for note in notes]
     with atomic_file(project.recipes) as file:

@@ -17,6 +17,7 @@ from augment.checkpoints import read_meta
 from augment.files import read_json, write_json
 from augment.generators.family import system_of
 from augment.images.image_sets import ImageSet, open_image_set
+from augment.sources.grouping import names_table
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import PLACE, Parameters
 from pipeline.project import Project
@@ -178,6 +179,8 @@ def recorded_parameters(
     found.get("compute", {}).pop("device", None)  # stands with the machine
     if found["data"]["path"] is not None:
         found["data"]["path"] = "FOLDER"
+    if p.data.groups is not None and names_table(p.data.groups):
+        found["data"]["groups"] = "TABLE.csv"
     if "train_gan" in found:
         found["train_gan"]["precision"] = precision
     if found.get("generate", {}).get("path") is not None:

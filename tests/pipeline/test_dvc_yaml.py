@@ -148,15 +148,6 @@ def test_imports_inside_functions_are_dependencies_too(stage: str) -> None:
     assert missing == set()
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_takes_no_decision_from_a_file_that_it_does_not_list(stage: str) -> None:
-    """Of the parameters it takes types, and what reads a unit's name; the rest would decide."""
-    for node in ast.walk(ast.parse((ROOT / file_of(stage)).read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "pipeline.parameters.models":
-            names = {alias.name for alias in node.names}
-            assert all(name == "parse_unit" or name[0].isupper() for name in names), names
-
-
 def test_every_stage_is_a_command_and_the_other_way_round() -> None:
     import typer.main
 

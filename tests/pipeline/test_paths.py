@@ -181,10 +181,10 @@ def test_what_the_environment_and_params_say_is_checked(
                       "score.inception_weights": "models/w.pth"})  # fmt: skip
     project = Project(bare)
     monkeypatch.setenv("AUGMENT_DATA_DIR", "data")
-    assert project.data_dir == bare / "data"
+    assert project.data_dir("mnist") == bare / "data"
     monkeypatch.setenv("AUGMENT_DATA_DIR", "data/real/sets")
     with pytest.raises(PipelineError, match=r"AUGMENT_DATA_DIR is .* lies in data/real of"):
-        _ = project.data_dir
+        _ = project.data_dir("mnist")
     with pytest.raises(PipelineError, match=r"score\.inception_weights is .* lies in models of"):
         _ = project.inception_weights
     monkeypatch.setenv("AUGMENT_CACHE_DIR", "data")

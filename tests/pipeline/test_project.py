@@ -42,13 +42,13 @@ def test_the_environment_moves_cache_and_data(
     monkeypatch.setenv("AUGMENT_CACHE_DIR", str(tmp_path / "c"))
     monkeypatch.setenv("AUGMENT_DATA_DIR", "../sets")
     assert project.cache == tmp_path / "c"
-    assert project.data_dir == bare / "../sets"
+    assert project.data_dir("mnist") == bare / "../sets"
     monkeypatch.setenv("AUGMENT_CACHE_DIR", "")
     monkeypatch.setenv("AUGMENT_DATA_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert project.cache.name == "synthaug"
     assert bare not in project.cache.parents
-    assert project.data_dir is None
+    assert project.data_dir("mnist") is None
 
 
 def test_a_unit_is_one_that_params_yaml_lists(bare: Path) -> None:

@@ -27,15 +27,8 @@ MAKERS = ("subset", "train-judge", "train-gan", "generate", "filter", "mix", "ch
 
 
 @pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What the stages printed, by stage."""
-    return {}
-
-
-@pytest.fixture(scope="module")
 def units(
     study,
-    said: dict[str, str],
     augment,
     parameters,
     stages: tuple[str, ...],
@@ -51,7 +44,6 @@ def units(
     for stage in stages[2:]:
         run = augment(root, stage, cache=cache)
         assert run.code == 0, (stage, run.err)
-        said[stage] = run.out
     return root
 
 

@@ -4,11 +4,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+import torch
 
-from pipeline.commands import check_machine, measuring
+from pipeline.commands import measuring
 from pipeline.commands.estimates import Speeds
-from pipeline.commands.plan import Measured, table, workers_of
+from pipeline.commands.plan import table, workers_of
 from pipeline.commands.study_counts import StudySize
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
@@ -26,7 +28,6 @@ SPEEDS = Speeds(
     start=2.0,
     process_bytes=10**9,
 )
-MEASURED = Measured(SPEEDS, None, 42.0)
 PLACES = {"1": 1, "4": 4, "64": 64, "this machine (2)": 2}
 
 
@@ -50,16 +51,15 @@ def test_workers_are_a_list_of_whole_numbers() -> None:
 
 
 def test_the_tables_text(default: Callable[..., Parameters]) -> None:
-    assert list(table(default(), SIZE, MEASURED, PLACES)) == [
+    assert list(table(default(), SIZE, SPEEDS, 42.0, PLACES)) == [
         "workers           time    memory in all  disk    longest stage",
         "1                 29 min  1.0 GB         313 MB  train-classifiers, 10 min",
         "4                 10 min  4.0 GB         313 MB  train-gan, 3 min",
         "64                4 min   64.5 GB        313 MB  train-gan, 1 min",
         "this machine (2)  17 min  2.0 GB         313 MB  train-gan, 5 min",
         "a worker is one core with one thread, as this machine's, and takes 1.0 GB",
-        "images/s of a core: classifier 9,000, transformed 8,000, its answers 30,000, generator "
+        "images/s of a worker: classifier 9,000, transformed 8,000, its answers 30,000, generator "
         "700, drawing 4,000",
-        "GPU: not measured: no GPU on this machine",
         "predicted from 42 measured seconds, by the processor's time, for cores that do nothing "
         "else; what the cache holds takes less",
     ]
@@ -67,27 +67,26 @@ def test_the_tables_text(default: Callable[..., Parameters]) -> None:
 
 def test_workers_without_a_task_take_no_memory(default: Callable[..., Parameters]) -> None:
     # The default study has 99 cells.
-    _, most, more, *_ = table(default(), SIZE, MEASURED, {"99": 99, "9999": 9999})
+    _, most, more, *_ = table(default(), SIZE, SPEEDS, 42.0, {"99": 99, "9999": 9999})
     assert most.split()[1:] == more.split()[1:]
 
 
-def test_a_gpu_is_a_row_only_where_it_was_measured(default: Callable[..., Parameters]) -> None:
-    found = list(table(default(), SIZE, replace(MEASURED, gpu=70_000.0), PLACES))
-    assert found[5] == (
-        "this machine (2) and its GPU  12 min  2.0 GB         313 MB  train-classifiers, 5 min"
+def test_a_worker_with_a_gpu_does_a_task_at_a_time(default: Callable[..., Parameters]) -> None:
+    p, gpu = default(compute__threads=4), replace(SPEEDS, gpu=True)
+    found = list(table(p, SIZE, gpu, 42.0, {"this machine (1)": 1}))
+    # Threads belong to the worker, which was measured with them: one more makes nothing faster.
+    assert found[:2] == list(table(default(), SIZE, SPEEDS, 42.0, {"this machine (1)": 1}))[:2]
+    assert found[2].startswith("a worker is one task at a time on a GPU, as this machine's, and ")
+    assert found[-1] == (
+        "predicted from 42 measured seconds, by the clock, for GPUs that do nothing else; what the "
+        "cache holds and cells that are trained many at once take less"
     )
-    assert (
-        "GPU: generator 70,000 images/s, one unit after the other; all else is done by the cores"
-        in found
-    )
-    refused = list(table(default(compute__device="cpu"), SIZE, MEASURED, PLACES))
-    assert "GPU: not measured: compute.device is cpu" in refused
 
 
 def test_what_is_not_measured_is_said(default: Callable[..., Parameters]) -> None:
-    of_folder = replace(MEASURED, speeds=replace(SPEEDS, generator=math.inf, drawing=math.inf))
+    of_folder = replace(SPEEDS, generator=math.inf, drawing=math.inf)
     p = default(generate__source="folder", generate__path="made", score__inception=True)
-    text = "\n".join(table(p, SIZE, of_folder, {"1": 1}))
+    text = "\n".join(table(p, SIZE, of_folder, 42.0, {"1": 1}))
     assert "inf" not in text.lower().replace("inception", "")
     assert "generator" not in text
     assert "InceptionV3 is not measured: 6 images/s of a core are assumed" in text
@@ -96,7 +95,7 @@ def test_what_is_not_measured_is_said(default: Callable[..., Parameters]) -> Non
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure nothing."""
-    monkeypatch.setattr(measuring, "measure_speeds", lambda *_: (SPEEDS, None))
+    monkeypatch.setattr(measuring, "measure_speeds", lambda *_: SPEEDS)
 
 
 @pytest.mark.usefixtures("measured")
@@ -105,13 +104,25 @@ def test_the_command(augment, tmp_path: Path, parameters: Callable[..., None],
     root = tmp_path / "project"
     root.mkdir()
     parameters(root, {"compute.processes": None})
-    monkeypatch.setattr(check_machine, "_cores", lambda: 3)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     rows = augment(root, "plan", "--workers", "2,16").out.splitlines()
     assert [row.split("  ")[0] for row in rows[:4]] == ["workers", "2", "16", "this machine (3)"]
     parameters(root, {"compute.backend": "dask", "compute.address": "tcp://host:8786"})
     monkeypatch.setattr("pipeline.compute.cluster.cluster_threads", lambda address: 128)
     rows = augment(root, "plan", "--workers", "2").out.splitlines()
     assert [row.split("  ")[0] for row in rows[2:4]] == ["the cluster (128)", "this machine (3)"]
+
+
+@pytest.mark.parametrize(("processes", "at_once"), [(None, 1), (2, 2)])
+def test_on_a_gpu_this_machine_does_one_task_at_a_time(
+    augment, tmp_path: Path, parameters: Callable[..., None], monkeypatch: pytest.MonkeyPatch,
+    processes: int | None, at_once: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(measuring, "measure_speeds", lambda *_: replace(SPEEDS, gpu=True))
+    root = tmp_path / "project"
+    root.mkdir()
+    parameters(root, {"compute.processes": processes})
+    assert f"this machine ({at_once})  " in augment(root, "plan", "--workers", "4").out
 
 
 @pytest.mark.usefixtures("measured")
@@ -130,15 +141,38 @@ def test_what_cannot_run_is_one_line(augment, bare: Path, parameters: Callable[.
     assert "seed is 'x'" in augment(bare, "plan").error
 
 
+def measured_values(speeds: Speeds) -> list[float]:
+    return [value for name, value in asdict(speeds).items() if name != "gpu"]
+
+
+def test_a_gpu_that_is_not_there_is_one_line(bare: Path, parameters: Callable[..., None],
+                                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    parameters(bare, {"compute.device": "cuda"})
+    p, size = load_parameters(bare / "params.yaml"), StudySize(90, 150, 3)
+    with pytest.raises(PipelineError, match="this machine has 0 usable GPUs"):
+        measuring.measure_speeds(bare, p, size, lambda line: None)
+
+
 def test_a_tiny_study_is_measured(
     tmp_path: Path, bare: Path, files_of: Callable[[Path], dict[str, bytes]]
 ) -> None:
     before, said = files_of(bare), []
     p = load_parameters(bare / "params.yaml")
     size = StudySize(n_train=90, n_images=150, n_classes=3)
-    speeds, gpu = measuring.measure_speeds(bare, p, size, said.append, seconds=0.05)
-    assert gpu is None  # compute.device is cpu
-    assert all(math.isfinite(value) and value > 0 for value in asdict(speeds).values())
+    speeds = measuring.measure_speeds(bare, p, size, said.append, seconds=0.05)
+    assert not speeds.gpu  # compute.device is cpu
+    assert all(math.isfinite(value) and value > 0 for value in measured_values(speeds))
     assert files_of(bare) == before
     assert any("generator" in line for line in said)
-    assert "longest stage" in next(table(p, size, Measured(speeds, gpu, 1.0), {"1": 1}))
+    assert "longest stage" in next(table(p, size, speeds, 1.0, {"1": 1}))
+
+
+@pytest.mark.gpu
+def test_a_tiny_study_is_measured_on_a_gpu(bare: Path, parameters: Callable[..., None]) -> None:
+    parameters(bare, {"compute.device": "cuda"})
+    p = load_parameters(bare / "params.yaml")
+    size = StudySize(n_train=90, n_images=150, n_classes=3)
+    speeds = measuring.measure_speeds(bare, p, size, lambda line: None, seconds=0.05)
+    assert speeds.gpu
+    assert all(math.isfinite(value) and value > 0 for value in measured_values(speeds))

@@ -2,13 +2,16 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from pipeline.compute.executor import Watcher, map_units
+from pipeline.compute.executor import Watcher, _watch, map_units
+from pipeline.compute.interrupt import StopRequest
+from pipeline.compute.progress import Progress
 from pipeline.errors import Interrupted, PipelineError
 from pipeline.project import Project
 
@@ -86,6 +89,23 @@ def test_where_a_unit_fails_the_others_are_finished(
         map_units(work, project, noun="steps")
     done = {unit for unit in UNITS if (project.root / unit).exists()}
     assert done >= set(UNITS) - {"all-0"}
+
+
+def test_a_stage_is_done_where_all_its_units_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    units = [f"all-{repeat}" for repeat in range(11)]
+    ended = threading.Event()
+    ended.set()
+
+    def watch(last: str) -> str:
+        for unit in units:
+            (tmp_path / f"{unit}.share").write_text("1.0000" if unit != units[-1] else last)
+        _watch(tmp_path, units, Progress("generate", "%"), StopRequest(), ended)
+        return capsys.readouterr().err
+
+    assert watch("0.9460") == ""  # 99.5 %
+    assert watch("1.0000") == "generate: 100 of 100 %\n"
 
 
 def test_a_stop_reaches_every_unit(project: Project) -> None:

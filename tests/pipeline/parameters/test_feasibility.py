@@ -265,6 +265,30 @@ def test_a_share_of_generated_images_is_one_of_the_units_images() -> None:
     assert "generate.per_class of at least 50" in few
 
 
+def test_the_smallest_unit_has_a_generated_image() -> None:
+    def study(*synthetic: float, strategies: tuple[str, ...] = ("mix",)) -> list[str]:
+        parameters = changed(
+            study=DEFAULTS["study"] | {"protocol": "strict", "repeats": 2, "repeats_below": 1},
+            mix__real=[100, 1.0],
+            mix__synthetic=[0, *synthetic],
+            mix__strategies=list(strategies),
+            generate__per_class=100,
+            train_gan__options__batch_size=50,
+            score__n=100,
+        )
+        return problems(parameters, [360] * 10)
+
+    # Of 3,600 images this is 14, of the unit's hundred none.
+    assert study(0.004) == [
+        "mix.synthetic has no generated image for unit 100-0, which has 100 training images, and "
+        "mix.strategies[0] is mix; allowed: a share of at least 0.005, or a number of images"
+    ]
+    assert study(0.004, strategies=("classical", "fine-tune"))[0].count("mix.strategies[1] is fine")
+    assert study(0.005) == study(0.004, 10) == study(0.004, strategies=("classical",)) == []
+    # What is less than one image of all is said once.
+    assert len(study(0.0001)) == 1
+
+
 def test_a_pool_by_share_is_as_large_as_each_unit_needs() -> None:
     units = {"study__repeats": 3, "study__repeats_below": 2, "mix__real": [0.2, 1.0]}
     share = {"generate__per_class": 2.0, "mix__synthetic": [0, 2.0], "mix__strategies": ["mix"]}

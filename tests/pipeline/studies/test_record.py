@@ -11,8 +11,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from augment.images.image_sets import open_image_set
+from pipeline.evidence import shown_parameters
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import parse_parameters
+from pipeline.project import Project
+from pipeline.studies.record import recorded_parameters
 from pipeline.studies.records import CellsRecord, GeneratorRecord, read_record
 from reports.verdict.statistics import gain_table, summarise_cells
 
@@ -53,6 +56,29 @@ def given(recorded: dict[str, Any]) -> Parameters:
     for key, value in recorded.items():
         values[key] = values[key] | value if isinstance(value, dict) else value
     return parse_parameters(values)
+
+
+PATHS = {
+    "data.path": "/home/alice/pictures",
+    "data.groups": "/home/alice/Patients.CSV",
+    "generate.source": "folder",
+    "generate.path": "/home/alice/made",
+    "score.inception_weights": "/home/alice/weights.pth",
+}
+
+
+def test_the_users_paths_are_neither_recorded_nor_shown(bare: Path, parameters) -> None:
+    parameters(bare, PATHS)
+    project = Project(bare)
+    sections = ("data", "classifier", "train_gan", "generate", "score", "compute")
+    record = recorded_parameters(project.parameters, None, sections)
+    shown = shown_parameters(project, {"name": "pictures"})
+    assert "alice" not in json.dumps([record, shown])
+    assert given(record).data.groups == "TABLE.csv"  # a table, and no pattern
+    parameters(bare, {"data.groups": "^(p[0-9]+)_"})
+    p = Project(bare).parameters
+    assert recorded_parameters(p, None, ["data"])["data"]["groups"] == "^(p[0-9]+)_"
+    assert shown_parameters(Project(bare), {"name": "x"})["data"]["groups"] == "^(p[0-9]+)_"
 
 
 @pytest.fixture
