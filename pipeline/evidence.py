@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,16 @@ from pipeline.project import Project, read_array
 from reports.figures.images import chosen_epochs
 from reports.figures.study import Evidence, TrainingEvidence
 from reports.page.facts import generator_notes, pool_notes
+from reports.verdict.choice import CELL_KEYS
 from reports.verdict.statistics import unit_sizes
 from reports.verdict.verdict import PRIMARY, Verdict, reach_verdict
 
 _CHOICES = ["unit", "unit_real", "arm", "strategy", "n_real", "n_synthetic", "by"]
 _COLLAGE_IMAGES = 12
 _MOST_PAIRS = 16
+_MEASURED = ("unit", "unit_real", *CELL_KEYS, "seed", "validation_accuracy")
+_CELLS = (*_MEASURED, "test_accuracy", "steps")
+_CONFIRMED = (*_MEASURED, "arms", "half_validation_accuracy")
 NO_CHECKPOINTS = pd.DataFrame({"epoch": [], "weights": []})
 """Scores of checkpoints where no generator was trained."""
 
@@ -42,10 +47,11 @@ def read_cells(project: Project) -> tuple[pd.DataFrame, str]:
     """Return the cells table, and the first unit of those that see the most training images.
 
     Raises:
-        PipelineError: a table that is missing or damaged, or of no unit of params.yaml.
-        ReportError: a table that lacks a column, or has no rows.
+        PipelineError: a table that is missing, damaged or without a column, as an older version
+            wrote it, or of no unit of params.yaml.
+        ReportError: a table without rows.
     """
-    cells = project.read(project.results / "cells.parquet", pd.read_parquet)
+    cells = project.read(project.results / "cells.parquet", partial(_read_with, _CELLS))
     largest = cells.loc[cells["unit_real"] == unit_sizes(cells)[0], "unit"].unique().tolist()
     for unit in project.units:
         if unit in largest:
@@ -114,7 +120,9 @@ def read_evidence(
         predictions=project.read(project.results / "predictions.npy", read_array),
         choices=pd.DataFrame(choices["choices"], columns=_CHOICES),
         margin=choices["margin"],
-        confirmed=project.read(project.results / "confirmed.parquet", pd.read_parquet),
+        confirmed=project.read(
+            project.results / "confirmed.parquet", partial(_read_with, _CONFIRMED)
+        ),
         confirmed_predictions=project.read(project.results / "confirmed.npy", read_array),
         training=None
         if meta is None
@@ -258,6 +266,15 @@ def _lacking(pool: ImageSet) -> tuple[int, str]:
     """Return how many images of each class a pool should have, and the classes that have fewer."""
     per_class = pool.meta["made_by"].get("per_class", 0)
     return per_class, pool.short_of(per_class)
+
+
+def _read_with(columns: Sequence[str], path: Path) -> pd.DataFrame:
+    """Read a table of classifiers; raises ``ValueError`` where a column is missing."""
+    table = pd.read_parquet(path)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"it has no column {missing[0]}")
+    return table
 
 
 def _read_named(path: Path) -> pd.DataFrame:
