@@ -246,12 +246,29 @@ def test_scores_stand_beside_their_floor_and_cas_is_the_first(content):
     assert "CAS" not in render_page(without)
 
 
-@pytest.mark.parametrize(("floor", "above"), [(0.95, True), (0.9749, False), (0.98, False)])
-def test_a_label_match_above_that_of_real_images_is_no_praise(content, floor, above):
-    scores = content.scores.assign(floor=floor)
+@pytest.mark.parametrize(
+    ("floor", "deviation", "above"),
+    [
+        (0.95, 0.012, True),
+        (0.95, 0.0126, False),  # by less than two deviations
+        (0.95, np.nan, False),
+        (0.974, 0.005, False),
+        (0.9749, 0.00001, False),  # reads as equal
+        (0.98, 0.005, False),
+    ],
+)
+def test_a_label_match_above_that_of_real_images_is_no_praise(content, floor, deviation, above):
+    value = content.scores["value"]
+    scores = content.scores.assign(floor=floor, floor_deviation=deviation, difference=value - floor)
     page = Page(render_page(replace(content, scores=scores))).text
     assert ("is above that of real images, 95.0%" in page) == above
     assert ("easy images, not good ones" in page) == above
+
+
+def test_captions_say_what_the_bars_of_one_unit_are_over():
+    of_one = "one unit, over its seeds and test images"
+    for name in ("learning_curve", "accuracy_over_real", "accuracy_over_synthetic"):
+        assert of_one in FIGURE_TEXTS[name][1]
 
 
 def test_captions_say_whose_classes_they_are_where_the_generator_has_none():
@@ -317,7 +334,7 @@ def test_large_vector_figures_become_pictures(content):
 
 def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_study):
     cells, _, labels = full_study
-    note = below_full_note(content.summary)
+    note = below_full_note(content.summary, judged=True)
     assert "saw all 3,600 training images, the classifier only 300 to 1,200 of them" in note
     assert "The verdict is about 3,600 real images, all that there are." in note
     assert "they stand for all 3,600 images" in note
@@ -333,9 +350,17 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
     # Controls hold no generated image.
     controls = summarise_cells(cells, 3600, len(labels)).query("strategy == 'classical'")
     whole = "The verdict is about 3,600 real images, all that there are."
-    assert below_full_note(controls) == whole
-    assert below_full_note(content.summary.query("n_real in (0, 3600)")) == ""
-    assert "only 300 of them" in below_full_note(content.summary.query("n_real == 300"))
+    assert below_full_note(controls, judged=True) == whole
+    assert below_full_note(content.summary.query("n_real in (0, 3600)"), judged=True) == ""
+    few = content.summary.query("n_real == 300")
+    assert "only 300 of them" in below_full_note(few, judged=True)
+
+
+def test_without_a_verdict_nothing_says_what_it_is_about(content):
+    assert "The verdict is about" in Page(render_page(content)).text
+    text = Page(render_page(telling(content, None))).text
+    assert "The verdict is about" not in text
+    assert "saw all 3,600 training images" in text
 
 
 def test_the_table_of_gains_says_over_what_and_how_sure(content):
@@ -388,9 +413,6 @@ def test_units_of_several_sizes_stand_below_one_another(content):
         assert len(rows[0]) == len(head)
     assert rows[0][-1] == "1"
     assert '<div class="number">4.25</div>' in page  # the tile is of the unit at the top
-    note = below_full_note(tables[0])
-    assert note.startswith("Units that see 3,600 training images. Optimistic")
-    assert "Units that see 1,200 training images. Optimistic means: the generator" in note
 
 
 def test_main_figures_are_shown_and_the_others_folded_by_section(content):
