@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from reports.page.answer import CAS_TITLE, percent, synthetic_only
@@ -238,17 +237,11 @@ def published_tables(comparison: pd.DataFrame, claims: pd.DataFrame) -> list[Tab
         _text_table(
             "Published figures beside ours",
             comparison,
-            ["study", "system", "measure", "published", "ours", "interval", "n", "same_protocol",
-             "why"],
             "Where the protocol is not the same, more than the system differs: the last column "
             "says what.",
         ),
-        _text_table(
-            "Claims of the studies, tested again",
-            claims,
-            ["study", "claim", "verdict", "difference", "interval", "n", "based_on"],
-        ),
-    ]  # fmt: skip
+        _text_table("Claims of the studies, tested again", claims),
+    ]
 
 
 def marked(text: str, optimistic: bool) -> str:
@@ -262,20 +255,11 @@ def _table(title: str, rows: pd.DataFrame, columns: _Columns, note: str = "") ->
     return Table(title, [*columns], text, note)
 
 
-def _text_table(title: str, table: pd.DataFrame, names: list[str], note: str = "") -> Table:
-    """A table whose columns hold text already."""
-    rows = [[_word(getattr(row, name)) for name in names] for row in rows_of(table)]
-    heads = [name if name == "n" else name.capitalize().replace("_", " ") for name in names]
+def _text_table(title: str, table: pd.DataFrame, note: str = "") -> Table:
+    """A table whose columns hold text already; an empty one is a dash."""
+    heads = ["n" if name == "n" else str(name).capitalize().replace("_", " ") for name in table]
+    rows = [[str(value) or _DASH for value in row] for row in table.to_numpy().tolist()]
     return Table(f"{title} ({len(rows)})", heads, rows, note, "words")
-
-
-def _word(value: Any) -> str:
-    """A value of a table of text; what is unknown is a dash."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if value is None or value != value:
-        return _DASH
-    return str(value) or _DASH
 
 
 def _points(value: float) -> str:
