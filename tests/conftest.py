@@ -50,23 +50,8 @@ def denormal_numbers() -> Iterator[None]:
 CLASS_NAMES = ("NA", "circle", "square & co")
 """Pandas reads the first as missing, and HTML must escape the last."""
 
-STAGES = (
-    "fetch",
-    "train-examiner",
-    "subset",
-    "train-judge",
-    "train-gan",
-    "score-checkpoints",
-    "generate",
-    "filter",
-    "inspect",
-    "mix",
-    "train-classifiers",
-    "choose",
-    "confirm",
-    "score",
-    "report",
-)
+STAGES = tuple(YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"])
+"""The commands of the stages, in the order in which they run."""
 
 TINY: dict[str, Any] = {
     "study.protocol": "published",
