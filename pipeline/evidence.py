@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,9 @@ def read_cells(project: Project) -> tuple[pd.DataFrame, str]:
             wrote it, or of no unit of params.yaml.
         ReportError: a table without rows.
     """
-    cells = project.read(project.results / "cells.parquet", partial(_read_with, _CELLS))
+    cells = project.read(
+        project.results / "cells.parquet", lambda path: _with(_CELLS, pd.read_parquet(path))
+    )
     largest = cells.loc[cells["unit_real"] == unit_sizes(cells)[0], "unit"].unique().tolist()
     for unit in project.units:
         if unit in largest:
@@ -72,24 +73,26 @@ def read_generator(project: Project, unit: str) -> dict[str, Any] | None:
 
 
 def read_scores(project: Project) -> pd.DataFrame:
-    """Return the scores of the generated images; no row where the pools are too short for any."""
-    return pd.DataFrame(
-        project.read(project.results / "scores.json", read_json), columns=list(_SCORES)
-    )
+    """Return the scores of the generated images; no row where the pools are too short for any.
+
+    Raises:
+        PipelineError: a table that is missing, damaged or without a column.
+    """
+
+    def read(path: Path) -> pd.DataFrame:
+        rows = read_json(path)
+        return _with(_SCORES, pd.DataFrame(rows, columns=None if rows else _SCORES))
+
+    return project.read(project.results / "scores.json", read)
 
 
 def read_evidence(
-    project: Project,
-    cells: pd.DataFrame,
-    unit: str,
-    meta: Mapping[str, Any] | None,
-    about: Mapping[str, Any],
+    project: Project, unit: str, meta: Mapping[str, Any] | None, about: Mapping[str, Any]
 ) -> Evidence:
     """Return the tables and images of a study, with one unit's generator.
 
     Args:
         project: where they are.
-        cells: from `read_cells`.
         unit: whose generator.
         meta: of that generator's checkpoint; None where the images come from a folder.
         about: what stage fetch wrote of the images.
@@ -116,12 +119,12 @@ def read_evidence(
         test=(test.images, test.labels),
         generated=(pool.images, pool.labels),
         near_duplicates=_near_duplicates(project, about),
-        cells=cells,
         predictions=project.read(project.results / "predictions.npy", read_array),
         choices=pd.DataFrame(choices["choices"], columns=_CHOICES),
         margin=choices["margin"],
         confirmed=project.read(
-            project.results / "confirmed.parquet", partial(_read_with, _CONFIRMED)
+            project.results / "confirmed.parquet",
+            lambda path: _with(_CONFIRMED, pd.read_parquet(path)),
         ),
         confirmed_predictions=project.read(project.results / "confirmed.npy", read_array),
         training=None
@@ -268,9 +271,8 @@ def _lacking(pool: ImageSet) -> tuple[int, str]:
     return per_class, pool.short_of(per_class)
 
 
-def _read_with(columns: Sequence[str], path: Path) -> pd.DataFrame:
-    """Read a table of classifiers; raises ``ValueError`` where a column is missing."""
-    table = pd.read_parquet(path)
+def _with(columns: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that has some columns; raises ``ValueError`` where it lacks one."""
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"it has no column {missing[0]}")

@@ -92,7 +92,7 @@ def worth_text(curve: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
     Args:
         curve: from `reports.verdict.statistics.learning_curve`.
-        table: from `reports.verdict.statistics.worth`, of arm mix.
+        table: from `reports.verdict.statistics.worth`.
     """
     largest = curve.loc[curve["arm"] == "real", "n_real"].max()
     counts, bounded = [], False

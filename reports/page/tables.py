@@ -156,8 +156,7 @@ def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Tab
     )
     notes = []
     if len(scores):
-        splits = scores["n_splits"].max()
-        notes = [_SCORES.format(splits=_DASH if splits != splits else int(splits))]
+        notes = [_SCORES.format(splits=int(scores["n_splits"].max()))]
         notes += label_match_facts(scores)
     cell = synthetic_only(summary)
     if cell is not None:
@@ -176,14 +175,11 @@ def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Tab
 def _floor(row: Any) -> str:
     """The floor of a score, with its deviation over the halvings."""
     score = SCORES[str(row.score)]
-    text, deviation = score.text(float(row.floor)), float(row.floor_deviation)
-    known = row.floor == row.floor and deviation == deviation
-    return f"{text} \N{PLUS-MINUS SIGN} {score.text(deviation)}" if known else text
+    return f"{score.text(row.floor)} \N{PLUS-MINUS SIGN} {score.text(row.floor_deviation)}"
 
 
 def _minus_floor(row: Any) -> str:
-    difference, deviation = float(row.difference), float(row.difference_deviation)
-    return SCORES[str(row.score)].difference_text(difference, deviation)
+    return SCORES[str(row.score)].difference_text(row.difference, row.difference_deviation)
 
 
 def generator_tables(acceptance: pd.DataFrame, checkpoints: pd.DataFrame) -> list[Table]:

@@ -363,6 +363,14 @@ def test_a_table_of_an_older_version_is_one_line(
     assert f"`dvc repro {stage}` makes it again" in error
 
 
+def test_scores_of_an_older_version_are_one_line(bare: Path, augment) -> None:
+    path = make_project(bare).results / "scores.json"
+    rows = [{key: row[key] for key in row if key != "n_splits"} for row in read_json(path)]
+    write_json(path, rows)
+    error = augment(bare, "report").error
+    assert "results/scores.json cannot be read (it has no column n_splits)" in error
+
+
 def test_what_inspect_looked_up_is_drawn(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reports import figures
     from reports.figures.style import new_figure
