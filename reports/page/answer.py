@@ -80,7 +80,7 @@ def undertrained(confirmed: pd.DataFrame) -> list[str]:
     if not told:
         return []
     words = [f"{listed(learning)} were still learning"] if learning else []
-    words += [f"{listed(perhaps)} may have been still learning"] if perhaps else []
+    words += [f"{listed(perhaps)} may still have been learning"] if perhaps else []
     return [
         f"With half the steps validation accuracy was lower, in points: {', '.join(told)}. "
         f"Classifiers of {'; those of '.join(words)}. More steps may change the answer."

@@ -82,13 +82,13 @@ def test_arms_that_were_still_learning_are_named_with_their_rise():
         "With half the steps validation accuracy was lower, in points: mix by 2.1 (95 % interval "
         f"over units +0.8 to +3.4), mix-classical by 0.4 (95 % interval over units {MINUS}4.1 to "
         "+4.8), real by 10.0. Classifiers of mix were still learning; those of mix-classical and "
-        "real may have been still learning. More steps may change the answer."
+        "real may still have been learning. More steps may change the answer."
     ]
 
 
 def test_what_chance_explains_may_have_been_learning_and_is_told_all_the_same():
     (told,) = undertrained(trained(mix=[(0.93, 0.90), (0.9, 0.9)], control=[(0.9, 0.9)]))
-    assert "Classifiers of mix may have been still learning. More steps" in told
+    assert "Classifiers of mix may still have been learning. More steps" in told
     assert "were still learning" not in told
     (told,) = undertrained(trained(mix=[(0.92, 0.9), (0.922, 0.9)]))
     assert "Classifiers of mix were still learning. More steps" in told
