@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,16 @@ from pipeline.project import Project, read_array
 from reports.figures.images import chosen_epochs
 from reports.figures.study import Evidence, TrainingEvidence
 from reports.page.facts import generator_notes, pool_notes
+from reports.verdict.choice import CELL_KEYS
 from reports.verdict.statistics import unit_sizes
 from reports.verdict.verdict import PRIMARY, Verdict, reach_verdict
 
 _CHOICES = ["unit", "unit_real", "arm", "strategy", "n_real", "n_synthetic", "by"]
 _COLLAGE_IMAGES = 12
 _MOST_PAIRS = 16
+_MEASURED = ("unit", "unit_real", *CELL_KEYS, "seed", "validation_accuracy")
+_CELLS = (*_MEASURED, "test_accuracy", "steps")
+_CONFIRMED = (*_MEASURED, "arms", "half_validation_accuracy")
 NO_CHECKPOINTS = pd.DataFrame({"epoch": [], "weights": []})
 """Scores of checkpoints where no generator was trained."""
 
@@ -43,10 +47,13 @@ def read_cells(project: Project) -> tuple[pd.DataFrame, str]:
     """Return the cells table, and the first unit of those that see the most training images.
 
     Raises:
-        PipelineError: a table that is missing or damaged, or of no unit of params.yaml.
-        ReportError: a table that lacks a column, or has no rows.
+        PipelineError: a table that is missing, damaged or without a column, as an older version
+            wrote it, or of no unit of params.yaml.
+        ReportError: a table without rows.
     """
-    cells = project.read(project.results / "cells.parquet", pd.read_parquet)
+    cells = project.read(
+        project.results / "cells.parquet", lambda path: _with(_CELLS, pd.read_parquet(path))
+    )
     largest = cells.loc[cells["unit_real"] == unit_sizes(cells)[0], "unit"].unique().tolist()
     for unit in project.units:
         if unit in largest:
@@ -67,24 +74,26 @@ def read_generator(project: Project, unit: str) -> dict[str, Any] | None:
 
 
 def read_scores(project: Project) -> pd.DataFrame:
-    """Return the scores of the generated images; no row where the pools are too short for any."""
-    return pd.DataFrame(
-        project.read(project.results / "scores.json", read_json), columns=list(_SCORES)
-    )
+    """Return the scores of the generated images; no row where the pools are too short for any.
+
+    Raises:
+        PipelineError: a table that is missing, damaged or without a column.
+    """
+
+    def read(path: Path) -> pd.DataFrame:
+        rows = read_json(path)
+        return _with(_SCORES, pd.DataFrame(rows, columns=None if rows else _SCORES))
+
+    return project.read(project.results / "scores.json", read)
 
 
 def read_evidence(
-    project: Project,
-    cells: pd.DataFrame,
-    unit: str,
-    meta: Mapping[str, Any] | None,
-    about: Mapping[str, Any],
+    project: Project, unit: str, meta: Mapping[str, Any] | None, about: Mapping[str, Any]
 ) -> Evidence:
     """Return the tables and images of a study, with one unit's generator.
 
     Args:
         project: where they are.
-        cells: from `read_cells`.
         unit: whose generator.
         meta: of that generator's checkpoint; None where the images come from a folder.
         about: what stage fetch wrote of the images.
@@ -111,11 +120,13 @@ def read_evidence(
         test=(test.images, test.labels),
         generated=(pool.images, pool.labels),
         near_duplicates=_near_duplicates(project, about),
-        cells=cells,
         predictions=project.read(project.results / "predictions.npy", read_array),
         choices=pd.DataFrame(choices["choices"], columns=_CHOICES),
         margin=choices["margin"],
-        confirmed=project.read(project.results / "confirmed.parquet", pd.read_parquet),
+        confirmed=project.read(
+            project.results / "confirmed.parquet",
+            lambda path: _with(_CONFIRMED, pd.read_parquet(path)),
+        ),
         confirmed_predictions=project.read(project.results / "confirmed.npy", read_array),
         training=None
         if meta is None
@@ -261,6 +272,14 @@ def _lacking(pool: ImageSet) -> tuple[int, str]:
     """Return how many images of each class a pool should have, and the classes that have fewer."""
     per_class = pool.meta["made_by"].get("per_class", 0)
     return per_class, pool.short_of(per_class)
+
+
+def _with(columns: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that has some columns; raises ``ValueError`` where it lacks one."""
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"it has no column {missing[0]}")
+    return table
 
 
 def _read_named(path: Path) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class Networks:
         examiner = load_classifier(project.examiner, p.classifier.model, device)
         inception = None
         if p.score.inception:
-            inception = load_inception(project.inception_weights, allow_download=True).to(device)
+            inception = load_inception(project.inception_weights).to(device)
         return cls(examiner, inception, project.cache, device)
 
     def view(

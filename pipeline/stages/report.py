@@ -33,11 +33,11 @@ def run(project: Project) -> list[str]:
     """Write ``results/report.html``, ``results/figures`` and ``results/metrics.json``."""
     cells, unit = read_cells(project)
     meta, about = read_generator(project, unit), read_about(project)
-    evidence, scores = read_evidence(project, cells, unit, meta, about), read_scores(project)
+    evidence, scores = read_evidence(project, unit, meta, about), read_scores(project)
     labels, names = evidence.test[1], evidence.class_names
     found = study_findings(cells, evidence.predictions, labels, evidence.choices)
     verdict = read_verdict(project, evidence)
-    notes = [*undertrained(evidence.confirmed), *worth_text(found.curve, worth(found.curve, "mix"))]
+    notes = [*undertrained(evidence.confirmed), *worth_text(found.curve, worth(found.curve))]
     answer = study_answer(verdict, why_no_verdict(cells), budget_text(project, cells), notes)
     studies = studies_of(project.root, project.parameters.data.source)
     comparison, claims = tables(project.root, studies)

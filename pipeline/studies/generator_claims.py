@@ -142,13 +142,12 @@ def _finding(
     )
 
 
-def welch_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENCE) -> MeanInterval:
-    """Mean of ``b`` minus mean of ``a``, two groups of independent values (Welch, 1947).
+def welch_interval(a: ArrayLike, b: ArrayLike) -> MeanInterval:
+    """Mean of ``b`` minus mean of ``a``, two groups of independent values, at 95 % (Welch, 1947).
 
     Args:
         a: finite numbers, one a seed.
         b: likewise; the groups may differ in size and in variance.
-        confidence: coverage, in (0, 1).
 
     Returns:
         The difference, bounds, and the number of values of both groups. With fewer than two values
@@ -157,7 +156,7 @@ def welch_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENCE) -
     Raises:
         StatisticsError: an empty group, or values that are not finite.
     """
-    one, other = mean_interval(a, confidence), mean_interval(b, confidence)
+    one, other = mean_interval(a), mean_interval(b)
     difference = other.mean - one.mean
     if min(one.n, other.n) < 2 or (math.isnan(one.low) and math.isnan(other.low)):
         return MeanInterval(difference, float("nan"), float("nan"), one.n + other.n)
@@ -166,7 +165,7 @@ def welch_interval(a: ArrayLike, b: ArrayLike, confidence: float = CONFIDENCE) -
     freedom = sum(parts) ** 2 / sum(
         part**2 / (n - 1) for part, n in zip(parts, (one.n, other.n), strict=True)
     )
-    half = float(student_t.ppf((1 + confidence) / 2, freedom)) * error
+    half = float(student_t.ppf((1 + CONFIDENCE) / 2, freedom)) * error
     return MeanInterval(difference, difference - half, difference + half, one.n + other.n)
 
 

@@ -147,18 +147,17 @@ def neighbour_coverage(table: pd.DataFrame) -> Figure:
     Returns:
         The figure: a row a class, its generated images beside its test images.
     """
-    groups = [name for name in ("test", "generated") if (table["group"] == name).any()]
     names = list(dict.fromkeys(table["class_name"]))
     n_classes = len(names)
     if n_classes > _MOST_CLASSES:
-        shares = table[table["group"] == groups[-1]].groupby("class_name", sort=False)["share"]
+        shares = table[table["group"] == "generated"].groupby("class_name", sort=False)["share"]
         lowest = shares.min().sort_values(kind="stable").index[:_MOST_CLASSES]
         names = [name for name in names if name in set(lowest)]
     figure = new_figure(WIDTH, 1.55 + 0.29 * len(names))
     panels = figure.subplots(1, 2, sharey=True)
     for axes, column in zip(panels, ("share", "most"), strict=True):
         values = table.pivot_table(index="class_name", columns="group", values=column)
-        _draw_coverage(axes, values.reindex(index=names, columns=groups))
+        _draw_coverage(axes, values.reindex(index=names, columns=["test", "generated"]))
     panels[0].set_title("Training images that are a nearest neighbour", fontsize=10.5)
     panels[0].set_xlabel("Share of the class's training images")
     panels[1].set_title("Images with the same nearest neighbour", fontsize=10.5)

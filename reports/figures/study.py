@@ -46,9 +46,8 @@ class Evidence:
     near_duplicates: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
     """Both images of each pair of real images that look nearly the same."""
 
-    cells: pd.DataFrame
-    """The cells table; see `reports.verdict.statistics`."""
     predictions: NDArray[np.integer[Any]]
+    """Of the rows of the cells table; see `reports.verdict.statistics`."""
     choices: pd.DataFrame
     """What was chosen for each unit and arm; see `reports.verdict.choice`."""
     margin: float | None

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.scores.table import HEADLINES
+from reports.verdict.intervals import mean_interval
 from reports.verdict.verdict import Verdict
-from reports.verdict.wording import headline, sentences
+from reports.verdict.wording import headline, points, sentences
 
 _ROSE = 0.002
 """A second half of training that adds more to validation accuracy than this may not be the last."""
@@ -49,7 +50,9 @@ def study_answer(
 def undertrained(confirmed: pd.DataFrame) -> list[str]:
     """A warning of arms whose validation accuracy the second half of their steps still raised.
 
-    Each chosen cell was also trained, from the start, for half the steps.
+    Each chosen cell was also trained, from the start, for half the steps. Arms are told by their
+    mean over units, whatever its interval (Student's t over units): only the word for it depends
+    on that.
 
     Args:
         confirmed: columns unit, arms, validation_accuracy, half_validation_accuracy (NaN without a
@@ -59,17 +62,28 @@ def undertrained(confirmed: pd.DataFrame) -> list[str]:
         One sentence that names the arms, or none.
     """
     rows = confirmed.explode("arms")
-    rose = (
-        (rows["validation_accuracy"] - rows["half_validation_accuracy"])
-        .groupby(rows["arms"].astype(str))
-        .mean()
-    )
-    arms = [f"{arm} by {100 * gain:.1f}" for arm, gain in rose.items() if gain > _ROSE]
-    if not arms:
+    rose = rows["validation_accuracy"] - rows["half_validation_accuracy"]
+    by_unit = rose.groupby([rows["arms"].astype(str), rows["unit"]]).mean().dropna()
+    told: list[str] = []
+    learning: list[str] = []
+    perhaps: list[str] = []
+    for arm, values in by_unit.groupby(level=0):
+        found = mean_interval(values)
+        if found.mean <= _ROSE:
+            continue
+        # NaN, as with one unit, is not above 0.
+        (learning if found.low > 0 else perhaps).append(str(arm))
+        text = f"{arm} by {100 * found.mean:.1f}"
+        if found.low == found.low:
+            text += f" (95 % interval over units {points(found.low, 1)} to {points(found.high, 1)})"
+        told.append(text)
+    if not told:
         return []
+    words = [f"{listed(learning)} were still learning"] if learning else []
+    words += [f"{listed(perhaps)} may still have been learning"] if perhaps else []
     return [
-        f"With half the steps validation accuracy was lower, in points: {', '.join(arms)}. These "
-        "classifiers were still learning; more steps may change the answer."
+        f"With half the steps validation accuracy was lower, in points: {', '.join(told)}. "
+        f"Classifiers of {'; those of '.join(words)}. More steps may change the answer."
     ]
 
 
@@ -78,26 +92,34 @@ def worth_text(curve: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
     Args:
         curve: from `reports.verdict.statistics.learning_curve`.
-        table: from `reports.verdict.statistics.worth`, of arm mix.
+        table: from `reports.verdict.statistics.worth`.
     """
     largest = curve.loc[curve["arm"] == "real", "n_real"].max()
-    counts = []
+    counts, bounded = [], False
     for n_real, count, low, high in table.itertuples(index=False):
         if count != count or n_real == largest:
             continue
         bounds = ""
         if low == low and high == high:
             bounds = f" ({low:,.0f} to {high:,.0f} at the bounds of the interval)"
+            bounded = True
         counts.append(
             f"{int(n_real):,} real images with generated ones reach the accuracy of about "
             f"{count:,.0f} real images alone{bounds}"
         )
     if not counts:
         return []
+    of_mix = " The bounds are those of the mix; the curve is uncertain too." if bounded else ""
     return [
         f"{'; '.join(counts)}. Exploratory: interpolated on the learning curve of real images "
-        "alone, between its counts on a logarithmic axis."
+        f"alone, between its counts on a logarithmic axis.{of_mix}"
     ]
+
+
+def listed(parts: Sequence[str]) -> str:
+    """One or more things in words: 'a, b and c'."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def percent(fraction: float, n_test: int = 0) -> str:
@@ -107,40 +129,39 @@ def percent(fraction: float, n_test: int = 0) -> str:
     return f"{100 * fraction:.{2 if n_test >= 5000 else 1}f}%"
 
 
-def below_full_note(summary: pd.DataFrame) -> str:
+def below_full_note(summary: pd.DataFrame, *, judged: bool) -> str:
     """What a reader must know of cells with fewer real images than the generator saw.
 
+    In the strict protocol, the only one with units of several sizes, there is no such cell.
+
     Args:
-        summary: from `reports.verdict.statistics.summarise_cells`, of the units of one size or of
-            several.
+        summary: from `reports.verdict.statistics.summarise_cells`.
+        judged: whether there is a verdict.
 
     Returns:
         Sentences; empty where there is no such cell.
     """
-    sizes = [int(size) for size in summary["unit_real"].unique()]
+    unit_real = int(summary["unit_real"].max())
+    small = summary[(summary["n_real"] > 0) & (summary["n_real"] < summary["unit_real"])]
+    if small.empty:
+        return ""
     notes = []
-    for unit_real in sizes:
-        cells = summary[(summary["unit_real"] == unit_real) & (summary["n_real"] > 0)]
-        small = cells[cells["n_real"] < unit_real]
-        if small.empty:
-            continue
-        if len(sizes) > 1:
-            notes.append(f"Units that see {unit_real:,} training images.")
-        marked = sorted({int(n) for n in small.loc[small["optimistic"], "n_real"]})
-        counts = " to ".join(f"{n:,}" for n in dict.fromkeys((*marked[:1], *marked[-1:])))
-        if marked:
-            notes.append(
-                "Optimistic means: the generator, the judge and the choice of the epoch saw all "
-                f"{unit_real:,} training images, the classifier only {counts} of them. So the "
-                "generated images can hold something of images that the classifier never saw; "
-                f"those of a generator trained on the same {counts} images could not."
-            )
+    marked = sorted({int(n) for n in small.loc[small["optimistic"], "n_real"]})
+    if marked:
+        counts = " to ".join(f"{n:,}" for n in dict.fromkeys((marked[0], marked[-1])))
+        notes.append(
+            "Optimistic means: the generator, the judge and the choice of the epoch saw all "
+            f"{unit_real:,} training images, the classifier only {counts} of them. So the "
+            "generated images can hold something of images that the classifier never saw; "
+            f"those of a generator trained on the same {counts} images could not."
+        )
+    if judged:
         notes.append(f"The verdict is about {unit_real:,} real images, all that there are.")
-        if marked:
-            notes.append(
-                "Cells of generated images alone are not marked: they stand for all "
-                f"{unit_real:,} images, and should be compared with these."
-            )
+    if marked:
+        notes.append(
+            "Cells of generated images alone are not marked: they stand for all "
+            f"{unit_real:,} images, and should be compared with these."
+        )
     return " ".join(notes)
 
 

@@ -27,8 +27,9 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     "learning_curve": (
         "Accuracy over real images, by arm",
         "Exploratory. Of each arm, in each unit, the cell that other units' validation images "
-        "chose, or that was fixed beforehand. Bars: 95 % intervals over units and test images; "
-        "the arms of a count are drawn side by side so that their bars do not overlap.",
+        "chose, or that was fixed beforehand. Bars: 95 % intervals over units and test images (of "
+        "a count with one unit, over its seeds and test images); the arms of a count are drawn "
+        "side by side so that their bars do not overlap.",
         "Lines of test accuracy over the number of real images: real images alone, classical "
         "augmentation, with generated images, and with both.",
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.page.answer import percent
+from reports.page.answer import listed, percent
 from reports.scores.table import SCORES
 from reports.tables import rows_of
 from reports.verdict.wording import points
@@ -18,6 +18,10 @@ COPY_NAMES = {"plain": "plain weights", "average": "averaged copy"}
 _COLLAPSED = 0.5
 """Different neighbours of generated images, as a share of those of as many test images, below which
 images are repeated; and the share of a class's images with one neighbour from which they are."""
+
+_FEWEST_QUERIES = 20
+"""With fewer generated or test images nothing is called collapsed: of two or three, half share a
+neighbour by chance; ten of 20 do not."""
 
 
 def figure_facts(
@@ -36,7 +40,7 @@ def figure_facts(
 
 
 def checkpoint_facts(table: pd.DataFrame) -> list[str]:
-    """What the scores of the checkpoints say about the course of the training.
+    """What the scores of the checkpoints say: the best and the last.
 
     Args:
         table: one row a generator, as in `reports.figures.checkpoint_scores`.
@@ -50,7 +54,7 @@ def checkpoint_facts(table: pd.DataFrame) -> list[str]:
         return []
     main, fids = next(iter(copies.items()))
     whose = f" of the {COPY_NAMES[main]}" if len(copies) > 1 else ""
-    facts = _course(fids, whose)
+    facts = [_best_and_last(fids, whose)]
     if len(copies) > 1:
         average = copies["average"]
         both = fids.index.intersection(average.index)
@@ -81,33 +85,18 @@ def checkpoint_facts(table: pd.DataFrame) -> list[str]:
     return facts
 
 
-def _course(fids: pd.Series, whose: str) -> list[str]:
-    """How FID, by epoch, went from the first checkpoint to the last."""
-    first, last, lowest, at_last = fids.index[0], fids.index[-1], fids.min(), fids.iloc[-1]
+def _best_and_last(fids: pd.Series, whose: str) -> str:
+    """The lowest FID and the last one, of values by epoch.
+
+    One noisy FID a checkpoint says nothing of the course between them.
+    """
+    best, last, at_last = fids.idxmin(), fids.index[-1], fids.iloc[-1]
     if len(fids) == 1:
-        return [f"The one checkpoint is of epoch {last}: FID{whose} {at_last:.2f}."]
-    start = f"Of {len(fids)} checkpoints, FID{whose} is lowest at epoch {fids.idxmin()}"
-    after = int(fids.to_numpy().argmin()) + 1
-    if after == len(fids):
-        sentence = f"{start}, the last ({lowest:.2f}; {fids.iloc[0]:.2f} at epoch {first})."
-        if (fids.diff().iloc[1:] < 0).all():
-            shape = "It fell from each checkpoint to the next: quality was still rising at the end."
-        else:
-            shape = "It did not fall at every step on the way."
-        return [sentence, shape]
-    worse = f"; the last, epoch {last}, has {at_last:.2f}"
-    if at_last > lowest > 0:
-        worse += f", {_share(at_last / lowest - 1)} more"
-    later = fids.iloc[after:]
-    if len(later) == 1:
-        shape = "Only one checkpoint follows it: that says little of the course after it."
-    elif (fids.diff().iloc[after:] > 0).all():
-        shape = "From there on it rose from each checkpoint to the next: quality fell."
-    else:
-        shape = (
-            f"From there on it went up and down between {later.min():.2f} and {later.max():.2f}."
-        )
-    return [f"{start} ({lowest:.2f}){worse}.", shape]
+        return f"The one checkpoint is of epoch {last}: FID{whose} {at_last:.2f}."
+    start = f"Of {len(fids)} checkpoints, FID{whose} is lowest at epoch {best}"
+    if best == last:
+        return f"{start}, the last ({at_last:.2f})."
+    return f"{start} ({fids.min():.2f}); the last, epoch {last}, has {at_last:.2f}."
 
 
 def _by_epoch(table: pd.DataFrame, weights: str, name: str) -> pd.Series:
@@ -115,10 +104,6 @@ def _by_epoch(table: pd.DataFrame, weights: str, name: str) -> pd.Series:
     columns = table.reindex(columns=["epoch", "weights", name])
     rows = columns[columns["weights"] == weights].dropna().sort_values("epoch")
     return pd.Series(rows[name].to_numpy(float), index=rows["epoch"].astype(int))
-
-
-def _share(fraction: float) -> str:
-    return f"{100 * fraction:.{0 if fraction >= 0.1 else 1}f} %"
 
 
 def copy_facts(copies: Mapping[str, Any]) -> list[str]:
@@ -181,7 +166,7 @@ def inspection_notes(copies: Mapping[str, Any], coverage: pd.DataFrame) -> list[
         coverage: as in `coverage_facts`.
     """
     notes = copy_facts(copies)[:1] if copies["found"] else []
-    return notes + [fact for fact in coverage_facts(coverage) if "collapsed" in fact]
+    return notes + [fact for fact, collapsed in _coverage(coverage) if collapsed]
 
 
 def coverage_facts(table: pd.DataFrame) -> list[str]:
@@ -193,38 +178,35 @@ def coverage_facts(table: pd.DataFrame) -> list[str]:
         table: as in `reports.figures.neighbour_coverage`.
 
     Returns:
-        Sentences; empty without generated images whose neighbours are known.
+        Sentences, on all classes and on the worst of those with enough images.
     """
+    return [fact for fact, _ in _coverage(table)]
+
+
+def _coverage(table: pd.DataFrame) -> list[tuple[str, bool]]:
+    """The sentences of `coverage_facts`, each with whether it tells of a collapse."""
     known = table[table["share"].notna()]
     generated, test = (known[known["group"] == group] for group in ("generated", "test"))
-    if generated.empty:
-        return []
-    found = _n_neighbours(generated)
-    sentence = (
-        f"{int(generated['n_queries'].sum()):,} generated images have {found:,} different nearest "
-        "training images"
+    n, n_test = (int(images["n_queries"].sum()) for images in (generated, test))
+    found, reached = _n_neighbours(generated), _n_neighbours(test)
+    fact = (
+        f"{n:,} generated images have {found:,} different nearest training images; {n_test:,} test "
+        f"images have {reached:,}"
     )
-    if len(test):
-        reached = _n_neighbours(test)
-        sentence += f"; {int(test['n_queries'].sum()):,} test images have {reached:,}"
-        if found < _COLLAPSED * reached:
-            sentence += ": the generator has collapsed onto few different images"
-    facts = [f"{sentence}."]
-    crowded = generated[generated["most"].notna()]
-    if len(crowded):
-        most = crowded.iloc[int(crowded["most"].to_numpy().argmax())]
-        name, share = most["class_name"], float(most["most"])
-        sentence = (
-            f"In the worst class ({name}), {percent(share)} of the generated images have the same "
-            "nearest training image"
+    collapsed = min(n, n_test) >= _FEWEST_QUERIES and found < _COLLAPSED * reached
+    told = ": the generator has collapsed onto few different images" * collapsed
+    facts = [(f"{fact}{told}.", collapsed)]
+    classes = generated.merge(test, on="class_name", suffixes=("", "_test"))
+    classes = classes[classes[["n_queries", "n_queries_test"]].min(axis=1) >= _FEWEST_QUERIES]
+    if len(classes):
+        worst = next(rows_of(classes.nlargest(1, "most")))
+        share, usual = float(worst.most), float(worst.most_test)
+        fact = (
+            f"In the worst class ({worst.class_name}), {percent(share)} of the generated images "
+            f"have the same nearest training image; of its test images it is {percent(usual)}"
         )
-        same = test[(test["class_name"] == name) & test["most"].notna()]
-        if len(same):
-            usual = float(same["most"].iloc[0])
-            sentence += f"; of its test images it is {percent(usual)}"
-            if share >= max(_COLLAPSED, 2 * usual):
-                sentence += ": there the generator has collapsed"
-        facts.append(f"{sentence}.")
+        collapsed = share >= max(_COLLAPSED, 2 * usual)
+        facts.append((f"{fact}{': there the generator has collapsed' * collapsed}.", collapsed))
     return facts
 
 
@@ -251,7 +233,7 @@ def discriminator_facts(table: pd.DataFrame) -> list[str]:
         found = {str(group): (int((scores > 0.5).sum()), len(scores)) for group, scores in by_group}
         counts = {name: found[name] for name in ("generated", "training", "test") if name in found}
         shares = [f"{percent(above / n)} of {n:,} {name}" for name, (above, n) in counts.items()]
-        facts.append(f"At epoch {epoch}, {_listed(shares)} images score above 0.5.")
+        facts.append(f"At epoch {epoch}, {listed(shares)} images score above 0.5.")
         if {"training", "test"} <= counts.keys():
             low, high = _difference_of_shares(*counts["test"], *counts["training"])
             interval = f"(95 % interval {points(low, 1)} to {points(high, 1)} points)"
@@ -271,10 +253,6 @@ def discriminator_facts(table: pd.DataFrame) -> list[str]:
     return facts
 
 
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
 def _difference_of_shares(a: int, n_a: int, b: int, n_b: int) -> tuple[float, float]:
     """95 % interval of b / n_b - a / n_a: one more right and one more wrong in each."""
     share_a, share_b = (a + 1) / (n_a + 2), (b + 1) / (n_b + 2)
@@ -284,12 +262,13 @@ def _difference_of_shares(a: int, n_a: int, b: int, n_b: int) -> tuple[float, fl
 
 
 def is_above_real(score: Any) -> bool:
-    """Whether a row of the scores is a label match above that of real images."""
+    """Whether a row of the scores is a label match above that of real images, beyond its noise."""
     # As written: what reads as equal is not above.
     text = SCORES["label_match"].text
     return bool(
         score.score == "label_match"
-        and score.value > score.floor
+        # False for NaN too.
+        and score.difference > 2 * score.floor_deviation
         and text(float(score.value)) != text(float(score.floor))
     )
 

@@ -180,7 +180,7 @@ def render_page(content: PageContent) -> str:
         sections={name: figures for name, figures in sections.items() if figures},
         published=[t for t in published_tables(content.comparison, content.claims) if t.rows],
         published_title=PUBLISHED_SECTION,
-        tables_note=below_full_note(content.summary),
+        tables_note=below_full_note(content.summary, judged=content.verdict is not None),
         tables=[table for table in tables if table.rows],
         parameters=_flat(content.parameters),
     )
@@ -219,12 +219,8 @@ def _key_numbers(content: PageContent) -> list[tuple[str, str, str]]:
             tiles.append((label, percent(value, content.n_test), what + several))
     for row in rows_of(key_scores(content.scores, content.unit)):
         score = SCORES[str(row.score)]
-        what = "generated images"
-        if row.floor == row.floor:
-            difference = float(row.difference), float(row.difference_deviation)
-            minus = f"; generated minus floor {score.difference_text(*difference)}"
-            what = f"floor (real images) {score.text(float(row.floor))}"
-            what += minus if row.difference == row.difference else ""
+        what = f"floor (real images) {score.text(row.floor)}; generated minus floor "
+        what += score.difference_text(row.difference, row.difference_deviation)
         if is_above_real(row):
             what += ": easy images, not good ones"
         tiles.append((score.title, score.text(float(row.value)), what))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from reports.page.answer import CAS_TITLE, percent, synthetic_only
@@ -157,8 +156,7 @@ def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Tab
     )
     notes = []
     if len(scores):
-        splits = scores["n_splits"].max()
-        notes = [_SCORES.format(splits=_DASH if splits != splits else int(splits))]
+        notes = [_SCORES.format(splits=int(scores["n_splits"].max()))]
         notes += label_match_facts(scores)
     cell = synthetic_only(summary)
     if cell is not None:
@@ -177,14 +175,11 @@ def score_table(scores: pd.DataFrame, summary: pd.DataFrame, n_test: int) -> Tab
 def _floor(row: Any) -> str:
     """The floor of a score, with its deviation over the halvings."""
     score = SCORES[str(row.score)]
-    text, deviation = score.text(float(row.floor)), float(row.floor_deviation)
-    known = row.floor == row.floor and deviation == deviation
-    return f"{text} \N{PLUS-MINUS SIGN} {score.text(deviation)}" if known else text
+    return f"{score.text(row.floor)} \N{PLUS-MINUS SIGN} {score.text(row.floor_deviation)}"
 
 
 def _minus_floor(row: Any) -> str:
-    difference, deviation = float(row.difference), float(row.difference_deviation)
-    return SCORES[str(row.score)].difference_text(difference, deviation)
+    return SCORES[str(row.score)].difference_text(row.difference, row.difference_deviation)
 
 
 def generator_tables(acceptance: pd.DataFrame, checkpoints: pd.DataFrame) -> list[Table]:
@@ -238,17 +233,11 @@ def published_tables(comparison: pd.DataFrame, claims: pd.DataFrame) -> list[Tab
         _text_table(
             "Published figures beside ours",
             comparison,
-            ["study", "system", "measure", "published", "ours", "interval", "n", "same_protocol",
-             "why"],
             "Where the protocol is not the same, more than the system differs: the last column "
             "says what.",
         ),
-        _text_table(
-            "Claims of the studies, tested again",
-            claims,
-            ["study", "claim", "verdict", "difference", "interval", "n", "based_on"],
-        ),
-    ]  # fmt: skip
+        _text_table("Claims of the studies, tested again", claims),
+    ]
 
 
 def marked(text: str, optimistic: bool) -> str:
@@ -262,20 +251,11 @@ def _table(title: str, rows: pd.DataFrame, columns: _Columns, note: str = "") ->
     return Table(title, [*columns], text, note)
 
 
-def _text_table(title: str, table: pd.DataFrame, names: list[str], note: str = "") -> Table:
-    """A table whose columns hold text already."""
-    rows = [[_word(getattr(row, name)) for name in names] for row in rows_of(table)]
-    heads = [name if name == "n" else name.capitalize().replace("_", " ") for name in names]
+def _text_table(title: str, table: pd.DataFrame, note: str = "") -> Table:
+    """A table whose columns hold text already; an empty one is a dash."""
+    heads = ["n" if name == "n" else str(name).capitalize().replace("_", " ") for name in table]
+    rows = [[str(value) or _DASH for value in row] for row in table.to_numpy().tolist()]
     return Table(f"{title} ({len(rows)})", heads, rows, note, "words")
-
-
-def _word(value: Any) -> str:
-    """A value of a table of text; what is unknown is a dash."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if value is None or value != value:
-        return _DASH
-    return str(value) or _DASH
 
 
 def _points(value: float) -> str:

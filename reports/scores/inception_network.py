@@ -40,7 +40,6 @@ class InceptionWeightsError(ReportError):
 def load_inception(
     weights: Path | None = None,
     *,
-    allow_download: bool = False,
     hub_dir: Path | None = None,
     expected_sha256_prefix: str = WEIGHTS_SHA256_PREFIX,
     url: str = WEIGHTS_URL,
@@ -48,11 +47,10 @@ def load_inception(
     """Build pytorch-fid's InceptionV3 (pool3 output) from checked weights.
 
     Looked for in this order: ``weights``; ``checkpoints/`` under the torch hub folder; the
-    download, which is kept in that folder.
+    download of 95.7 MB, which is kept in that folder.
 
     Args:
         weights: a file of pytorch-fid's state dict; if given, no other place is tried.
-        allow_download: fetch 95.7 MB when the cache has no such file.
         hub_dir: torch hub folder; ``None`` takes torch's own (``$TORCH_HOME/hub``).
         expected_sha256_prefix: first hexadecimal digits that the file's SHA-256 must have.
         url: where the download comes from.
@@ -67,7 +65,7 @@ def load_inception(
     import torch
 
     hub = hub_dir or Path(torch.hub.get_dir())
-    path = _locate(weights, hub, allow_download, url, expected_sha256_prefix)
+    path = _locate(weights, hub, url, expected_sha256_prefix)
     _check_digest(path, expected_sha256_prefix)
     return _build(path).eval().to(memory_format=torch.channels_last)
 
@@ -87,19 +85,9 @@ def inception_features(
 
     Returns:
         float32, N x 2048.
-
-    Raises:
-        ReportError: images of another shape or type, or a batch size below 1.
     """
     import torch
 
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.dtype != np.uint8:
-        raise ReportError(
-            f"Inception features: images of shape {images.shape} and type {images.dtype}; "
-            "allowed: uint8, N x H x W x C with 1 or 3 channels"
-        )
-    if batch_size < 1:
-        raise ReportError(f"Inception features: batch_size is {batch_size}; allowed: 1 or more")
     device = next(network.parameters()).device
     features = np.empty((len(images), N_FEATURES), dtype=np.float32)
     with torch.inference_mode():
@@ -134,9 +122,7 @@ def inception_probabilities(
     return probabilities
 
 
-def _locate(
-    weights: Path | None, hub_dir: Path, allow_download: bool, url: str, prefix: str
-) -> Path:
+def _locate(weights: Path | None, hub_dir: Path, url: str, prefix: str) -> Path:
     """The file to load: given, cached or downloaded."""
     import torch
 
@@ -149,9 +135,6 @@ def _locate(
     cached = hub_dir / "checkpoints" / WEIGHTS_FILE
     if cached.is_file():
         return cached
-    place = f"download {url} and put it at {cached}, or name its place in score.inception_weights"
-    if not allow_download:
-        raise InceptionWeightsError(f"InceptionV3 weights are not on this machine: {place}")
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         # Writes to a temporary name beside the target and renames it when the digest is right.
@@ -159,7 +142,8 @@ def _locate(
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InceptionWeightsError(
-            f"InceptionV3 weights could not be downloaded ({reason}): {place}"
+            f"InceptionV3 weights could not be downloaded ({reason}): download {url} and put it at "
+            f"{cached}, or name its place in score.inception_weights"
         ) from error
     return cached
 
@@ -208,20 +192,8 @@ def _build(path: Path) -> torch.nn.Module:
         ) from error
     finally:
         published.load_state_dict_from_url = original
-    # pytorch-fid leaves out the classes, which the Inception score needs.
-    network.classes = _classes(state, path)
+    # pytorch-fid leaves out the classes, which the Inception score needs; its network has them.
+    classes = torch.nn.Linear(N_FEATURES, _N_CLASSES)
+    classes.load_state_dict({"weight": state["fc.weight"], "bias": state["fc.bias"]})
+    network.classes = classes
     return network
-
-
-def _classes(state: dict[str, Any], path: Path) -> torch.nn.Module:
-    import torch
-
-    try:
-        weight, bias = state["fc.weight"], state["fc.bias"]
-        classes = torch.nn.Linear(N_FEATURES, _N_CLASSES)
-        classes.load_state_dict({"weight": weight, "bias": bias})
-    except (KeyError, RuntimeError) as error:
-        raise InceptionWeightsError(
-            f"InceptionV3 weights: {path} does not fit pytorch-fid's network"
-        ) from error
-    return classes

@@ -73,20 +73,16 @@ class Score:
         return f"{100 * value:.1f}%" if self.is_share else f"{value:.{self.decimals}f}"
 
     def difference_text(self, value: float, deviation: float) -> str:
-        """Return a difference of two values with its standard deviation; a dash for NaN.
+        """Return a difference of two values with its standard deviation.
 
         Those of shares are in percentage points.
         """
-        if value != value:
-            return "\N{EN DASH}"
         scale, decimals, unit = (100, 1, " points") if self.is_share else (1, self.decimals, "")
         text = f"{scale * value:+.{decimals}f}"
         if float(text) == 0:
             text = text[1:]
         text = text.replace("-", "\N{MINUS SIGN}")
-        if deviation == deviation:
-            text += f" \N{PLUS-MINUS SIGN} {scale * deviation:.{decimals}f}"
-        return text + unit
+        return f"{text} \N{PLUS-MINUS SIGN} {scale * deviation:.{decimals}f}{unit}"
 
 
 @lru_cache(maxsize=1)

@@ -20,8 +20,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from reports.errors import StatisticsError
-
 CONTROLS = ("none", "duplicated", "classical", "classical-half")
 """Strategies without a generated image; every other one needs some to compete."""
 
@@ -43,8 +41,6 @@ _TIE_DECIMALS = 12
 
 CELL_KEYS = ["strategy", "n_real", "n_synthetic"]
 """What names a cell among those of one ``unit_real``."""
-
-_NEEDED = ["unit", "unit_real", *CELL_KEYS, "seed", "validation_accuracy"]
 
 Cell = tuple[str, int, int]
 """Of `CELL_KEYS`."""
@@ -90,9 +86,9 @@ def choose(
     ``n_synthetic``.
 
     Args:
-        cells: a row for each classifier: unit, unit_real, strategy, n_real, n_synthetic, seed,
-            validation_accuracy (in [0, 1], or NaN without a validation part). Other columns are not
-            read.
+        cells: one row or more, one for each classifier: unit, unit_real, strategy, n_real,
+            n_synthetic, seed, validation_accuracy (in [0, 1], or NaN without a validation part).
+            Other columns are not read.
         arms: the strategies that compete in each arm, that of the fixed choice first.
         n_validation: validation images of each unit of the largest size.
         mutual: whether all other units choose for each; the verdict's interval is then too narrow
@@ -100,9 +96,6 @@ def choose(
 
     Returns:
         Sorted by unit, arms in the order given. An arm without a cell is left out.
-
-    Raises:
-        StatisticsError: no rows or a missing column.
     """
     means = _means(cells)
     units = sorted({unit for by_unit in means.values() for unit in by_unit})
@@ -157,9 +150,6 @@ def default_margin(
     Returns:
         A fraction (0.01 is one point), above 0. None without validation, without such an arm, and
         where the controls make no error at all.
-
-    Raises:
-        StatisticsError: as `choose`.
     """
     means = _means(cells)
     errors = [
@@ -178,11 +168,6 @@ def _means(cells: pd.DataFrame) -> dict[Cell, dict[str, float]]:
 
     A mean of which a part is NaN is NaN.
     """
-    missing = [name for name in _NEEDED if name not in cells.columns]
-    if missing:
-        raise StatisticsError(f"the cells table has no column {missing[0]!r}; needed: {_NEEDED}")
-    if cells.empty:
-        raise StatisticsError("the cells table has no rows")
     # By seed: the order of the rows must not change the last digit of a mean.
     mine = cells[cells["unit_real"] == cells["unit_real"].max()].sort_values("seed", kind="stable")
     found: dict[Cell, dict[str, float]] = {}

@@ -42,12 +42,11 @@ class GainInterval(NamedTuple):
     degrees_of_freedom: float
 
 
-def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> MeanInterval:
-    """Mean of independent values with Student's t interval.
+def mean_interval(values: ArrayLike) -> MeanInterval:
+    """Mean of independent values with Student's t interval, at 95 %.
 
     Args:
-        values: one finite number a seed.
-        confidence: coverage, in (0, 1).
+        values: one finite number a seed, or a unit.
 
     Returns:
         Mean, lower and upper bound, number of values. One value, or values that are all the same,
@@ -64,7 +63,7 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> MeanInte
     mean, n = float(array.mean()), int(array.size)
     if np.ptp(array) == 0:
         return MeanInterval(mean, float("nan"), float("nan"), n)
-    half = _t_quantile(confidence, n - 1) * float(array.std(ddof=1)) / n**0.5
+    half = _t_quantile(n - 1) * float(array.std(ddof=1)) / n**0.5
     return MeanInterval(mean, mean - half, mean + half, n)
 
 
@@ -150,7 +149,7 @@ def difference_interval(difference: ArrayLike) -> GainInterval:
         parts = v_seeds**2 / (n_seeds - 1) + v_images**2 / (n_images - 1)
         freedom = (v_seeds + v_images) ** 2 / parts
     error = (v_seeds + v_images) ** 0.5
-    low, high = widened(gain, _t_quantile(CONFIDENCE, freedom) * error, by_image)
+    low, high = widened(gain, _t_quantile(freedom) * error, by_image)
     return GainInterval(gain, low, high, n_seeds, n_images, error, freedom)
 
 
@@ -218,5 +217,5 @@ def _share_interval(k: float, n: int, confidence: float = CONFIDENCE) -> tuple[f
     return low, high
 
 
-def _t_quantile(confidence: float, freedom: float) -> float:
-    return float(student_t.ppf((1 + confidence) / 2, freedom))
+def _t_quantile(freedom: float) -> float:
+    return float(student_t.ppf((1 + CONFIDENCE) / 2, freedom))

@@ -29,6 +29,7 @@ from reports.verdict.choice import CELL_KEYS, CONTROLS
 from reports.verdict.contrasts import contrast_table, correct_predictions, rows_of_arms, seed_mean
 from reports.verdict.crossed import crossed_interval, holm
 from reports.verdict.intervals import accuracy_interval
+from reports.verdict.verdict import PRIMARY
 
 CURVE_ARMS = ("real", "classical", "mix", "mix-classical")
 """Arms of the learning curve; see `reports.verdict.choice`."""
@@ -182,28 +183,26 @@ def learning_curve(cells: pd.DataFrame, choices: pd.DataFrame, n_test: int) -> p
     return pd.DataFrame(rows, columns=["arm", "n_real", "n_units", "mean", "low", "high"])
 
 
-def worth(curve: pd.DataFrame, arm: str, against: str = "real") -> pd.DataFrame:
-    """How many real images the other arm needs for the same accuracy, between its counts.
+def worth(curve: pd.DataFrame) -> pd.DataFrame:
+    """How many real images alone are as accurate as arm mix, between the counts of arm real.
 
-    Linear in the logarithm of the count between neighbouring counts of ``against``.
+    Linear in the logarithm of the count between neighbouring counts.
 
     Args:
         curve: from `learning_curve`.
-        arm: whose accuracies are looked up, such as 'mix'.
-        against: the arm whose curve is read.
 
     Returns:
-        Columns n_real (of ``arm``), worth, low, high: counts for its mean and for the bounds of its
+        Columns n_real (of the mix), worth, low, high: counts for its mean and for the bounds of its
         interval; NaN where the accuracy lies outside of the other curve, or there is no bound.
         Empty where the other curve has fewer than two counts or does not rise throughout.
     """
-    other = curve[curve["arm"] == against].sort_values("n_real")
-    accuracy = other["mean"].to_numpy(np.float64)
-    counts = np.log(other["n_real"].to_numpy(np.float64))
+    real = curve[curve["arm"] == "real"].sort_values("n_real")
+    accuracy = real["mean"].to_numpy(np.float64)
+    counts = np.log(real["n_real"].to_numpy(np.float64))
     columns = ["n_real", "worth", "low", "high"]
-    if len(other) < 2 or (np.diff(accuracy) <= 0).any():
+    if len(real) < 2 or (np.diff(accuracy) <= 0).any():
         return pd.DataFrame(columns=columns)
-    mine = curve[curve["arm"] == arm].sort_values("n_real")
+    mine = curve[curve["arm"] == "mix"].sort_values("n_real")
     bounds = mine[["mean", "low", "high"]].to_numpy(np.float64)
     found = np.exp(np.interp(bounds, accuracy, counts, left=np.nan, right=np.nan))
     return pd.DataFrame(np.column_stack([mine["n_real"], found]), columns=columns)
@@ -214,7 +213,6 @@ def class_table(
     predictions: NDArray[Any],
     labels: NDArray[np.integer[Any]],
     class_names: Sequence[str],
-    arms: tuple[str, str] = ("mix", "control"),
 ) -> pd.DataFrame:
     """Accuracy by class of the verdict's two arms: whom the generated images help or hurt.
 
@@ -223,7 +221,6 @@ def class_table(
         predictions: rows x test images, predicted classes, in row order of ``confirmed``.
         labels: true classes of the test images, in [0, len(class_names)).
         class_names: names in label order.
-        arms: the first minus the second.
 
     Returns:
         Columns class_name, n_test, accuracy, accuracy_against, gain, low, high, p_holm (over the
@@ -237,7 +234,7 @@ def class_table(
     rows_of = rows_of_arms(confirmed)
     own, other = (
         {unit: seed_mean(right, mine) for unit, mine in rows_of.get(arm, {}).items()}
-        for arm in arms
+        for arm in PRIMARY
     )
     units = sorted(own.keys() & other.keys())
     rows = []

@@ -110,7 +110,8 @@ def reach_verdict(
 
     Args:
         confirmed: a row for each fresh classifier: unit, unit_real (one size), arms (list of the
-            arms that it stands for), strategy, n_real, n_synthetic, seed.
+            arms that it stands for; all arms are in the same units, as `choice.choose` makes
+            them), strategy, n_real, n_synthetic, seed.
         predictions: rows x test images, predicted classes, in row order.
         labels: true classes of the test images: two or more.
         margin: smallest relevant difference, a fraction above 0; None: none was set.
@@ -132,9 +133,9 @@ def reach_verdict(
     pairs = [pair for pair in (PRIMARY, *SECONDARY) if arms.keys() >= set(pair)]
     if PRIMARY not in pairs:
         raise StatisticsError(f"no classifiers of arms {PRIMARY}; arms: {', '.join(sorted(arms))}")
+    units = sorted(arms[PRIMARY[0]])
     intervals = {}
     for arm, against in pairs:
-        units = _common(means, arm, against)
         difference = [means[arm][unit] - means[against][unit] for unit in units]
         intervals[arm, against] = crossed_interval(difference)
     corrected = holm([intervals[pair].p for pair in pairs[1:]])
@@ -143,7 +144,6 @@ def reach_verdict(
     for pair, p in zip(pairs, (None, *corrected.tolist()), strict=True):
         interval = intervals[pair]
         word = _word(interval, margin, p)
-        units = _common(means, *pair)
         figures = None
         if interval.n_units >= FEWEST_UNITS:
             by_seed = [(accuracies[arms[pair[0]][u]], accuracies[arms[pair[1]][u]]) for u in units]
@@ -151,7 +151,7 @@ def reach_verdict(
         own, other = (float(np.mean([means[arm][unit].mean() for unit in units])) for arm in pair)
         below = word in ("helps", "hurts") and _inside(interval, margin)
         contrasts.append(Contrast(*pair, word, below, own, other, interval, figures, p))
-    primary_rows = [arms[arm][unit] for arm in PRIMARY for unit in _common(means, *PRIMARY)]
+    primary_rows = [arms[arm][unit] for arm in PRIMARY for unit in units]
     return Verdict(
         primary=contrasts[0],
         secondary=tuple(contrasts[1:]),
@@ -196,14 +196,6 @@ def _check(confirmed: pd.DataFrame) -> pd.DataFrame:
             arm, unit = twice.iloc[0][["arms", "unit"]]
             raise StatisticsError(f"two {of} of arm {arm!r} in unit {unit}; allowed: one")
     return cells
-
-
-def _common(means: Mapping[str, Mapping[str, Any]], arm: str, against: str) -> list[str]:
-    """The units that both arms have."""
-    units = sorted(means[arm].keys() & means[against].keys())
-    if not units:
-        raise StatisticsError(f"arms {arm!r} and {against!r} have no unit in common")
-    return units
 
 
 def _chosen(cells: pd.DataFrame) -> dict[str, tuple[Chosen, ...]]:

@@ -19,6 +19,7 @@ _CHOSEN_BY: dict[str, str] = {
     "repeats; only classifiers trained anew, with fresh seeds, were then compared.",
     BEFOREHAND: "Both were fixed beforehand: there were too few validation images to choose by.",
 }
+_ONE_REPEAT = "Both were fixed beforehand: with one repeat there is no other to choose on."
 
 _EXPLORED = {
     ("mix-classical", "classical"): "generated images on top of classical augmentation",
@@ -82,6 +83,8 @@ def compared(verdict: Verdict) -> str:
         text += " The repeats chose differently: the verdict is about choosing in this way."
     if verdict.chosen_by is None:
         return text
+    if verdict.chosen_by == BEFOREHAND and verdict.n_units == 1:
+        return f"{text} {_ONE_REPEAT}"
     return f"{text} {_CHOSEN_BY.get(verdict.chosen_by, f'Chosen by: {verdict.chosen_by}.')}"
 
 

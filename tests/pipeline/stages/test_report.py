@@ -344,6 +344,33 @@ def test_a_damaged_artefact_is_one_line(bare: Path, augment, artefact: str, stag
         assert f"{path.name} is missing" in augment(bare, "report").error
 
 
+@pytest.mark.parametrize(
+    ("name", "column", "stage"),
+    [
+        ("cells", "unit_real", "train-classifiers"),
+        ("cells", "steps", "train-classifiers"),
+        ("confirmed", "arms", "confirm"),
+        ("confirmed", "half_validation_accuracy", "confirm"),
+    ],
+)
+def test_a_table_of_an_older_version_is_one_line(
+    bare: Path, augment, name: str, column: str, stage: str
+) -> None:
+    path = make_project(bare).results / f"{name}.parquet"
+    pd.read_parquet(path).drop(columns=column).to_parquet(path)
+    error = augment(bare, "report").error
+    assert f"results/{name}.parquet cannot be read (it has no column {column})" in error
+    assert f"`dvc repro {stage}` makes it again" in error
+
+
+def test_scores_of_an_older_version_are_one_line(bare: Path, augment) -> None:
+    path = make_project(bare).results / "scores.json"
+    rows = [{key: row[key] for key in row if key != "n_splits"} for row in read_json(path)]
+    write_json(path, rows)
+    error = augment(bare, "report").error
+    assert "results/scores.json cannot be read (it has no column n_splits)" in error
+
+
 def test_what_inspect_looked_up_is_drawn(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reports import figures
     from reports.figures.style import new_figure

@@ -22,14 +22,6 @@ def test_neighbours_are_those_of_all_distances(n: int, m: int, k: int, seed: int
     np.testing.assert_allclose(np.take_along_axis(every, rows, axis=1), distances, atol=1e-3)
 
 
-def test_a_copy_is_found_at_distance_zero() -> None:
-    training = np.random.default_rng(0).integers(0, 256, (50, 8, 8, 3), dtype=np.uint8)
-    distances, rows = nearest_images(training[[7, 31]], training, 2)
-    assert rows[:, 0].tolist() == [7, 31]
-    np.testing.assert_allclose(distances[:, 0], 0, atol=1e-3)
-    assert (distances[:, 1] > 1).all()
-
-
 def test_equally_distant_images_come_in_order() -> None:
     same = np.zeros((6, 2, 2, 1), dtype=np.uint8)
     _, rows = nearest_images(same[:1], same, 4)
@@ -46,15 +38,3 @@ def test_coverage_by_hand() -> None:
     assert table["share"].tolist()[:2] == [0.5, 1.0]
     assert table["most"].tolist()[:2] == [0.5, 1.0]
     assert table[["share", "most"]].iloc[2].isna().all()
-
-
-def test_collapse_shows() -> None:
-    """One image for all queries: everybody's neighbour is the same."""
-    rng = np.random.default_rng(0)
-    training = rng.integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)
-    labels = np.zeros(40, dtype=np.int64)
-    alike = np.repeat(training[:1], 20, axis=0)
-    for queries, share, most in ((alike, 1 / 40, 1.0), (training[:20], 0.5, 1 / 20)):
-        _, rows = nearest_images(queries, training, 1)
-        row = neighbour_coverage(rows[:, 0], labels[:20], labels, 1).iloc[0]
-        assert (row["share"], row["most"]) == (pytest.approx(share), pytest.approx(most))

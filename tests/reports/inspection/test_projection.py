@@ -4,18 +4,6 @@ import pytest
 from reports.inspection.projection import joint_projection
 
 
-def test_points_on_a_line_lie_on_the_first_component() -> None:
-    direction = np.array([3.0, 4.0, 0.0]) / 5
-    first, second = np.arange(5)[:, None] * direction, np.arange(5, 9)[:, None] * direction
-    a, b, explained = joint_projection(first, second)
-    assert a.shape == (5, 2)
-    assert b.shape == (4, 2)
-    both = np.concatenate([a, b])
-    np.testing.assert_allclose(np.abs(np.diff(both[:, 0])), 1, atol=1e-9)
-    np.testing.assert_allclose(both[:, 1], 0, atol=1e-9)
-    assert explained == (pytest.approx(1), pytest.approx(0))
-
-
 def test_distances_between_groups_survive_in_a_plane() -> None:
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.normal(size=(10, 2)))[0]

@@ -93,12 +93,3 @@ def test_what_is_folded_is_printed(page: str, tmp_path: Path) -> None:
     unfolded = sheets("unfolded", page.replace("<details", "<details open"))
     assert sheets("folded", page) == unfolded
     assert sheets("bare", re.sub("<details.*?</details>", "", page, flags=re.DOTALL)) < unfolded
-
-
-def test_a_broken_page_would_be_noticed(page: str, shown: Callable[[str, int], list[int]]) -> None:
-    wide = page.replace(
-        "</body>", '<p style="width:3000px">x</p><img src="data:image/png;base64,x"></body>'
-    )
-    scroll_width, inner_width, broken, _, _ = shown(wide, 1200)
-    assert scroll_width > inner_width
-    assert broken == 1

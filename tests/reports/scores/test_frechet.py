@@ -83,35 +83,6 @@ def test_many_dimensions_are_zero_on_themselves_and_leave_torch_its_threads():
         torch.set_num_threads(threads)
 
 
-def test_features_on_one_line_have_a_closed_form():
-    """Rank 1: the root of the product is that of the standard deviations."""
-    rng = np.random.default_rng(2)
-    axis = np.array([0.6, 0.8, 0.0])
-    a, b = rng.normal(1, 2, size=(2, 40))
-    wanted = (a.mean() - b.mean()) ** 2 + (a.std(ddof=1) - b.std(ddof=1)) ** 2
-    assert fid(np.outer(a, axis), np.outer(b, axis)) == pytest.approx(wanted, abs=1e-9)
-
-
-def test_equals_torchmetrics():
-    import torch
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    class Flatten(torch.nn.Module):
-        num_features = 12
-
-        def forward(self, images):
-            return images.flatten(1).double()
-
-    rng = np.random.default_rng(4)
-    real = rng.normal(size=(200, 3, 2, 2))
-    fake = rng.normal(0.5, 1.3, size=(150, 3, 2, 2))
-    metric = FrechetInceptionDistance(feature=Flatten(), input_img_size=(3, 2, 2))
-    metric.update(torch.from_numpy(real), real=True)
-    metric.update(torch.from_numpy(fake), real=False)
-    ours = fid(real.reshape(200, 12), fake.reshape(150, 12))
-    assert ours == pytest.approx(float(metric.compute()), rel=1e-4)
-
-
 @given(st.integers(0, 2**31), st.integers(2, 30), st.integers(2, 30), st.integers(1, 12))
 @settings(deadline=None, max_examples=40)
 def test_fid_is_symmetric_and_never_negative_and_zero_on_itself(seed, n_a, n_b, size):

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from reports.errors import ReportError
-from reports.scores.inception_score import inception_score, inception_score_interval
+from reports.scores.inception_score import inception_score
 from reports.scores.inputs import ScoreError
-
-
-def random_probabilities(rng, n, k, sharpness=2.0):
-    logits = sharpness * rng.normal(size=(n, k))
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def test_inception_score_of_certain_and_even_predictions_is_the_number_of_classes():
@@ -48,20 +42,11 @@ def test_inception_score_equals_torchmetrics():
     assert inception_score(probabilities) == pytest.approx(theirs, rel=1e-5)
 
 
-def test_inception_score_over_splits_is_the_mean_of_the_parts():
-    table = random_probabilities(np.random.default_rng(8), 100, 5)
-    parts = [inception_score(part) for part in np.split(table, 4)]
-    mean, deviation = inception_score_interval(table, splits=4)
-    assert mean == inception_score(table, splits=4) == pytest.approx(np.mean(parts))
-    assert deviation == pytest.approx(np.std(parts))
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda: inception_score(np.full((4, 3), 0.5)), "sum to 1"),
         (lambda: inception_score([[1.5, -0.5]]), "0 or more"),
-        (lambda: inception_score(np.eye(3), splits=4), "4 splits of 3 rows"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_is_wrong(call, words):

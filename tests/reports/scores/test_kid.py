@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.errors import ReportError
 from reports.scores import kid as module
-from reports.scores.inputs import ScoreError
 from reports.scores.kid import kid
 
 
@@ -62,18 +60,3 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = kid(a, b)
     monkeypatch.setattr(module, "_ROWS", 4)
     assert kid(a, b) == pytest.approx(whole, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "words"),
-    [
-        (np.zeros((5, 3)), np.zeros((5, 4)), "3 and 4 dimensions"),
-        (np.zeros((1, 3)), np.zeros((5, 3)), "1 rows"),
-        (np.full((5, 3), np.nan), np.zeros((5, 3)), "not finite"),
-    ],
-)
-def test_bad_input_is_one_line(a: np.ndarray, b: np.ndarray, words: str) -> None:
-    with pytest.raises(ScoreError, match=words) as caught:
-        kid(a, b)
-    assert "\n" not in str(caught.value)
-    assert isinstance(caught.value, ReportError)

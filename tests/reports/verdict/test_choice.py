@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.errors import StatisticsError
 from reports.verdict.choice import (
     BEFOREHAND,
     BY_VALIDATION,
@@ -163,11 +162,3 @@ def test_without_errors_or_validation_there_is_no_margin(accuracy):
     cells = table(CELLS).assign(validation_accuracy=accuracy)
     assert default_margin(cells, choose(cells, ARMS, MANY)) is None
     assert default_margin(cells, []) is None
-
-
-def test_bad_input_is_one_line():
-    cells = table(CELLS)
-    with pytest.raises(StatisticsError, match="no column 'seed'"):
-        choose(cells.drop(columns="seed"), ARMS, MANY)
-    with pytest.raises(StatisticsError, match="no rows"):
-        choose(cells.iloc[:0], ARMS, MANY)

@@ -126,8 +126,5 @@ def test_bad_input_is_one_line():
         reach_verdict(confirmed.assign(seed=0), *given, None)
     with pytest.raises(StatisticsError, match="two cells of arm"):
         reach_verdict(confirmed.assign(n_synthetic=range(16)), *given, None)
-    split = confirmed.assign(unit=confirmed["unit"] + confirmed["strategy"])
-    with pytest.raises(StatisticsError, match="no unit in common"):
-        reach_verdict(split, *given, None)
     with pytest.raises(StatisticsError):
         reach_verdict(pd.DataFrame(columns=confirmed.columns), predictions[:0], labels, None)

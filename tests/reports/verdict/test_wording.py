@@ -40,7 +40,14 @@ def test_what_was_compared():
     assert "in four repeats: mix of 400 real and 800 generated images, against real images" in found
     assert "on the validation images of other repeats" in found
     assert "chose differently" not in found
-    assert "fixed beforehand" in text(HELPS, chosen_by=BEFOREHAND)
+    few = "Both were fixed beforehand: there were too few validation images to choose by."
+    assert few in text(HELPS, chosen_by=BEFOREHAND)
+
+
+def test_one_repeat_has_no_other_to_choose_on():
+    found = text((0.05,), chosen_by=BEFOREHAND)
+    assert "Both were fixed beforehand: with one repeat there is no other to choose on." in found
+    assert "too few validation images" not in found
 
 
 def test_repeats_that_chose_differently_are_said_so():
