@@ -70,7 +70,7 @@ def _queried(n: int, images: ImageSet, test: ImageSet) -> np.ndarray:
     Raises:
         PipelineError: there is no test image of a class that the images have.
     """
-    per_class = np.minimum(apportion(n, test.counts()), images.counts())
+    per_class: np.ndarray = np.minimum(apportion(n, test.counts()), images.counts())
     if not per_class.any():  # a few images, of classes that are few among the test images
         both = np.minimum(test.counts(), images.counts())
         per_class = apportion(min(n, int(both.sum())), both)

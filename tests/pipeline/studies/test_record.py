@@ -70,7 +70,7 @@ PATHS = {
 def test_the_users_paths_are_neither_recorded_nor_shown(bare: Path, parameters) -> None:
     parameters(bare, PATHS)
     project = Project(bare)
-    sections = ("data", "classifier", "train_gan", "generate", "score", "compute")
+    sections = ("data", "classifier", "train_gan", "generate", "compute")
     record = recorded_parameters(project.parameters, None, sections)
     shown = shown_parameters(project, {"name": "pictures"})
     assert "alice" not in json.dumps([record, shown])
