@@ -254,7 +254,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     with pytest.raises(PipelineError) as error:
         map_units(where, Project(bare), noun="steps")
     assert str(error.value) == said
-    found = [line for line in run_check(bare, {}) if line.topic == "cluster"]
+    found = [line for line in run_check(bare) if line.topic == "cluster"]
     assert [(line.status, line.text) for line in found] == [("error", said)]
 
 

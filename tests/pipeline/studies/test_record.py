@@ -74,7 +74,7 @@ def test_the_users_paths_are_neither_recorded_nor_shown(bare: Path, parameters) 
     record = recorded_parameters(project.parameters, None, sections)
     shown = shown_parameters(project, {"name": "pictures"})
     assert "alice" not in json.dumps([record, shown])
-    assert given(record).data.groups == "TABLE.csv"  # a table, and no pattern
+    assert record["data"]["groups"] == "TABLE.csv"  # a table, and no pattern
     parameters(bare, {"data.groups": "^(p[0-9]+)_"})
     p = Project(bare).parameters
     assert recorded_parameters(p, None, ["data"])["data"]["groups"] == "^(p[0-9]+)_"
