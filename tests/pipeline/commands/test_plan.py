@@ -72,11 +72,11 @@ def test_workers_without_a_task_take_no_memory(default: Callable[..., Parameters
 
 
 def test_a_worker_with_a_gpu_does_a_task_at_a_time(default: Callable[..., Parameters]) -> None:
-    here = {"this machine (1)": 1}
-    on_a_core = list(table(default(), SIZE, SPEEDS, 42.0, here))
-    found = list(table(default(compute__threads=4), SIZE, replace(SPEEDS, gpu=True), 42.0, here))
+    one_core = list(table(default(), SIZE, SPEEDS, 42.0, {"this machine (1)": 1}))
+    gpu = replace(SPEEDS, gpu=True)
+    found = list(table(default(compute__threads=4), SIZE, gpu, 42.0, {"this machine (1)": 1}))
     # Threads belong to the worker, which was measured with them: one more makes nothing faster.
-    assert found[:2] == on_a_core[:2]
+    assert found[:2] == one_core[:2]
     assert found[2].startswith("a worker is one task at a time on a GPU, as this machine's, and ")
     assert found[-1] == (
         "predicted from 42 measured seconds, by the clock, for GPUs that do nothing else; what the "

@@ -71,7 +71,7 @@ def test_the_users_paths_are_neither_recorded_nor_shown(bare: Path, parameters) 
     parameters(bare, PATHS)
     project = Project(bare)
     sections = ("data", "classifier", "train_gan", "generate", "compute")
-    record = recorded_parameters(project.parameters, None, sections)
+    record = recorded_parameters(project.parameters, "32-true", sections)
     shown = shown_parameters(project, {"name": "pictures"})
     assert "alice" not in json.dumps([record, shown])
     assert record["data"]["groups"] == "TABLE.csv"  # a table, and no pattern
