@@ -313,7 +313,6 @@ def rows(kinds: list[Setting], runs: int) -> Iterator[str]:
         # Tables of many answers take most of the time.
         every = max(4, setting.n_test * setting.n_units // 6000)
         found = rates(setting, runs, seed=number, every=every)
-        error = 100 * (found.coverage * (1 - found.coverage) / runs) ** 0.5
         planted = f"{100 * setting.gain:g}"
         planted += f", one {100 * (setting.gain + setting.best):g}" if setting.best else ""
         planted += f", classical {100 * setting.classical:g}" if setting.classical else ""
@@ -325,13 +324,18 @@ def rows(kinds: list[Setting], runs: int) -> Iterator[str]:
             planted,
             *(f"{100 * x:g}" for x in (setting.generator, setting.interaction, setting.seeds)),
             *(f"{100 * x:.2f}" for x in (found.truth, found.bias)),
-            f"{100 * found.coverage:.1f} ± {error:.1f}",
+            with_error(found.coverage, runs),
             f"{100 * found.width:.2f}",
             *(f"{100 * x:.1f}" for x in (found.helps, found.hurts, found.no_difference)),
             f"{100 * found.wrong_no_difference:.1f}",
-            f"{100 * found.family:.1f}",
+            with_error(found.family, found.tables),
         ]
         yield "| " + " | ".join(numbers) + " |"
+
+
+def with_error(share: float, n: int) -> str:
+    """Return a share of n simulated studies in percent, with its Monte Carlo standard error."""
+    return f"{100 * share:.1f} ± {100 * (share * (1 - share) / n) ** 0.5:.1f}"
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.verdict.intervals import mean_interval
+from reports.verdict.intervals import accuracy_interval, mean_interval
 
 COLUMNS = [
     "study",
@@ -30,9 +30,9 @@ COLUMNS = [
     "why",
 ]
 NOTE = (
-    "Ours is the mean over seeds; n counts them, and the interval is Student's t at 95 % over "
-    "them. Scores of a generator are of its plain weights, each the best over the kept epochs "
-    "where the study gives its best over the epochs. Accuracies are on the test images."
+    "Ours is the mean over seeds; n counts them. The 95 % interval is Student's t over them; that "
+    "of an accuracy covers other test images, too. Scores of a generator are of its plain weights, "
+    "each the best over the kept epochs where the study gives its best over the epochs."
 )
 """What a reader of the table must know."""
 
@@ -83,6 +83,7 @@ class Measurement:
 
     values: tuple[float, ...]
     protocol: Protocol
+    n_test: int | None = None  # of an accuracy: the test images that all seeds have
 
 
 def comparison_table(pairs: Iterable[tuple[Figure, Measurement | None]]) -> pd.DataFrame:
@@ -93,9 +94,9 @@ def comparison_table(pairs: Iterable[tuple[Figure, Measurement | None]]) -> pd.D
 
     Returns:
         One row a figure, all text but n: study, system, measure, published, ours (mean over the
-        seeds, or 'missing'), interval (Student's t at 95 % over the seeds, an en dash with fewer
-        than two or where all agree), n (seeds), same_protocol ('yes', 'no', or an en dash without a
-        run), why (not).
+        seeds, or 'missing'), interval (95 %, over the seeds and, of an accuracy, test images; an en
+        dash with one seed, or without test images where all agree), n (seeds), same_protocol
+        ('yes', 'no', or an en dash without a run), why (not).
     """
     return pd.DataFrame([_row(*pair) for pair in pairs], columns=COLUMNS)
 
@@ -129,7 +130,10 @@ def _row(figure: Figure, ours: Measurement | None) -> list[Any]:
     row = [figure.study, figure.system, figure.measure, published]
     if ours is None:
         return [*row, MISSING, NONE, 0, NONE, figure.note or ""]
-    found = mean_interval(ours.values)
+    if ours.n_test is None:
+        found = mean_interval(ours.values)
+    else:
+        found = accuracy_interval(ours.values, ours.n_test)
     low, high = found.low, found.high
     if figure.share:  # Student's t knows no bounds; a share has them.
         low, high = np.clip((low, high), 0, 1)

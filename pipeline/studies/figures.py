@@ -252,7 +252,7 @@ def _accuracy(
         classifiers=f"{steps:,} steps" if steps else _epochs_text(record.classifier.epochs),
         choice=chosen,
     )
-    return figure, Measurement(tuple(row.test_accuracy), ours)
+    return figure, Measurement(tuple(row.test_accuracy), ours, record.data.test)
 
 
 def _epochs_text(epochs: int | None) -> str | None:

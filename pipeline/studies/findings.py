@@ -23,8 +23,9 @@ Unit = Literal["points", "FID", "Inception Score", "%"]
 NOTE = (
     "A difference is the claim's second side minus its first; its 95 % interval covers seeds and "
     "test images where classifiers decide a claim, and seeds of the generator where generators do. "
-    "Confirmed and contradicted: the whole interval is on one side. One seed decides nothing, nor "
-    "do seeds that all agree. Optimistic: the generator saw all training images, the classifiers "
+    "Confirmed and contradicted: the whole interval is on one side, at the budget that 'based on' "
+    "names, often less than the study's. One seed decides nothing, nor do seeds that all agree. "
+    "Optimistic: the generator saw all training images, the classifiers "
     "only so many, as in the studies."
 )
 """What a reader of the table must know."""
@@ -72,7 +73,9 @@ def claims_table(findings: Iterable[tuple[str, str, Finding]]) -> pd.DataFrame:
         if found.low is not None and found.high is not None:
             low, high = (_signed(scale * bound, decimals) for bound in (found.low, found.high))
             interval = f"{low} to {high}"
-        rows.append([study, claim, found.verdict, difference, interval, found.n, found.based_on])
+        decided = found.verdict in ("confirmed", "contradicted")
+        verdict = f"{found.verdict} at this budget" if decided else found.verdict
+        rows.append([study, claim, verdict, difference, interval, found.n, found.based_on])
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

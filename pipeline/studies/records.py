@@ -40,6 +40,7 @@ class RecordedData(_Part):
 
     source: _Text
     train: _Positive
+    test: _Positive
 
 
 class RecordedArchitecture(_Part):

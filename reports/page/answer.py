@@ -13,7 +13,8 @@ from reports.verdict.verdict import Verdict
 from reports.verdict.wording import headline, points, sentences
 
 _ROSE = 0.002
-"""A second half of training that adds more to validation accuracy than this may not be the last."""
+"""A second half of training that adds more to validation accuracy than this may not be the last,
+though chance explains it."""
 
 CAS_TITLE = "CAS (classification accuracy score)"
 """Test accuracy with generated images only: Ravuri and Vinyals, 2019."""
@@ -69,10 +70,11 @@ def undertrained(confirmed: pd.DataFrame) -> list[str]:
     perhaps: list[str] = []
     for arm, values in by_unit.groupby(level=0):
         found = mean_interval(values)
-        if found.mean <= _ROSE:
-            continue
         # NaN, as with one unit, is not above 0.
-        (learning if found.low > 0 else perhaps).append(str(arm))
+        certain = found.low > 0
+        if found.mean <= _ROSE and not certain:
+            continue
+        (learning if certain else perhaps).append(str(arm))
         text = f"{arm} by {100 * found.mean:.1f}"
         if found.low == found.low:
             text += f" (95 % interval over units {points(found.low, 1)} to {points(found.high, 1)})"

@@ -194,7 +194,7 @@ def _coverage(table: pd.DataFrame) -> list[tuple[str, bool]]:
         f"images have {reached:,}"
     )
     collapsed = min(n, n_test) >= _FEWEST_QUERIES and found < _COLLAPSED * reached
-    told = ": the generator has collapsed onto few different images" * collapsed
+    told = ": the generator has collapsed onto few different images" if collapsed else ""
     facts = [(f"{fact}{told}.", collapsed)]
     classes = generated.merge(test, on="class_name", suffixes=("", "_test"))
     classes = classes[classes[["n_queries", "n_queries_test"]].min(axis=1) >= _FEWEST_QUERIES]
@@ -206,7 +206,8 @@ def _coverage(table: pd.DataFrame) -> list[tuple[str, bool]]:
             f"have the same nearest training image; of its test images it is {percent(usual)}"
         )
         collapsed = share >= max(_COLLAPSED, 2 * usual)
-        facts.append((f"{fact}{': there the generator has collapsed' * collapsed}.", collapsed))
+        told = ": there the generator has collapsed" if collapsed else ""
+        facts.append((f"{fact}{told}.", collapsed))
     return facts
 
 
@@ -296,8 +297,9 @@ def generator_notes(meta: Mapping[str, Any]) -> list[str]:
     """What a reader must know of how the generator was trained.
 
     Args:
-        meta: of its checkpoint: system (name, weights), labelled, epoch, stopped,
-            device, precision, and collapse where it collapsed.
+        meta: of its checkpoint: system (name, weights), labelled, epoch, stopped, device,
+            precision, budget (keep: what params.yaml asks for), kept (what could be done), and
+            collapse where it collapsed.
 
     Returns:
         Sentences, warnings first.
@@ -315,6 +317,11 @@ def generator_notes(meta: Mapping[str, Any]) -> list[str]:
         f"Generator {system['name']}, epoch {meta['epoch']} kept "
         f"({COPY_NAMES[system['weights']]}), trained on {meta['device']} in {meta['precision']}."
     )
+    if meta["kept"] != meta["budget"]["keep"]:
+        notes.append(
+            "Its last epoch was kept, not the best: the unit has too few validation images to "
+            "choose an epoch by."
+        )
     if not meta["labelled"]:
         notes.append(
             "The generator has no labels: the class of each of its images is the judge's "

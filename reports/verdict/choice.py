@@ -26,7 +26,8 @@ CONTROLS = ("none", "duplicated", "classical", "classical-half")
 FEWEST_POOLED = 500
 """With fewer validation images, over all units together, nothing is chosen: the standard error of
 an accuracy of 95 % is then above one point, more than separates most mixes, so that a choice would
-be a lottery."""
+be a lottery. An image counts once for every unit that has it, for each has classifiers of its own:
+that also averages what generators and seeds do, but images less than as many others would."""
 
 MARGIN_SHARE = 0.2
 """The margin is this share of the best control's validation error: removing less than every fifth
@@ -140,7 +141,8 @@ def default_margin(
     """A fifth of the best control's validation error: what a relevant difference is, at least.
 
     For each unit the error is that of the control chosen for it, on its own validation images,
-    averaged over seeds. They had no part in the choice, so the choice does not flatter it.
+    averaged over seeds. Its classifiers had no part in the choice, so the choice does not flatter
+    it.
 
     Args:
         cells: as for `choose`.

@@ -15,8 +15,9 @@ _NAMES = {
 }
 
 _CHOSEN_BY: dict[str, str] = {
-    BY_VALIDATION: "For each repeat both were chosen on the validation images of other "
-    "repeats; only classifiers trained anew, with fresh seeds, were then compared.",
+    BY_VALIDATION: "For each repeat both were chosen by how classifiers of other repeats did on "
+    "validation images{shared}; only classifiers trained anew, with fresh seeds, were then "
+    "compared on test images.",
     BEFOREHAND: "Both were fixed beforehand: there were too few validation images to choose by.",
 }
 _ONE_REPEAT = "Both were fixed beforehand: with one repeat there is no other to choose on."
@@ -85,7 +86,15 @@ def compared(verdict: Verdict) -> str:
         return text
     if verdict.chosen_by == BEFOREHAND and verdict.n_units == 1:
         return f"{text} {_ONE_REPEAT}"
-    return f"{text} {_CHOSEN_BY.get(verdict.chosen_by, f'Chosen by: {verdict.chosen_by}.')}"
+    reason = _CHOSEN_BY.get(verdict.chosen_by, f"Chosen by: {verdict.chosen_by}.")
+    return f"{text} {reason.format(shared=_validation_shared(verdict.shared))}"
+
+
+def _validation_shared(shared: float) -> str:
+    """Units have the same validation images where they have the same training images."""
+    if shared == 0:
+        return ""
+    return ", the same for all repeats" if shared == 1 else ", some of them the same for several"
 
 
 def margin_text(verdict: Verdict) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from augment.images.image_set_writer import write_image_set
 from augment.images.image_sets import open_image_set
+from pipeline.generators import plan
 
 UNITS = ["all-0", "all-1", "all-2", "60-0", "60-1"]
 CHANGES = {
@@ -17,7 +18,7 @@ CHANGES = {
     "study.repeats": 3,
     "study.repeats_below": 2,
     "study.confirm_seeds": 2,
-    "train_gan.keep": "last",
+    "train_gan.keep": "best",
     "mix.real": [0, 60, 1.0],
     "mix.strategies": ["mix", "filtered", "mix-classical", "classical"],
     "compute.processes": 2,
@@ -171,21 +172,28 @@ def test_what_makes_or_chooses_opens_no_test_image(
         assert run.code == 0, (stage, run.err)
 
 
-@pytest.mark.slow
-def test_nothing_outside_a_unit_decides_what_it_makes(units: Path, tmp_path: Path, augment) -> None:
-    """All images outside the unit, and all test images, become noise: the unit stays the same."""
-    unit, root, cache = "60-1", tmp_path / "project", tmp_path / "cache"
-    shutil.copytree(units, root)
+def outside_becomes_noise(root: Path, unit: str) -> None:
+    """Pixels of all images outside a unit, and of all test images; labels outside change places."""
     rng = np.random.default_rng(0)
     for part in ("train", "validation", "test"):
         old = open_image_set(root / "data/real" / part)
         images = rng.integers(0, 256, old.images.shape, np.uint8)
+        labels, names, source = np.array(old.labels), old.class_names, old.meta["source"]
         if part != "test":
             own = np.load(root / "data/subsets" / unit / f"{part}.npy")
             images[own] = old.images[own]
-        labels, names, source = np.array(old.labels), old.class_names, old.meta["source"]
+            others = np.setdiff1d(np.arange(len(labels)), own)
+            labels[others] = rng.permutation(labels[others])
+            assert (labels != old.labels).any()
         shutil.rmtree(root / "data/real" / part)
         write_image_set(root / "data/real" / part, images, labels, names, source=source)
+
+
+@pytest.mark.slow
+def test_nothing_outside_a_unit_decides_what_it_makes(units: Path, tmp_path: Path, augment) -> None:
+    unit, root, cache = "60-1", tmp_path / "project", tmp_path / "cache"
+    shutil.copytree(units, root)
+    outside_becomes_noise(root, unit)
     for stage in ("train-judge", "train-gan", "generate", "filter"):
         assert augment(root, stage, "--unit", unit, cache=cache).code == 0, stage
     for place in ("models/judges", "models/generators"):
@@ -194,8 +202,47 @@ def test_nothing_outside_a_unit_decides_what_it_makes(units: Path, tmp_path: Pat
     for place in ("data/generated", "data/filtered"):
         pool = f"{place}/{unit}/images.npy"
         assert (root / pool).read_bytes() == (units / pool).read_bytes(), place
+    history = f"results/training/{unit}/history.csv"
+    assert (root / history).read_bytes() == (units / history).read_bytes()
+    assert augment(root, "mix", cache=cache).code == 0
+    recipes = [pd.read_parquet(at / "data/recipes.parquet") for at in (units, root)]
+    old, new = (table[table["unit"] == unit].reset_index(drop=True) for table in recipes)
+    pd.testing.assert_frame_equal(old, new)
     assert augment(root, "train-classifiers", cache=cache).code == 0
     before, after = (pd.read_parquet(at / "results/cells.parquet") for at in (units, root))
     mine = before["unit"] == unit
     assert (before.loc[mine, "validation_accuracy"] == after.loc[mine, "validation_accuracy"]).all()
     assert (before.loc[mine, "test_accuracy"] != after.loc[mine, "test_accuracy"]).any()
+
+
+@pytest.mark.slow
+def test_an_epoch_is_chosen_by_the_units_own_validation_images(
+    units: Path, tmp_path: Path, augment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = "60-1"
+    monkeypatch.setattr(plan, "LEAST_TO_CHOOSE_BY", 1)
+    found = []
+    for name in ("as-it-is", "noise"):
+        root = tmp_path / name
+        shutil.copytree(units, root)
+        if name == "noise":
+            outside_becomes_noise(root, unit)
+        cache = tmp_path / f"{name}-cache"
+        assert augment(root, "train-gan", "--unit", unit, cache=cache).code == 0
+        meta = json.loads((root / "models/generators" / unit / "meta.json").read_text())
+        history = pd.read_csv(root / "results/training" / unit / "history.csv")
+        assert meta["kept"] == "best"
+        assert meta["epoch"] == history.loc[history["fid"].idxmin(), "epoch"]
+        found.append(((root / f"results/training/{unit}/history.csv").read_bytes(), meta["epoch"]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+def test_with_few_validation_images_the_last_epoch_is_kept_and_said_so(units: Path) -> None:
+    for unit in UNITS:
+        meta = json.loads((units / "models/generators" / unit / "meta.json").read_text())
+        assert (meta["budget"]["keep"], meta["kept"]) == ("best", "last")
+        history = pd.read_csv(units / "results/training" / unit / "history.csv")
+        assert meta["epoch"] == history["epoch"].max()
+    page = (units / "results/report.html").read_text()
+    assert "Its last epoch was kept, not the best: the unit has too few validation images" in page

@@ -1,4 +1,5 @@
 import copy
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 
 from augment.generators.gan.systems import SYSTEMS
 from pipeline.commands import presets
+from pipeline.commands.check import run_check
 from pipeline.commands.presets import (
     Choice,
     edit_parameters,
@@ -273,6 +275,12 @@ def test_thorough_has_larger_budgets_than_the_default() -> None:
     assert large.study.repeats > small.study.repeats
     assert large.train_gan.images > 10 * small.train_gan.images
     assert large.train_classifiers.steps >= 10 * small.train_classifiers.steps
+
+
+def test_thorough_takes_hours_and_check_says_so(project: Path) -> None:
+    put(project, "default", Choice(form="thorough"))
+    (time,) = (line.text for line in run_check(project) if line.topic == "time")
+    assert re.match(r"about \d+ hours, a rough estimate", time)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from pipeline.studies.table_text import tables_text
 from pipeline.study_files import StudyError, load_study, published_studies, study_names
 
 ROOT = Path(__file__).parents[3]
+CONFIRMED, CONTRADICTED = "confirmed at this budget", "contradicted at this budget"
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 PARAMETERS: dict[str, Any] = {
     "seed": 0,
@@ -569,7 +570,7 @@ def test_generators_are_compared_at_one_budget(project: Path, write) -> None:
     write("wide", generator("cdcgan-smooth", [30, 1], 7, width=0.5))
     row = claim_of(project, "label smoothing")
     found = welch_interval(plain, smooth)
-    assert row["verdict"] == "confirmed"
+    assert row["verdict"] == CONFIRMED
     assert row["difference"] == f"{MINUS}{abs(found.mean):.1f} FID"
     assert row["n"] == "3 + 3"
     assert row["based_on"] == (
@@ -628,7 +629,7 @@ def test_what_two_generators_say(
 
 
 @pytest.mark.parametrize(
-    ("fids", "spacing", "verdict"), [(5, 1, "confirmed"), (5, 2, "missing"), (2, 1, "missing")]
+    ("fids", "spacing", "verdict"), [(5, 1, CONFIRMED), (5, 2, "missing"), (2, 1, "missing")]
 )
 def test_oscillation_needs_the_same_checkpoints_and_enough_of_them(
     project: Path, write, fids: int, spacing: int, verdict: str
@@ -641,15 +642,15 @@ def test_oscillation_needs_the_same_checkpoints_and_enough_of_them(
         write(f"b{seed}", steady)
     row = claim_of(project, "does not oscillate")
     assert row["verdict"] == verdict
-    assert row["difference"].endswith(" %") == (verdict == "confirmed")
+    assert row["difference"].endswith(" %") == (verdict == CONFIRMED)
     assert ("too few checkpoints" in row["based_on"]) == (fids == 2)
 
 
 @pytest.mark.parametrize(
     ("fids", "verdict"),
     [
-        ([[30, 10, 15], [30, 10, 14.9]], "confirmed"),
-        ([[30, 20, 10], [30, 20, 11]], "contradicted"),
+        ([[30, 10, 15], [30, 10, 14.9]], CONFIRMED),
+        ([[30, 20, 10], [30, 20, 11]], CONTRADICTED),
         ([[30, 20, 10], [30, 10, 30]], "undecided"),
         ([[30, 10, 15]], "undecided"),
         ([[30]], "missing"),
@@ -681,8 +682,8 @@ def test_a_run_with_other_settings_is_named_where_there_is_no_other(project: Pat
 @pytest.mark.parametrize(
     ("match", "generated", "verdict"),
     [
-        (0.95, 0.01, "confirmed"),
-        (0.95, 0.03, "contradicted"),
+        (0.95, 0.01, CONFIRMED),
+        (0.95, 0.03, CONTRADICTED),
         (0.5, 0.01, "undecided"),
         (0.95, None, "missing"),
     ],
@@ -710,13 +711,13 @@ def test_neighbours_count_where_images_look_right(
 @pytest.mark.parametrize(
     ("claim", "low", "high", "words", "verdict"),
     [
-        ("mixing-helps", 0.01, 0.02, "beside all real ones help", "confirmed"),
+        ("mixing-helps", 0.01, 0.02, "beside all real ones help", CONFIRMED),
         ("mixing-helps", -0.01, 0.02, "beside all real ones help", "undecided"),
-        ("few-generated-hurt", 0.01, 0.02, "(600) beside real ones hurt", "contradicted"),
-        ("source-channel-ignores-generated", -0.004, 0.004, "tells the source", "confirmed"),
-        ("source-channel-ignores-generated", -0.02, -0.01, "tells the source", "contradicted"),
-        ("filtering-caps-the-best", -0.02, -0.01, "lower the best", "confirmed"),
-        ("filtering-smooths", -0.02, -0.01, "smoother", "confirmed"),
+        ("few-generated-hurt", 0.01, 0.02, "(600) beside real ones hurt", CONTRADICTED),
+        ("source-channel-ignores-generated", -0.004, 0.004, "tells the source", CONFIRMED),
+        ("source-channel-ignores-generated", -0.02, -0.01, "tells the source", CONTRADICTED),
+        ("filtering-caps-the-best", -0.02, -0.01, "lower the best", CONFIRMED),
+        ("filtering-smooths", -0.02, -0.01, "smoother", CONFIRMED),
     ],
 )
 def test_a_contrast_gives_its_verdict(
@@ -797,11 +798,11 @@ def test_the_grid_nearest_to_the_study_decides(project: Path, write) -> None:
     far["contrasts"] = [contrast("mixing-helps", 0.01, 0.02)]
     write("a-near", near)
     write("b-far", far)
-    assert claim_of(project, "beside all real ones help")["verdict"] == "contradicted"
+    assert claim_of(project, "beside all real ones help")["verdict"] == CONTRADICTED
     # What was not trained decides nothing.
     near["contrasts"][0] |= dict.fromkeys(("difference", "low", "high")) | {"pairs": []}
     write("a-near", near)
-    assert claim_of(project, "beside all real ones help")["verdict"] == "confirmed"
+    assert claim_of(project, "beside all real ones help")["verdict"] == CONFIRMED
 
 
 def test_an_interval_holds_its_difference(project: Path, write) -> None:

@@ -67,6 +67,9 @@ def test_fractions_are_shown_as_percentages() -> None:
     assert row_of(figure, Measurement((0.0, 0.01), Protocol()))["interval"].startswith("0.00 to ")
     # Seeds that all agree are no certainty.
     assert row_of(figure, Measurement((1.0, 1.0), Protocol()))["interval"] == "\N{EN DASH}"
+    # Of an accuracy, the test images are left to chance, too: of 400, all right.
+    same = row_of(figure, Measurement((1.0, 1.0), Protocol(), n_test=400))
+    assert same["interval"] == "99.08 to 100.00"
     # 0.29 is not 29/100 in binary.
     assert row_of(replace(figure, value=0.29), None)["published"] == "29"
 

@@ -94,6 +94,13 @@ def test_what_chance_explains_may_have_been_learning_and_is_told_all_the_same():
     assert "Classifiers of mix were still learning. More steps" in told
 
 
+def test_a_small_rise_is_told_where_chance_does_not_explain_it():
+    small = [(0.9012, 0.9), (0.9011, 0.9), (0.9013, 0.9)]
+    (told,) = undertrained(trained(mix=small, control=[(0.903, 0.9), (0.9, 0.9), (0.9, 0.9)]))
+    assert "in points: mix by 0.1 (95 % interval over units +0.1 to +0.1)." in told
+    assert "Classifiers of mix were still learning. More steps" in told
+
+
 def test_seeds_of_a_unit_are_no_replicates():
     """Two seeds that agree in each of two units: the interval is that of two numbers."""
     once = trained(mix=[(0.92, 0.90), (0.90, 0.89)])

@@ -38,10 +38,18 @@ def test_the_first_sentence(gains, margin, head, words):
 def test_what_was_compared():
     found = text(HELPS, chosen_by=BY_VALIDATION)
     assert "in four repeats: mix of 400 real and 800 generated images, against real images" in found
-    assert "on the validation images of other repeats" in found
+    assert "how classifiers of other repeats did on validation images; only" in found
     assert "chose differently" not in found
     few = "Both were fixed beforehand: there were too few validation images to choose by."
     assert few in text(HELPS, chosen_by=BEFOREHAND)
+
+
+@pytest.mark.parametrize(
+    ("shared", "words"),
+    [(1, "images, the same for all repeats; only"), (0.4, "images, some of them the same for")],
+)
+def test_shared_validation_images_are_said_so(shared, words):
+    assert words in text(HELPS, chosen_by=BY_VALIDATION, shared=shared)
 
 
 def test_one_repeat_has_no_other_to_choose_on():
