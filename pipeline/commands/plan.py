@@ -115,7 +115,7 @@ def table(
     yield f"a worker is {worker}, as this machine's, and takes {size_text(each)}"
     text = (
         f"images/s of a worker: classifier {speeds.classifier:,.0f}, transformed "
-        f"{speeds.classical:,.0f}, its answers {speeds.prediction:,.0f}"
+        f"{speeds.classical:,.0f}, prediction {speeds.prediction:,.0f}"
     )
     if p.generate.source == "model":
         text += f", generator {speeds.generator:,.0f}, drawing {speeds.drawing:,.0f}"
