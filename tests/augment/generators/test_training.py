@@ -86,6 +86,11 @@ def brightness(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     return {"fid": weighted.mean(), "brightness": images.mean()}
 
 
+def bright(images: Tensor, labels: Tensor) -> Tensor:
+    """A judge's score, for the systems that ask for feedback."""
+    return images.mean()
+
+
 def fabric(**options: Any) -> Fabric:
     settings: dict[str, Any] = {"accelerator": "cpu", "devices": 1} | options
     return Fabric(**settings)
@@ -100,18 +105,16 @@ def train(
     evaluate: Callable[[np.ndarray, np.ndarray], dict[str, float]] = brightness,
     precision: str = "32-true",
     seed: int = 3,
-    feedback: Any = None,
     watched: Callable[[Trainer], Any] = lambda trainer: trainer,
-    n_classes: int = N_CLASSES,
     **hooks: Any,
 ) -> TrainedGenerator:
     system = system or tiny()
     machine = fabric(precision=precision)
     steps = budget.steps(batch_size=system.batch_size, n_images=len(images))
-    setup = Setup(seed, steps, machine, feedback)
+    setup = Setup(seed, steps, machine, bright if system.feedback else None)
     return loop.train(
         images,
-        watched(build_trainer(system, narrow(system, n_classes), setup)),
+        watched(build_trainer(system, narrow(system, images.sets[0].n_classes), setup)),
         budget,
         seed=seed,
         fabric=machine,
@@ -509,7 +512,7 @@ def test_one_image_of_each_class_says_nothing_of_collapse() -> None:
     labels = np.arange(40)
     alone = all_rows(ImageSet(CONTRAST.sets[0].images, labels, tuple(map(str, labels))))
     system = tiny(generator_rate=0.0)
-    trained = train(system, replace(BUDGET, keep="best"), images=alone, n_classes=40)
+    trained = train(system, replace(BUDGET, keep="best"), images=alone)
     assert trained.collapsed == 0
 
 
@@ -552,11 +555,6 @@ def test_the_average_follows_its_closed_form() -> None:
 # ------------------------------------------------------------------ every system
 
 
-def bright(images: Tensor, labels: Tensor) -> Tensor:
-    """A judge's score."""
-    return images.mean()
-
-
 # Images that are all alike, so that no start of a generator counts as collapsed.
 ALIKE = all_rows(ImageSet(np.full((40, 28, 28, 1), 90, np.uint8), IMAGES.labels, ("a", "b", "c")))
 
@@ -567,7 +565,6 @@ def test_every_system_takes_steps_and_goes_on_after_a_stop(name: str) -> None:
     options: dict[str, Any] = {
         "images": ALIKE,
         "budget": Budget(images=8 * 7, epochs=None, evaluate=12, keep="last", checkpoints=1),
-        "feedback": bright if system.feedback else None,
     }
     store, resumed_store = MemoryStore(), MemoryStore()
     trained = train(system, store=store, **options)

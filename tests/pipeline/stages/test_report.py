@@ -19,7 +19,7 @@ from augment.files import read_json, write_json
 from augment.images.grids import tile
 from augment.images.image_set_writer import write_image_set
 from augment.images.image_sets import open_image_set
-from pipeline.project import Project
+from pipeline.project import Project, UnitPaths
 from pipeline.stages import choose
 from pipeline.stages.report import run
 
@@ -97,7 +97,20 @@ def make_project(
     pair = {"images": [["train", 0], ["test", 1]], "names": ["a", "b"], "bits": 3}
     write_json(project.real / "source.json", about | {"nearly_alike": {"nearest": [pair]}})
 
-    # Cells: real images alone, a mix, and generated images alone.
+    project.results.mkdir(parents=True)
+    write_cells(project, units, labels)
+    choose.run(project)
+    confirm_choices(project, labels)
+    labelled = label != "none"
+    write_scores(project, units, labelled)
+    write_filtering_and_inspection(paths, autoencoder)
+    write_training(paths, labelled, autoencoder, average, (side, channels))
+    write_checkpoint_scores(paths, labelled, average, checkpoints)
+    return project
+
+
+def write_cells(project: Project, units: Sequence[tuple[str, int]], labels: np.ndarray) -> None:
+    """Write cells of real images alone, of a mix, and of generated images alone."""
     rows = [
         {"protocol": "published", "unit": unit, "unit_real": size, "generator": "x"}
         | {"strategy": strategy}
@@ -109,13 +122,14 @@ def make_project(
         for strategy, n_real, n_synthetic in (("none", size, 0), ("mix", size, 60), ("mix", 0, 60))
         for seed in (0, 1)
     ]
-    project.results.mkdir(parents=True)
     pd.DataFrame(rows).to_parquet(project.results / "cells.parquet")
     predictions = np.where(rng.random((len(rows), 60)) < 0.9, labels, (labels + 1) % 3)
     np.save(project.results / "predictions.npy", predictions.astype(np.uint8))
-    choose.run(project)
-    confirm_choices(project, labels)
-    names = ["fid_examiner", "inception_score", *["label_match"] * (label != "none")]
+
+
+def write_scores(project: Project, units: Sequence[tuple[str, int]], labelled: bool) -> None:
+    """Write the scores of both pools of every unit."""
+    names = ["fid_examiner", "inception_score", *["label_match"] * (labelled)]
     scores = [
         {"score": name, "unit": unit, "pool": pool, "value": 0.5 + place, "floor": 0.25, "n": 10}
         | {"floor_deviation": 0.125, "difference": 0.25 + place, "difference_deviation": 0.125}
@@ -126,7 +140,9 @@ def make_project(
     ]
     write_json(project.results / "scores.json", scores)
 
-    # The filter's tables.
+
+def write_filtering_and_inspection(paths: UnitPaths, autoencoder: bool) -> None:
+    """Write the tables of stages filter and inspect."""
     paths.filtering.mkdir(parents=True)
     pd.DataFrame(
         {"class_name": NAMES, "threshold": 0.0, "drawn": 20, "accepted": 15, "rate": 0.75}
@@ -134,7 +150,7 @@ def make_project(
     confidence = pd.DataFrame({"group": "generated", "confidence": [0.5, 0.9]})
     confidence.to_csv(paths.filtering / "confidence.csv", index=False)
 
-    # What stage inspect looked up: of query 5 the training images 40, 3, 59 and 0.
+    # Of query 5 the training images 40, 3, 59 and 0.
     paths.inspection.mkdir(parents=True)
     pd.DataFrame(
         {"query": [5] * 4 + [7] * 4, "label": [2] * 4 + [1] * 4, "rank": [1, 2, 3, 4] * 2}
@@ -157,20 +173,26 @@ def make_project(
     scored = pd.DataFrame(scored[: 0 if autoencoder else None], columns=["epoch", "group", "score"])
     scored.to_csv(paths.inspection / "discriminator.csv", index=False)
 
-    # The generator and its training.
+
+def write_training(
+    paths: UnitPaths, labelled: bool, autoencoder: bool, average: bool, shape: tuple[int, int]
+) -> None:
+    """Write the generator and what its training left; images of a side and channels."""
     meta = {
         "system": {"name": "some-system", "weights": "plain"},
-        "labelled": label != "none",
+        "labelled": labelled,
         "epoch": KEPT,
         "stopped": None,
         "device": "cpu",
         "precision": "32-true",
+        "budget": {"keep": "best"},
+        "kept": "best",
     }
     save_checkpoint(paths.generator, "generator", {"x": torch.zeros(1)}, meta)
     epochs = np.arange(1, EPOCHS + 1)
     history = pd.DataFrame({"epoch": epochs, "images": 60 * epochs, "generator_loss": 1.0})
     history = history.assign(discriminator_loss=0.5, inception_score=2.0, fid=100.0 + epochs)
-    if label != "none":
+    if labelled:
         history["label_match"] = 0.5
     if autoencoder:
         history["reconstruction_loss"] = 0.25
@@ -180,21 +202,26 @@ def make_project(
     paths.grids.mkdir(parents=True)
     history.to_csv(paths.training / "history.csv", index=False)
     for epoch in range(1, EPOCHS + 1):
-        made = grid(epoch, side, channels)
+        made = grid(epoch, *shape)
         Image.fromarray(tile(made)).save(paths.grids / f"grid-{epoch:04d}.png")
         if autoencoder:
             pairs = tile(made[:12], columns=6)
             Image.fromarray(pairs).save(paths.grids / f"reconstructions-{epoch:04d}.png")
+
+
+def write_checkpoint_scores(
+    paths: UnitPaths, labelled: bool, average: bool, checkpoints: int
+) -> None:
+    """Write the scores of the kept epochs, from epoch 4 on."""
     kept = [
         {"epoch": epoch, "weights": copy_of, "fid_examiner": 9.0 + epoch, "inception_score": 2.0}
-        | ({} if label == "none" else {"label_match": 0.875})
+        | ({"label_match": 0.875} if labelled else {})
         for epoch in range(4, 4 + checkpoints)
         for copy_of in ("plain", *["average"] * average)
     ]
     table = pd.DataFrame(kept, columns=None if kept else ["epoch", "weights"])
     paths.checkpoint_scores.parent.mkdir()
     table.to_csv(paths.checkpoint_scores, index=False)
-    return project
 
 
 def confirm_choices(project: Project, labels: np.ndarray) -> None:
