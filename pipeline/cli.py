@@ -169,7 +169,7 @@ def train_classifiers() -> None:
 
 @app.command()
 def choose() -> None:
-    """Choose the mix and the control of every unit, by other units' validation images."""
+    """Choose the mix and the control of every unit, by other units' validation accuracies."""
     _stage("choose")
 
 
