@@ -19,8 +19,8 @@ from augment.sources.grouping import names_table
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import PLACE
-from pipeline.parameters.units import parse_unit
 from pipeline.project import Project, read_array
+from pipeline.units import parse_unit
 from reports.figures.images import chosen_epochs
 from reports.figures.study import Evidence, TrainingEvidence
 from reports.page.facts import generator_notes, pool_notes

@@ -141,12 +141,15 @@ LAYERS = {
     "pipeline/generators": {"pipeline/stages", "pipeline/commands", "pipeline/studies"},
     "pipeline/cells": {"pipeline/stages", "pipeline/commands", "pipeline/studies"},
     "pipeline/scoring": {"pipeline/stages", "pipeline/commands", "pipeline/studies"},
+    "pipeline/studies": {"pipeline/commands"},
     "augment/images": {"augment/sources", "augment/generators", "augment/pools", "augment/mixing"},
     "augment/sources": {"augment/generators", "augment/pools", "augment/mixing"},
+    "augment/generators": {"augment/sources", "augment/pools", "augment/mixing"},
     "augment/mixing": {"augment/sources", "augment/generators", "augment/pools"},
     "augment/pools": {"augment/sources", "augment/generators", "augment/mixing"},
     "reports/scores": {"reports/verdict", "reports/figures", "reports/page"},
     "reports/verdict": {"reports/scores", "reports/figures", "reports/page"},
+    "reports/inspection": {"reports/scores", "reports/verdict", "reports/figures", "reports/page"},
     "reports/figures": {"reports/page"},
 }
 """Folders, and those that they must not import."""

@@ -1,4 +1,4 @@
-"""How long a generator is trained, and which of its epochs are scored and kept. No torch."""
+"""How long a generator is trained and at which rates, and which epochs are kept. No torch."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ class Budget:
             return max(1, round(self.images / batch_size))
         assert self.epochs is not None
         return self.epochs * (n_images // batch_size)
+
+
+def rate_share(done: float, decay_start: float) -> float:
+    """Return the share of the full learning rate at a point of the training.
+
+    Constant up to ``decay_start``, then linear to 0 (as in Miyato et al., 2018, appendix).
+
+    Args:
+        done: share of the training that is done, in [0, 1).
+        decay_start: share after which the rate falls; 1 keeps it constant.
+    """
+    return 1.0 if done < decay_start else (1 - done) / (1 - decay_start)
 
 
 def epochs_between_scores(n_epochs: int, epoch_steps: int) -> int:

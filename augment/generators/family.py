@@ -177,18 +177,6 @@ class Setup:
     feedback: Feedback | None = None  # The judge's score, where the system's weight is not 0.
 
 
-def rate_share(done: float, decay_start: float) -> float:
-    """Return the share of the full learning rate at a point of the training.
-
-    Constant up to ``decay_start``, then linear to 0 (as in Miyato et al., 2018, appendix).
-
-    Args:
-        done: share of the training that is done, in [0, 1).
-        decay_start: share after which the rate falls; 1 keeps it constant.
-    """
-    return 1.0 if done < decay_start else (1 - done) / (1 - decay_start)
-
-
 class Trainer(Protocol):
     """What the training loop trains: networks, their losses, and their schedule."""
 

@@ -154,7 +154,7 @@ def train(
         store: where the state is kept between runs, and the weights of ``budget.checkpoints``
             epochs: ``epoch-0005``, and ``epoch-0005-average`` for the averaged copy of a system
             that keeps the plain weights; of the last two of them the trainer's further networks
-            too, such as ``epoch-0005-discriminator``.
+            too, ``epoch-0005-`` and each one's name.
         evaluate: called after every epoch by the first process with uint8 images N x H x W x C
             and their labels; its result joins the epoch's metrics, for the averaged copy
             under names that start with `AVERAGE`. ``budget.keep="best"`` needs a key ``fid``.

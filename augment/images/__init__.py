@@ -1,1 +1,1 @@
-"""Image sets: rows, splits, and the sources that they are read from."""
+"""Image sets: writing, reading, rows of several of them, splits, subsets, grids of pictures."""

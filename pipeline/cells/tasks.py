@@ -22,8 +22,8 @@ from pipeline.compute.progress import Progress
 from pipeline.compute.workers import side_by_side
 from pipeline.judging import fit_settings, model_settings
 from pipeline.parameters.models import Parameters
-from pipeline.parameters.units import parse_unit
 from pipeline.project import Project, read_array
+from pipeline.units import parse_unit
 
 
 class CellTasks:

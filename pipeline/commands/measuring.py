@@ -39,8 +39,7 @@ from classifiers.prediction import predict
 from pipeline.cells.tasks import transforms
 from pipeline.commands.estimates import SHIFTS, Speeds
 from pipeline.commands.study_counts import StudySize, image_bytes, networks, scored_images
-from pipeline.compute.device import chosen_device
-from pipeline.compute.executor import threads
+from pipeline.compute.device import chosen_device, threads
 from pipeline.compute.fabric import make_fabric
 from pipeline.compute.resume import ResumeStore
 from pipeline.errors import Interrupted

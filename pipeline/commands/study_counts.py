@@ -11,8 +11,7 @@ from augment.generators.family import Architecture, System, system_of
 from augment.mixing.counts import resolve_counts
 from augment.mixing.strategies import STRATEGIES
 from pipeline.parameters.models import Parameters
-from pipeline.parameters.units import parse_unit
-from pipeline.units import unit_names
+from pipeline.units import parse_unit, unit_names
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Progress, stopping, and going on where a training was stopped."""
+"""Devices, units side by side, clusters, the cache, progress, stopping and going on."""

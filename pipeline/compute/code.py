@@ -1,7 +1,8 @@
 """Which source files decide what a unit's trained model is: part of the key of the cache.
 
-They are the code that dvc.yaml lists for the stage. Left out is what meta.json spells out anyway,
-such as a system's settings, so that another family, system or model trains nothing again.
+They are the code that dvc.yaml lists for the stage, but for how files are read and written, and for
+what meta.json spells out anyway, such as a system's settings: another family, system or model
+trains nothing again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _PREDICTING = (
     "augment/placing.py",
     "augment/streams.py",
     "classifiers/prediction.py",
+    "pipeline/compute/device.py",
 )
 
 JUDGE = (*_PREDICTING, "classifiers/fitting.py", "pipeline/judging.py")
@@ -30,6 +32,7 @@ GENERATOR = (
     "augment/generators/sampling.py",
     "augment/generators/selection.py",
     "augment/generators/training.py",
+    "pipeline/compute/fabric.py",
     "pipeline/generators/training.py",
     "pipeline/generators/outputs.py",
     "pipeline/generators/plan.py",

@@ -1,6 +1,9 @@
-"""Where everything is computed: the CPU, or a GPU, by the parameters and the machine."""
+"""Where everything is computed, the CPU or a GPU, and on how many threads: part of a result."""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
 
 import torch
 
@@ -27,3 +30,22 @@ def chosen_device(parameters: Parameters) -> torch.device:
         return torch.device("cpu")
     same_kernels()
     return torch.device("cuda")
+
+
+@contextlib.contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute on ``n`` threads of this process: their number is part of what a result is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def as_in_a_new_process(n: int) -> Iterator[None]:
+    """Compute on ``n`` threads, whatever this process computed before."""
+    torch.set_flush_denormal(False)
+    with threads(n):
+        yield

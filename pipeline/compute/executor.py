@@ -12,14 +12,14 @@ import signal
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import joblib
-import torch
 
+from pipeline.compute.device import as_in_a_new_process
 from pipeline.compute.interrupt import StopRequest, stop_on_signal
 from pipeline.compute.progress import Progress
 from pipeline.compute.training_processes import failed_process
@@ -55,17 +55,6 @@ class _Outcome:
     lines: Sequence[str] = ()
     error: Exception | None = None
     stopped: str | None = None  # what a unit says that was asked to stop
-
-
-@contextlib.contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Compute on ``n`` threads of this process: their number is part of what a result is."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def map_units(
@@ -131,9 +120,8 @@ def _is_ours(error: Exception) -> bool:
 def _try(work: UnitWork, project: Project, unit: str, watcher: Watcher) -> _Outcome:
     if watcher.should_stop():
         return _Outcome(unit, stopped="stopped; run the same command again to go on")
-    torch.set_flush_denormal(False)  # as in a process that did no other unit before
     try:
-        with threads(project.parameters.compute.threads):
+        with as_in_a_new_process(project.parameters.compute.threads):
             return _Outcome(unit, work(project, unit, watcher))
     except Interrupted as stop:
         return _Outcome(unit, stopped=str(stop))

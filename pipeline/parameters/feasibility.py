@@ -16,8 +16,7 @@ from augment.mixing.counts import (
 from pipeline.parameters.errors import ParameterError
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.text import nearest, shown
-from pipeline.parameters.units import parse_unit
-from pipeline.units import unit_names
+from pipeline.units import parse_unit, unit_names
 
 if TYPE_CHECKING:
     import numpy as np

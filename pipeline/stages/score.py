@@ -8,7 +8,7 @@ from augment.files import write_json
 from augment.images.image_sets import ImageSet, open_image_set
 from augment.images.splits import scored_per_class
 from pipeline.class_rows import first_of_each_class
-from pipeline.compute.executor import threads
+from pipeline.compute.device import threads
 from pipeline.compute.progress import Progress
 from pipeline.pools.pool import open_pool
 from pipeline.project import Project

@@ -5,9 +5,8 @@ from __future__ import annotations
 from augment.files import write_array, write_json
 from augment.images.image_sets import open_image_set
 from augment.images.subsets import subset_indices
-from pipeline.parameters.units import parse_unit
 from pipeline.project import Project
-from pipeline.units import unit_names
+from pipeline.units import parse_unit, unit_names
 
 
 def run(project: Project, unit: str | None = None) -> list[str]:

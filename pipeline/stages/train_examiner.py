@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from augment.images.image_rows import all_rows
 from augment.images.image_sets import open_image_set
-from pipeline.compute.executor import threads
+from pipeline.compute.device import threads
 from pipeline.compute.progress import Progress
 from pipeline.judging import fit_and_save
 from pipeline.project import Project

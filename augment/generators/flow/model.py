@@ -17,18 +17,17 @@ from azula.noise import RectifiedSchedule
 from azula.sample import EulerSampler
 from torch import Tensor, nn
 
-from augment.generators.family import Setup, Trainer, rate_share
-from augment.generators.flow.systems import (
-    GROUPS,
-    Architecture,
-    System,
-    read_architecture,
-)
+from augment.generators.budget import rate_share
+from augment.generators.family import Setup, Trainer
+from augment.generators.flow.systems import Architecture, System, read_architecture
 from augment.generators.sampling import draw_in_chunks
 from augment.placing import Ahead
 from augment.streams import derive_seed, torch_stream
 
 __all__ = ["Generator", "build_trainer", "read_architecture"]
+
+_GROUPS = 4
+"""Of the group norm. It decides weights, so it stands here: what systems.py holds does not."""
 
 _LONGEST_WAVE = 100.0
 """Of the encoding of log(noise / signal), which lies between -7 and 7."""
@@ -50,7 +49,7 @@ class _Backbone(nn.Module):
             hid_blocks=[0, *[1] * (len(a.widths) - 1)],
             mod_features=a.embedding,
             norm="group",
-            groups=GROUPS,
+            groups=_GROUPS,
         )
 
     def forward(self, noisy: Tensor, time: Tensor, label: Tensor) -> Tensor:

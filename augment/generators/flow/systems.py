@@ -16,10 +16,10 @@ from augment.generators.family import (
     refuse_large_map,
 )
 
-GROUPS = 4
-"""Of the network's group norm: every width is a multiple of it."""
+_WIDTH_STEP = 4
+"""Every width is a multiple of it, for the network's norm has groups of channels."""
 
-_Channels = Annotated[int, Field(ge=GROUPS, le=1024, multiple_of=GROUPS)]
+_Channels = Annotated[int, Field(ge=_WIDTH_STEP, le=1024, multiple_of=_WIDTH_STEP)]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class System(family.System):
         """Return the network for an image set: larger images get further depths, no wider ones."""
         further = (self.channels[-1],) * ((image_size // 32).bit_length() - 1)
         widths = tuple(
-            GROUPS * max(1, round(each * width / GROUPS)) for each in (*self.channels, *further)
+            _WIDTH_STEP * max(1, round(each * width / _WIDTH_STEP))
+            for each in (*self.channels, *further)
         )
         embedding = 2 * max(1, round(32 * width))
         return Architecture(

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from augment.generators.family import Setup, Trainer, rate_share
+from augment.generators.budget import rate_share
+from augment.generators.family import Setup, Trainer
 from augment.generators.gan.architectures import Architecture
 from augment.generators.gan.losses import discriminator_loss, generator_loss
 from augment.generators.gan.networks import (

@@ -23,8 +23,8 @@ from augment.errors import AugmentError
 from augment.generators import budget as budgets
 from augment.generators import selection
 from augment.generators import training as loop
-from augment.generators.budget import Budget, checkpoint_epochs
-from augment.generators.family import Setup, Trainer, build_trainer, rate_share
+from augment.generators.budget import Budget, checkpoint_epochs, rate_share
+from augment.generators.family import Setup, Trainer, build_trainer
 from augment.generators.gan.adversaries import phase_at
 from augment.generators.gan.architectures import Architecture
 from augment.generators.gan.networks import Generator

@@ -36,7 +36,7 @@ def weights(network: Classifier) -> bytes:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("source", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("side", "input_size"), [(28, 32), (64, 64), (64, 32)])
+@pytest.mark.parametrize(("side", "input_size"), [(28, 32), (64, 64), (64, 32), (128, 128)])
 def test_pixels_become_features_and_features_logits(
     model: str, side: int, input_size: int, channels: int, source: bool
 ) -> None:

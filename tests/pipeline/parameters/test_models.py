@@ -27,8 +27,7 @@ from pipeline.parameters.reading import (
     parse_parameters,
 )
 from pipeline.parameters.text import shown
-from pipeline.parameters.units import Unit, parse_unit
-from pipeline.units import unit_names
+from pipeline.units import Unit, parse_unit, unit_names
 
 ROOT = Path(__file__).parents[3]
 DEFAULTS: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())

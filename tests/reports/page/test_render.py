@@ -13,6 +13,7 @@ from reports import figures
 from reports.page.answer import CAS_TITLE, below_full_note, study_answer
 from reports.page.captions import FIGURE_TEXTS, PUBLISHED_SECTION, SECTIONS
 from reports.page.render import PageContent, page_figure, render_page
+from reports.scores.table import SCORES, Score, Viewed, score_images
 from reports.verdict.statistics import gain_table, summarise_cells
 from reports.verdict.verdict import reach_verdict
 from reports.verdict.wording import points
@@ -241,6 +242,23 @@ def test_scores_stand_beside_their_floor_and_cas_is_the_first(content):
     assert "one random half of the test images against the other, the mean over 50" in page.text
     without = replace(content, summary=content.summary[content.summary["n_real"] > 0])
     assert "CAS" not in render_page(without)
+
+
+def test_a_score_needs_its_entry_alone_to_be_computed_and_shown(content, monkeypatch):
+    mean = Score(
+        "Mean feature", "lower", lambda generated, _: generated.features.mean(), decimals=3
+    )
+    monkeypatch.setitem(SCORES, "mean_feature", mean)
+    features = np.random.default_rng(0).normal(size=(20, 3))
+    seen = Viewed(features - features.mean() + 0.125, np.full((20, 2), 0.5))
+    value = score_images(seen, seen)["mean_feature"]
+    scores = content.scores.assign(score="mean_feature", value=value)
+    checkpoints = CHECKPOINTS.assign(mean_feature=[0.25, 0.5, 0.75])
+    page = Page(render_page(replace(content, scores=scores, checkpoints=checkpoints)))
+    row = page.tables["Scores of the generated images"][2]
+    assert (row[0], row[3]) == ("Mean feature", "0.125")
+    head, first, *_ = page.tables["Scores of the checkpoints (3)"]
+    assert (head[-1], first[-1]) == ("Mean feature", "0.750")
 
 
 @pytest.mark.parametrize(
