@@ -275,7 +275,7 @@ def check() -> None:
 @app.command()
 def plan(
     workers: Annotated[
-        str, typer.Option(metavar="N,N", help="Numbers of workers: a core each, or a GPU.")
+        str, typer.Option(metavar="N,N", help="Numbers of workers, which do a task each.")
     ] = "1,4,64",
 ) -> None:
     """Measure this machine for a minute; say time, memory and disk of the study on more workers.

@@ -86,9 +86,9 @@ MOST_PRODUCTS = 2e12
 
 @dataclass(frozen=True)
 class Speeds:
-    """What a worker does in a second, and what its process takes.
+    """What one thread of a worker does in a second, and what its process takes.
 
-    A worker is one core with one thread, or with a GPU whatever does one task at a time there.
+    With a GPU it is what the worker does, whatever does one task at a time there.
     """
 
     generator: float  # real images shown in a generator's training
@@ -104,19 +104,36 @@ class Speeds:
 
 
 @dataclass(frozen=True)
+class Workers:
+    """Who does a stage's tasks: each worker one at a time."""
+
+    cores: int  # of all workers together
+    number: int | None = None  # None: as many as there are cores for the threads of a task each
+
+    def at_once(self, threads: int = 1) -> int:
+        """Return how many tasks of so many threads are done at once, where there are enough."""
+        return self.number or max(1, self.cores // threads)
+
+
+@dataclass(frozen=True)
 class Stage:
     """A stage of dvc.yaml: what can be done side by side, and what cannot."""
 
     name: str
-    tasks: tuple[float, ...]  # seconds of one worker, a task each
+    tasks: tuple[float, ...]  # seconds of one thread, a task each
     start: float  # seconds for a process to start
-    threads: int = 1  # workers that do a task together
+    threads: int = 1  # of a task
 
-    def seconds(self, workers: int) -> float:
-        """Return how long the stage takes on so many workers."""
-        at_once = max(1, min(workers // self.threads, len(self.tasks)))
+    def at_once(self, workers: Workers) -> int:
+        """Return how many of the stage's tasks are done at once."""
+        return max(1, min(workers.at_once(self.threads), len(self.tasks)))
+
+    def seconds(self, workers: Workers) -> float:
+        """Return how long the stage takes."""
+        at_once = self.at_once(workers)
         starts = 2 if at_once > 1 else 1  # the command, then its workers together
-        return starts * self.start + STAGE_SECONDS + packed(self.tasks, at_once) / self.threads
+        faster = min(self.threads, workers.cores / at_once)  # threads without a core only wait
+        return starts * self.start + STAGE_SECONDS + packed(self.tasks, at_once) / faster
 
 
 def packed(tasks: Sequence[float], workers: int) -> float:
@@ -314,13 +331,13 @@ _PARTS = {
 """What `augment check` calls a stage; all others are the rest."""
 
 
-def estimate_minutes(parameters: Parameters, size: StudySize, workers: int) -> dict[str, float]:
+def estimate_minutes(parameters: Parameters, size: StudySize, workers: Workers) -> dict[str, float]:
     """Return a rough number of minutes for each part of a study.
 
     Args:
         parameters: the whole of params.yaml.
         size: images and classes.
-        workers: cores that do a task each.
+        workers: who does the tasks.
     """
     minutes = dict.fromkeys([*_PARTS.values(), "rest"], 0.0)
     for stage in stages_of(parameters, size, rough_speeds(parameters, size)):
