@@ -90,7 +90,7 @@ def _check(root: Path) -> Iterator[CheckLine]:
     size = _size_of(found, n_train)
     tasks = tasks_here(parameters.compute, machine)
     here = 1 if on_cluster else tasks  # a cluster's machines have their own disks and memory
-    yield check_disk(root, estimate_disk(parameters, size, here))
+    yield check_disk(root, estimate_disk(parameters, size))
     yield check_memory(here * estimate_memory(parameters, size))
     yield _time_line(parameters, size, on_cluster or tasks, machine)
 

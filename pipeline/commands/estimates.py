@@ -217,9 +217,7 @@ class _Walk:
         speed = self.speeds.classical if classical else self.speeds.classifier
         batch = self.p.classifier.batch_size
         steps = fit.steps if fit.steps is not None else (fit.epochs or 0) * -(-n // batch)
-        larger = self.p.data.image_size > self.p.classifier.input_size
-        reduced = n / self.speeds.prediction if larger else 0.0  # once, before the first step
-        return steps * batch / speed + reduced + self._answers(self.size.n_held_out)
+        return steps * batch / speed + self._answers(self.size.n_held_out)
 
     def _answers(self, n: float) -> float:
         return n / self.speeds.prediction
@@ -337,13 +335,12 @@ def duration_text(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes >= 1 else "under 1 min"
 
 
-def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
-    """Return roughly how many bytes a study writes, DVC's cache and temporary files included.
+def estimate_disk(parameters: Parameters, size: StudySize) -> int:
+    """Return roughly how many bytes a study writes, DVC's cache and this project's included.
 
     Args:
         parameters: the whole of params.yaml.
         size: images and classes.
-        workers: which train a classifier each, with a file of its images where these are reduced.
     """
     entries = [parameters.generate.per_class]
     entries += [] if parameters.filter is None else [parameters.filter.per_class]
@@ -351,10 +348,10 @@ def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
     images = size.n_images
     images += sum(pooled(each, n, size.n_classes) for n in units for each in entries)
     side, seen = parameters.data.image_size, parameters.classifier.input_size
-    reduced = seen**2 * parameters.data.channels if side > seen else 0
-    temporary = workers * _largest_cell(parameters, size) * reduced
+    # Each set is reduced once, for all classifiers.
+    reduced = images * seen**2 * parameters.data.channels if side > seen else 0
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
-    return 2 * images * image_bytes(parameters) + temporary + FIXED_BYTES
+    return 2 * images * image_bytes(parameters) + reduced + FIXED_BYTES
 
 
 def estimate_memory(
