@@ -93,8 +93,8 @@ def _check(root: Path) -> Iterator[CheckLine]:
     here = workers.at_once()
     if on_cluster:
         workers = Workers(on_cluster * parameters.compute.threads, on_cluster)
-        here = 1  # a cluster's machines have their own disks and memory
-    yield check_disk(root, estimate_disk(parameters, size, here))
+        here = 1  # a cluster's machines have their own memory
+    yield check_disk(root, estimate_disk(parameters, size))
     yield check_memory(here * estimate_memory(parameters, size))
     yield _time_line(parameters, size, workers, machine)
 

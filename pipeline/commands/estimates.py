@@ -62,8 +62,11 @@ REPORT_SECONDS = 15.0
 STAGE_SECONDS = 2.0
 """What DVC takes to start a stage and to take its outputs in."""
 
-FIXED_BYTES = 200 * 10**6
-"""Models, tables, figures and resume states."""
+FIXED_BYTES = 50 * 10**6
+"""Judges, examiner, tables and figures."""
+
+NETWORK_BYTES = 2.5 * 10**6
+"""Weights of a generator of the default width; its discriminator has twice as many."""
 
 PROCESS_SECONDS = 2.5
 """For a process to start."""
@@ -234,9 +237,7 @@ class _Walk:
         speed = self.speeds.classical if classical else self.speeds.classifier
         batch = self.p.classifier.batch_size
         steps = fit.steps if fit.steps is not None else (fit.epochs or 0) * -(-n // batch)
-        larger = self.p.data.image_size > self.p.classifier.input_size
-        reduced = n / self.speeds.prediction if larger else 0.0  # once, before the first step
-        return steps * batch / speed + reduced + self._answers(self.size.n_held_out)
+        return steps * batch / speed + self._answers(self.size.n_held_out)
 
     def _answers(self, n: float) -> float:
         return n / self.speeds.prediction
@@ -354,13 +355,12 @@ def duration_text(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes >= 1 else "under 1 min"
 
 
-def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
-    """Return roughly how many bytes a study writes, DVC's cache and temporary files included.
+def estimate_disk(parameters: Parameters, size: StudySize) -> int:
+    """Return roughly how many bytes a study writes, DVC's cache and this project's included.
 
     Args:
         parameters: the whole of params.yaml.
         size: images and classes.
-        workers: which train a classifier each, with a file of its images where these are reduced.
     """
     entries = [parameters.generate.per_class]
     entries += [] if parameters.filter is None else [parameters.filter.per_class]
@@ -368,10 +368,15 @@ def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
     images = size.n_images
     images += sum(pooled(each, n, size.n_classes) for n in units for each in entries)
     side, seen = parameters.data.image_size, parameters.classifier.input_size
-    reduced = seen**2 * parameters.data.channels if side > seen else 0
-    temporary = workers * _largest_cell(parameters, size) * reduced
+    # Each set is reduced once, for all classifiers.
+    reduced = images * seen**2 * parameters.data.channels if side > seen else 0
+    networks = 0.0
+    if parameters.generate.source == "model":
+        kept = sum(1 + 3 * Training.of(parameters, n).kept for n in units)
+        networks = kept * NETWORK_BYTES * (parameters.train_gan.width or 1.0) ** 2
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
-    return 2 * images * image_bytes(parameters) + temporary + FIXED_BYTES
+    written = images * image_bytes(parameters) + int(networks) + FIXED_BYTES
+    return 2 * written + reduced
 
 
 def estimate_memory(

@@ -103,7 +103,7 @@ def table(
                 place,
                 duration_text(sum(minutes.values())),
                 size_text(busy * each),
-                size_text(estimate_disk(p, size, busy)),
+                size_text(estimate_disk(p, size)),
                 f"{longest}, {duration_text(minutes[longest])}",
             )
         )

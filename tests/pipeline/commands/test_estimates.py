@@ -201,11 +201,11 @@ def test_minutes_of_all_parts(study: Study) -> None:
 
 def test_bytes_by_hand(study: Study) -> None:
     p = study()
-    written = estimates.estimate_disk(p, SIZE, 4) - estimates.FIXED_BYTES
+    written = estimates.estimate_disk(p, SIZE) - estimates.FIXED_BYTES
     assert written == 2 * (5000 + 2 * 1000 * 10) * 28 * 28
-    # Each of four classifiers sees the largest cell's images at 32 x 32 pixels.
-    larger = estimates.estimate_disk(study(data__image_size=64), SIZE, 4) - estimates.FIXED_BYTES
-    assert larger == 2 * (5000 + 2 * 1000 * 10) * 64 * 64 + 4 * (3600 + 7200) * 32 * 32
+    # Classifiers see all of them at 32 x 32 pixels.
+    larger = estimates.estimate_disk(study(data__image_size=64), SIZE) - estimates.FIXED_BYTES
+    assert larger == (5000 + 2 * 1000 * 10) * (2 * 64 * 64 + 32 * 32)
     taken = estimates.estimate_memory(p, SIZE, 10**9)
     assert taken == 10**9 + (3600 + 7200) * 28 * 28
 
