@@ -200,12 +200,19 @@ def test_minutes_of_all_parts(study: Study) -> None:
 
 
 def test_bytes_by_hand(study: Study) -> None:
-    p = study()
-    written = estimates.estimate_disk(p, SIZE) - estimates.FIXED_BYTES
-    assert written == 2 * (5000 + 2 * 1000 * 10) * 28 * 28
+    p, kept = study(), study().train_gan.checkpoints
+    # The generator, and each kept epoch with its discriminator, at a quarter of the weights.
+    networks = (1 + 3 * kept) * estimates.NETWORK_BYTES
+    fixed = estimates.FIXED_BYTES
+    written = estimates.estimate_disk(p, SIZE)
+    assert written == 2 * (25_000 * 28 * 28 + networks + fixed)
+    narrow = estimates.estimate_disk(study(train_gan__width=0.5), SIZE)
+    assert written - narrow == 2 * 0.75 * networks
     # Classifiers see all of them at 32 x 32 pixels.
-    larger = estimates.estimate_disk(study(data__image_size=64), SIZE) - estimates.FIXED_BYTES
-    assert larger == (5000 + 2 * 1000 * 10) * (2 * 64 * 64 + 32 * 32)
+    larger = estimates.estimate_disk(study(data__image_size=64, train_gan__width=None), SIZE)
+    assert larger == 25_000 * 32 * 32 + 2 * (25_000 * 64 * 64 + networks + fixed)
+    given = study(generate__source="folder", generate__path="made")
+    assert estimates.estimate_disk(given, SIZE) == larger - 2 * networks
     taken = estimates.estimate_memory(p, SIZE, 10**9)
     assert taken == 10**9 + (3600 + 7200) * 28 * 28
 

@@ -54,10 +54,10 @@ def test_workers_are_a_list_of_whole_numbers() -> None:
 def test_the_tables_text(default: Callable[..., Parameters]) -> None:
     assert list(table(default(), SIZE, SPEEDS, 42.0, PLACES)) == [
         "workers           time    memory in all  disk    longest stage",
-        "1                 29 min  1.0 GB         313 MB  train-classifiers, 10 min",
-        "4                 10 min  4.0 GB         313 MB  train-gan, 3 min",
-        "64                4 min   64.5 GB        313 MB  train-gan, 1 min",
-        "this machine (2)  17 min  2.0 GB         313 MB  train-gan, 5 min",
+        "1                 29 min  1.0 GB         598 MB  train-classifiers, 10 min",
+        "4                 10 min  4.0 GB         598 MB  train-gan, 3 min",
+        "64                4 min   64.5 GB        598 MB  train-gan, 1 min",
+        "this machine (2)  17 min  2.0 GB         598 MB  train-gan, 5 min",
         "a worker is one core with one thread, as this machine's, and takes 1.0 GB",
         "images/s of a worker: classifier 9,000, transformed 8,000, its answers 30,000, generator "
         "700, drawing 4,000",

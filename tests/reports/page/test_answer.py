@@ -71,7 +71,7 @@ def trained(**accuracies):
 
 
 def test_arms_that_were_still_learning_are_named_with_their_rise():
-    """Rises of the mix: 2 and 2.2 points, by hand 2.1 +- 12.706 x 0.1; the control's may be chance."""
+    """Rises of the mix: 2 and 2.2 points, by hand 2.1 +- 12.706 x 0.1."""
     confirmed = trained(
         mix=[(0.92, 0.90), (0.922, 0.90)],
         control=[(0.8019, 0.8), (0.7999, 0.8)],
