@@ -114,7 +114,7 @@ class CellTask:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What a trained cell answered."""
+    """What a trained cell predicted."""
 
     predictions: tuple[np.ndarray, ...]  # per evaluation set: uint8 (or uint16) n, class indices
     steps: int  # optimiser steps
@@ -150,8 +150,8 @@ def train_cells(
         processes: cells trained side by side, one thread each; on a GPU, stacks of cells. More than
             one runs through joblib, so ``joblib.parallel_config`` chooses where.
         cache: folder of finished cells, shared by every study of the user.
-        device: where they are trained and asked. On a GPU those that are alike are trained at once,
-            at most `classifiers.stack.MOST` of them.
+        device: where they are trained and predict. On a GPU those that are alike are trained at
+            once, at most `classifiers.stack.MOST` of them.
         reduced: as of `classifiers.fitting.fit_classifier`; every worker must see the folder.
         on_done: called as each cell is there, with (cells done, cells in all, its result).
 
@@ -237,7 +237,7 @@ def _train(
         seconds = (time.monotonic() - begun) / len(fits)
         found = []
         for (i, task), network in zip(tasks.items(), networks, strict=True):
-            predictions = _answers(network, task)
+            predictions = _predictions(network, task)
             seen = task.steps * task.settings.batch_size
             found.append((i, CellResult(predictions, task.steps, seen, False, seconds)))
     finally:
@@ -272,7 +272,7 @@ def _fit(task: CellTask, sets: dict[Path, ImageSet]) -> Fit:
     )
 
 
-def _answers(network: Classifier, task: CellTask) -> tuple[np.ndarray, ...]:
+def _predictions(network: Classifier, task: CellTask) -> tuple[np.ndarray, ...]:
     """Return the predicted classes of every evaluation set."""
     dtype = np.uint8 if task.n_classes <= 256 else np.uint16
     predictions = []

@@ -31,7 +31,7 @@ app = typer.Typer(
     ),
 )
 
-Unit = Annotated[
+UnitOption = Annotated[
     str | None,
     typer.Option(help="Only this unit of params.yaml.  [default: all of them, side by side]"),
 ]
@@ -39,8 +39,8 @@ _WIDEST = 100
 """Columns of a table on a terminal."""
 
 
-def _show_version(*, asked: bool) -> None:
-    if asked:
+def _show_version(*, given: bool) -> None:
+    if given:
         try:
             print("synthaug", importlib.metadata.version("synthaug"))
         except importlib.metadata.PackageNotFoundError:
@@ -58,7 +58,7 @@ def _options(
             "--version",
             help="Show the version and exit.",
             is_eager=True,
-            callback=lambda asked: _show_version(asked=asked),
+            callback=lambda given: _show_version(given=given),
         ),
     ] = False,
 ) -> None:
@@ -98,25 +98,25 @@ def train_examiner() -> None:
 
 
 @app.command()
-def subset(unit: Unit = None) -> None:
+def subset(unit: UnitOption = None) -> None:
     """Choose the training images that a unit may see."""
     _stage("subset", unit)
 
 
 @app.command()
-def train_judge(unit: Unit = None) -> None:
+def train_judge(unit: UnitOption = None) -> None:
     """Train the unit's judge, which selects and filters generated images."""
     _stage("train-judge", unit)
 
 
 @app.command()
-def train_gan(unit: Unit = None) -> None:
+def train_gan(unit: UnitOption = None) -> None:
     """Train the unit's generator; stopped and run again, it goes on where it was."""
     _stage("train-gan", unit)
 
 
 @app.command()
-def score_checkpoints(unit: Unit = None) -> None:
+def score_checkpoints(unit: UnitOption = None) -> None:
     """Score the generators of the epochs that training kept, by the examiner."""
     _stage("score-checkpoints", unit)
 
@@ -144,13 +144,13 @@ def generate(context: typer.Context, options: DrawOptions) -> None:
 
 
 @app.command("filter")
-def filter_(unit: Unit = None) -> None:
-    """Keep the generated images that the judge reads as asked, topped up to a fixed number."""
+def filter_(unit: UnitOption = None) -> None:
+    """Keep the generated images whose label the judge predicts, topped up to a fixed number."""
     _stage("filter", unit)
 
 
 @app.command()
-def inspect(unit: Unit = None) -> None:
+def inspect(unit: UnitOption = None) -> None:
     """Set generated images beside real ones: copies, neighbours, projections, discriminator."""
     _stage("inspect", unit)
 

@@ -30,7 +30,7 @@ from pipeline.compute.progress import Progress
 from pipeline.data.fingerprint import changes_since_fetch
 from pipeline.errors import PipelineError
 from pipeline.paths import refuse_outputs
-from pipeline.pools.pool import class_names_of, draw_by_answer
+from pipeline.pools.pool import class_names_of, draw_by_prediction
 from pipeline.project import Project
 
 _PREVIEW = "preview.png"
@@ -42,8 +42,8 @@ _LONGEST_OUT = 100
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where images by hand come from."""
+class Models:
+    """What draws images by hand, and what chooses among them."""
 
     generator: Sampler
     names: Sequence[str]
@@ -95,10 +95,10 @@ def run(project: Project, options: DrawOptions) -> list[str]:
         "min_confidence": options.min_confidence,
     }
     judge_folder = options.judge or project.unit(project.units[0]).judge
-    source = Source(generator, names, _load_judge(options, judge_folder, project, generator))
-    if source.judge is not None:
+    models = Models(generator, names, _load_judge(options, judge_folder, project, generator))
+    if models.judge is not None:
         made_by["judge"] = sha256_file(judge_folder / "weights.safetensors")
-    draw_batches = _batches if generator.architecture.conditional else _batches_by_answer
+    draw_batches = _batches if generator.architecture.conditional else _batches_by_prediction
 
     def may_replace(old: Path) -> None:
         # Drawing may have taken hours, in which the user may have put files there.
@@ -106,7 +106,7 @@ def run(project: Project, options: DrawOptions) -> list[str]:
 
     with Progress("generate", "images") as progress, atomic_folder(out, may_replace) as temporary:
         previews: dict[int, np.ndarray] = {}
-        batches = _previewed(draw_batches(source, labels, options, progress, lines), previews)
+        batches = _previewed(draw_batches(models, labels, options, progress, lines), previews)
         if pictures:
             _write_pictures(temporary, batches, folders)
             _write_table(temporary / _TABLE, labels, names, folders)
@@ -131,7 +131,7 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 def _batches(
-    source: Source,
+    models: Models,
     labels: Sequence[int],
     options: DrawOptions,
     progress: Progress,
@@ -141,18 +141,18 @@ def _batches(
     total = options.n * len(labels)
     done = 0
     for label in labels:
-        if source.judge is None or options.min_confidence is None:
-            blocks = source.generator.blocks(label, 0, options.n, options.seed)
+        if models.judge is None or options.min_confidence is None:
+            blocks = models.generator.blocks(label, 0, options.n, options.seed)
         else:
-            blocks = _confident(source, source.judge, label, options, options.min_confidence, lines)
+            blocks = _confident(models, models.judge, label, options, options.min_confidence, lines)
         for block in blocks:
             done += len(block)
-            progress.update(done, total, source.names[label])
+            progress.update(done, total, models.names[label])
             yield block, np.full(len(block), label, dtype=np.int64)
 
 
 def _confident(
-    source: Source,
+    models: Models,
     judge: Classifier,
     label: int,
     options: DrawOptions,
@@ -161,16 +161,16 @@ def _confident(
 ) -> Iterator[np.ndarray]:
     """Yield images of a label that the judge is sure of; add a line on how many are."""
 
-    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        images = source.generator.draw(label, start, stop, options.seed)
+    def scored(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        images = models.generator.draw(label, start, stop, options.seed)
         return images, predict(judge, images).probabilities
 
     kept = drawn = 0
     limit = options.n * options.max_draws
-    for piece in draw_accepted(look, label, options.n, threshold=least, limit=limit):
+    for piece in draw_accepted(scored, label, options.n, threshold=least, limit=limit):
         kept, drawn = kept + len(piece.images), piece.drawn
         yield piece.images
-    of_class = f"class {source.names[label]}:"
+    of_class = f"class {models.names[label]}:"
     if kept < options.n:
         raise PipelineError(
             f"{of_class} {kept} of {drawn} images reached confidence {least:g} "
@@ -182,28 +182,28 @@ def _confident(
     )
 
 
-def _batches_by_answer(
-    source: Source,
+def _batches_by_prediction(
+    models: Models,
     labels: Sequence[int],
     options: DrawOptions,
     progress: Progress,
     lines: list[str],
 ) -> Iterator[Batch]:
     """Yield images in the order drawn; add lines on what their labels are."""
-    assert source.judge is not None, "a generator without labels has no others"
-    counts = [options.n if label in labels else 0 for label in range(len(source.names))]
+    assert models.judge is not None, "a generator without labels has no others"
+    counts = [options.n if label in labels else 0 for label in range(len(models.names))]
     threshold = options.min_confidence or 0.0
-    drawn, answered = 0, np.zeros(len(counts), dtype=np.int64)
-    kept = np.zeros_like(answered)
-    for found in draw_by_answer(
-        source.generator,
-        source.judge,
+    drawn, predicted = 0, np.zeros(len(counts), dtype=np.int64)
+    kept = np.zeros_like(predicted)
+    for found in draw_by_prediction(
+        models.generator,
+        models.judge,
         counts,
         options.seed,
         threshold=threshold,
         max_draws=options.max_draws,
     ):
-        drawn, answered = found.drawn, found.answered
+        drawn, predicted = found.drawn, found.predicted
         kept += np.bincount(found.labels, minlength=len(counts))
         progress.update(int(kept.sum()), options.n * len(labels))
         yield found.images, found.labels
@@ -212,18 +212,19 @@ def _batches_by_answer(
         sure = f" with confidence {threshold:g}" if threshold else ""
         lower = "" if options.min_confidence is None else "lower --min-confidence or "
         raise PipelineError(
-            f"class {source.names[fewest]} is the judge's answer{sure} to {kept[fewest]} of "
+            f"class {models.names[fewest]} is the judge's prediction{sure} for {kept[fewest]} of "
             f"{drawn} images drawn without labels ({kept[fewest] / drawn:.1%}), {options.n} were "
             f"asked for; {lower}raise --max-draws"
         )
     if options.min_confidence is not None:
         lines += [
-            f"class {source.names[label]}: {options.n / answered[label]:.1%} of "
-            f"{answered[label]:,} images with this answer reached confidence {threshold:g}"
+            f"class {models.names[label]}: {options.n / predicted[label]:.1%} of "
+            f"{predicted[label]:,} images predicted as it reached confidence {threshold:g}"
             for label in labels
         ]
     lines.append(
-        f"the generator takes no labels: they are the judge's answers to {drawn:,} drawn images"
+        "the generator takes no labels: they are the judge's predictions for "
+        f"{drawn:,} drawn images"
     )
 
 

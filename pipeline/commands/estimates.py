@@ -98,7 +98,7 @@ class Speeds:
     drawing: float  # images drawn
     classifier: float  # images shown in a classifier's training
     classical: float  # those of a training whose every image is transformed
-    prediction: float  # images that a classifier answers
+    prediction: float  # images that a classifier predicts
     scoring: float  # scores of score.n images beside half of the test images
     comparison: float  # multiplications of pixels, in the search for copies
     start: float  # seconds for a process to start
@@ -233,17 +233,17 @@ class _Walk:
     speeds: Speeds
 
     def fitting(self, fit: FitParameters, n: int, *, classical: bool = False) -> float:
-        """Return what a classifier of n images takes, and its answers."""
+        """Return what a classifier of n images takes, and its predictions."""
         speed = self.speeds.classical if classical else self.speeds.classifier
         batch = self.p.classifier.batch_size
         steps = fit.steps if fit.steps is not None else (fit.epochs or 0) * -(-n // batch)
-        return steps * batch / speed + self._answers(self.size.n_held_out)
+        return steps * batch / speed + self._predicting(self.size.n_held_out)
 
-    def _answers(self, n: float) -> float:
+    def _predicting(self, n: float) -> float:
         return n / self.speeds.prediction
 
     def _seen(self, drawn: float) -> float:
-        return drawn / self.speeds.drawing + self._answers(drawn)
+        return drawn / self.speeds.drawing + self._predicting(drawn)
 
     @property
     def _modelled(self) -> bool:
@@ -272,14 +272,14 @@ class _Walk:
         return Training.of(self.p, n).kept * each
 
     def drawn(self, n: int) -> float:
-        """Return what a unit's pool takes; the judge answers images without labels."""
+        """Return what a unit's pool takes; the judge predicts the labels where there are none."""
         return self._seen(self._pool(n)) if self._modelled else self._pool(n) / READING_SPEED
 
     def filtered(self, n: int) -> float:
         """Return what the filtered pool takes, where the judge keeps most of what is drawn."""
         per_class = None if self.p.filter is None else self.p.filter.per_class
         more = max(0, pooled(per_class, n, self.size.n_classes) - self._pool(n))
-        return self._answers(self._pool(n)) + (self._seen(more) if self._modelled else 0.0)
+        return self._predicting(self._pool(n)) + (self._seen(more) if self._modelled else 0.0)
 
     def _pool(self, n: int) -> int:
         return pooled(self.p.generate.per_class, n, self.size.n_classes)
@@ -312,7 +312,7 @@ class _Walk:
         compared = (kinds * len(units) + 1) * HALVINGS / self.speeds.scoring
         return (
             compared
-            + self._answers(views)
+            + self._predicting(views)
             + self._inception(views + test_images(self.p, self.size))
         )
 

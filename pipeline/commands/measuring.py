@@ -63,7 +63,7 @@ _QUERIES = 100
 """Images that are compared with those at a time."""
 
 _BLOCK = 500
-"""Images that a classifier answers at a time."""
+"""Images that a classifier predicts at a time."""
 
 _IMPORTS = "import pipeline.stages.train_judge"
 
@@ -181,7 +181,7 @@ class Bench:
         return self.classifier(ClassicalTransform(transforms(self.p), side))
 
     def prediction(self) -> float:
-        """Return images/s that a classifier answers."""
+        """Return images/s that a classifier predicts."""
         block = np.resize(self.images.images, (_BLOCK, *self.images.images.shape[1:]))
         return _BLOCK / self._repeat(lambda: predict(self.judge, block))
 
@@ -286,7 +286,7 @@ def measure_speeds(
             classifier = bench.classifier()
             say("the same with classical augmentation")
             classical = bench.classical()
-            say("the answers of a classifier")
+            say("the predictions of a classifier")
             prediction = bench.prediction()
             say("scores, and the search for copies")
             scoring, comparison = bench.scoring(), bench.comparison()

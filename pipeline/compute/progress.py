@@ -22,7 +22,7 @@ class Progress:
         self.unit = unit
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
-        self._began = self._said = time.monotonic()
+        self._began = self._printed_at = time.monotonic()
         self._first: int | None = None
 
     def __enter__(self) -> Progress:
@@ -64,9 +64,9 @@ class Progress:
         now = time.monotonic()
         if self._first is None:
             self._first, self._began = done, now
-        if now - self._said < _LINE_SECONDS and done < total:
+        if now - self._printed_at < _LINE_SECONDS and done < total:
             return
-        self._said = now
+        self._printed_at = now
         rate = (done - self._first) / (now - self._began) if now > self._began else 0.0
         left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
         text = f"{self.title}: {done} of {total} {self.unit}{left}"

@@ -56,8 +56,8 @@ class _Others:
         code = self.processes[rank - 1].returncode
         if code < 0:
             return f"{who} was killed by {signal.Signals(-code).name}; all were ended"
-        said = (self.folder / str(rank)).read_text(errors="replace").split("\n")
-        last = next((line for line in reversed(said) if line.strip()), f"code {code}")
+        output = (self.folder / str(rank)).read_text(errors="replace").split("\n")
+        last = next((line for line in reversed(output) if line.strip()), f"code {code}")
         return f"{who} failed: {last.removeprefix('error: ')}"
 
     def _watch(self) -> None:

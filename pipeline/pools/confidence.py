@@ -1,4 +1,4 @@
-"""How a judge reads an unselected pool, and real images beside it."""
+"""What a judge predicts of an unselected pool, and of real images beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from classifiers.prediction import predict
 from pipeline.parameters.models import FilterParameters
 
 THRESHOLDS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
-"""Thresholds of the acceptance table; 0 asks only for the right answer."""
+"""Thresholds of the acceptance table; 0 asks only for the right prediction."""
 
 
 def confidence_tables(
@@ -24,8 +24,8 @@ def confidence_tables(
 ) -> dict[str, pd.DataFrame]:
     """Return the tables ``acceptance`` and ``confidence``.
 
-    Without labels the pool's are the judge's answers: acceptance is then the share of them that
-    reach a confidence (all reach 0), and confidence is the judge's in its own answers.
+    Without labels the pool's are the judge's predictions: acceptance is then the share of them that
+    reach a confidence (all reach 0), and confidence is the judge's in its own predictions.
     """
     thresholds = sorted({*THRESHOLDS, *([] if settings is None else [settings.threshold])})
     acceptance = acceptance_by_threshold(probabilities, pool.labels, pool.class_names, thresholds)

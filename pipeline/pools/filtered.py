@@ -9,7 +9,7 @@ from augment.images.image_set_writer import ImageSetWriter
 from augment.mixing.counts import pool_size
 from classifiers.models.contract import Classifier
 from pipeline.compute.executor import Watcher
-from pipeline.pools.pool import Pool, draw_by_answer, draw_confident, pool_seed
+from pipeline.pools.pool import Pool, draw_by_prediction, draw_confident, pool_seed
 from pipeline.project import Project
 from pipeline.unit_images import unit_counts
 
@@ -61,8 +61,8 @@ def write_filtered(
                 drawn[label] = kept.drawn
                 watcher.update(writer.written, total, names[label])
         else:
-            # Drawn again: the pool does not hold the answers that no class needed any more.
-            for piece in draw_by_answer(
+            # Drawn again: the pool lacks what was predicted as a class that was full already.
+            for piece in draw_by_prediction(
                 sampler,
                 judge,
                 [per_class] * len(names),
@@ -72,7 +72,7 @@ def write_filtered(
             ):
                 writer.append(piece.images, piece.labels)
                 watcher.update(writer.written, total)
-                # A class's own share is that of the images with its answer, however rare they are.
-                drawn = piece.answered.tolist()
+                # A class's share is of the images predicted as it, however rare they are.
+                drawn = piece.predicted.tolist()
                 lines = [f"unit {unit}: {piece.drawn:,} images drawn without labels"]
     return drawn, lines

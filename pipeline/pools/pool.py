@@ -39,7 +39,7 @@ class Pool:
 
     @property
     def labelled(self) -> bool:
-        """Whether the labels were asked for; else they are the judge's answers."""
+        """Whether the labels were requested; else they are the judge's predictions."""
         return self.sampler is None or self.sampler.architecture.conditional
 
 
@@ -79,7 +79,7 @@ def draw_confident(
     settings: FilterParameters,
     per_class: int,
 ) -> Iterator[tuple[int, Accepted]]:
-    """Yield the images that the judge reads as asked, label by label: of a pool, then of more.
+    """Yield the images whose label the judge predicts, label by label: of a pool, then of more.
 
     Args:
         pool: its images of a class stand together and are the first of the class's stream.
@@ -94,7 +94,7 @@ def draw_confident(
         mine = np.flatnonzero(images.labels == label)
         limit = per_class * settings.max_draws
 
-        def look(
+        def scored(
             start: int, stop: int, label: int = label, mine: np.ndarray = mine
         ) -> tuple[np.ndarray, np.ndarray]:
             if start < len(mine) or sampler is None:
@@ -104,7 +104,7 @@ def draw_confident(
             return drawn, predict(judge, drawn).probabilities
 
         found = draw_accepted(
-            look,
+            scored,
             label,
             per_class,
             threshold=settings.threshold,
@@ -114,7 +114,7 @@ def draw_confident(
             yield label, piece
 
 
-def draw_by_answer(
+def draw_by_prediction(
     generator: Sampler,
     judge: Classifier,
     counts: Sequence[int],
@@ -129,12 +129,12 @@ def draw_by_answer(
     stream. Arguments and results are otherwise those of `draw_pseudo_labelled`.
     """
 
-    def look(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    def scored(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         images = generator.draw(0, start, stop, seed)
         return images, predict(judge, images).probabilities
 
     limit = max(counts) * len(counts) * max_draws
-    return draw_pseudo_labelled(look, counts, threshold=threshold, limit=limit)
+    return draw_pseudo_labelled(scored, counts, threshold=threshold, limit=limit)
 
 
 def class_names_of(folder: Path, generator: Sampler, meta: Mapping[str, Any]) -> list[str]:

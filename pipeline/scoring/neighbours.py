@@ -34,7 +34,7 @@ N_SHOWN = 10
 def neighbour_tables(
     pool: ImageSet, train: ImageSet, index: np.ndarray, test: ImageSet
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the neighbours of a few generated images, and how many images are somebody's nearest.
+    """Return the neighbours of a few generated images, and how many are a nearest one.
 
     Args:
         pool: generated images.

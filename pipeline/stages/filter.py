@@ -1,8 +1,8 @@
-"""Stage filter: keep the generated images that the unit's judge reads as asked.
+"""Stage filter: keep the generated images whose label the unit's judge predicts and is sure of.
 
-The label asked for of an image from a generator without labels is the judge's own answer; what is
-kept of those is what the judge is sure of. Without a section filter the pool stays empty, and the
-tables say how the judge reads the unselected pool.
+The labels are the requested ones; of a generator without labels they are the judge's predictions.
+Without a section filter the pool stays empty, and the tables say what the judge predicts of the
+unselected pool.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def run(project: Project, unit: str | None = None) -> list[str]:
 
 
 def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
-    """Write the unit's filtered pool, and tables of how the judge reads the unselected one."""
+    """Write the unit's filtered pool, and tables of what the judge predicts of the other."""
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.judge)
     pool = open_pool(project, unit)
@@ -47,7 +47,7 @@ def filter_unit(project: Project, unit: str, watcher: Watcher) -> list[str]:
     if p.filter is None:
         return [f"unit {unit}: no filtered pool, as params.yaml has no section filter"]
     share = len(filtered) / sum(drawn) if any(drawn) else 0.0
-    what = "with an answer that was still needed" if lines else "drawn"
+    what = "that the judge assigned to classes not yet full" if lines else "drawn"
     lines.append(
         f"unit {unit}: {len(filtered):,} images kept of {sum(drawn):,} {what} ({share:.1%} at "
         f"confidence {p.filter.threshold:g})"

@@ -15,7 +15,7 @@ from classifiers.checkpoints import load_classifier
 from pipeline.compute.device import chosen_device
 from pipeline.compute.executor import Watcher, map_units
 from pipeline.pools.given_pool import copy_pool
-from pipeline.pools.pool import Batch, class_names_of, draw_by_answer, pool_seed, short_classes
+from pipeline.pools.pool import Batch, class_names_of, draw_by_prediction, pool_seed, short_classes
 from pipeline.project import Project
 from pipeline.unit_images import unit_counts
 
@@ -29,7 +29,7 @@ def run(project: Project, unit: str | None = None) -> list[str]:
 def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
     """Write the unit's pool: ``generate.per_class`` images of every class, unselected.
 
-    The labels are those asked for; of a generator without labels, the judge's answers.
+    The labels are the requested ones; of a generator without labels, the judge's predictions.
     """
     p, paths = project.parameters, project.unit(unit)
     project.require(paths.generator)
@@ -50,11 +50,13 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
             for block in sampler.blocks(label, 0, per_class, seed):
                 yield block, np.full(len(block), label, dtype=np.int64)
 
-    def by_answer() -> Iterator[Batch]:
+    def by_prediction() -> Iterator[Batch]:
         # Written in the order drawn, classes mixed: no image waits in memory for its class's turn.
         judge = load_classifier(paths.judge, p.classifier.model, sampler.device)
         counts, most = [per_class] * len(names), p.generate.max_draws
-        for found in draw_by_answer(sampler, judge, counts, seed, threshold=0.0, max_draws=most):
+        for found in draw_by_prediction(
+            sampler, judge, counts, seed, threshold=0.0, max_draws=most
+        ):
             drawn[0] = found.drawn
             yield found.images, found.labels
 
@@ -66,7 +68,7 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
     with ImageSetWriter(
         paths.generated, shape, names, source, made_by, exact=a.conditional
     ) as writer:
-        for images, labels in by_label() if a.conditional else by_answer():
+        for images, labels in by_label() if a.conditional else by_prediction():
             writer.append(images, labels)
             watcher.update(writer.written, total)
     pool = open_image_set(paths.generated)
@@ -74,5 +76,5 @@ def draw_pool(project: Project, unit: str, watcher: Watcher) -> list[str]:
     many = f"{len(pool):,} images in" if lacking else f"{per_class:,} images of each of"
     line = f"unit {unit}: {many} {len(names)} classes"
     if not a.conditional:
-        line += f" from {drawn[0]:,} drawn without labels; the labels are the judge's answers"
+        line += f" from {drawn[0]:,} drawn without labels; the labels are the judge's predictions"
     return [line, *lacking]

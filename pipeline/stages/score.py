@@ -47,7 +47,7 @@ def run(project: Project) -> list[str]:
                         f"them beside {int(per_class.sum())} test images; {_FEWEST} are needed"
                     )
                 continue
-            # Without labels, they are the judge's answers, and how often two classifiers agree
+            # Without labels, they are the judge's predictions, and how often two classifiers agree
             # says nothing of the images.
             generated = networks.view(scored.images, scored.labels if labelled else None)
             about: Row = {"unit": unit, "pool": name, "n": len(scored)}

@@ -17,7 +17,7 @@ from pipeline.studies.comparison import NONE
 Expectation = Literal["higher", "lower", "equal"]
 ClaimVerdict = Literal["confirmed", "contradicted", "undecided", "missing"]
 
-Unit = Literal["points", "FID", "Inception Score", "%"]
+DifferenceUnit = Literal["points", "FID", "Inception Score", "%"]
 """Of a finding's difference: percentage points, a score, or a share of the lowest FID."""
 
 NOTE = (
@@ -32,7 +32,7 @@ NOTE = (
 
 COLUMNS = ["study", "claim", "verdict", "difference", "interval", "n", "based_on"]
 
-_SCALES: dict[Unit, tuple[float, int]] = {
+_SCALES: dict[DifferenceUnit, tuple[float, int]] = {
     "points": (100, 2),
     "FID": (1, 1),
     "Inception Score": (1, 2),
@@ -45,7 +45,7 @@ _SCALES: dict[Unit, tuple[float, int]] = {
 class Finding:
     """What our runs say of one claim; without more than a reason, that none of them decides it."""
 
-    unit: Unit
+    unit: DifferenceUnit
     based_on: str
     verdict: ClaimVerdict = "missing"
     difference: float | None = None  # b minus a; a fraction with the units points and %

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
 
-from pipeline.studies.findings import Expectation, Finding, Unit, claim_verdict
+from pipeline.studies.findings import DifferenceUnit, Expectation, Finding, claim_verdict
 from pipeline.studies.records import GeneratorRecord, Runs, runs_by_budget
 from pipeline.study_files import CourseTest, GeneratorsTest, NeighboursTest, OscillationTest
 from reports.verdict.intervals import CONFIDENCE, MeanInterval, mean_interval
 
-_UNITS: dict[str, Unit] = {
+_UNITS: dict[str, DifferenceUnit] = {
     "fid_examiner": "FID",
     "inception_score": "Inception Score",
     "label_match": "points",
@@ -74,7 +74,7 @@ def one_generator(test: CourseTest | NeighboursTest, records: Sequence[Generator
         test: what decides it.
         records: runs on the study's images.
     """
-    unit: Unit = "%" if isinstance(test, CourseTest) else "points"
+    unit: DifferenceUnit = "%" if isinstance(test, CourseTest) else "points"
     # A run with another batch, say, tells more than none, and is named as such.
     by_budget = runs_by_budget(records, test.system) or runs_by_budget(
         records, test.system, changed=True
@@ -127,7 +127,7 @@ def _arithmetic(*sides: Runs) -> str:
 
 
 def _finding(
-    unit: Unit, interval: MeanInterval, expects: Expectation, n: str, based_on: str
+    unit: DifferenceUnit, interval: MeanInterval, expects: Expectation, n: str, based_on: str
 ) -> Finding:
     """Return the finding of an interval over generators."""
     low, high = (None if math.isnan(bound) else bound for bound in (interval.low, interval.high))

@@ -145,7 +145,7 @@ def check_described(p: Parameters, meta: Mapping[str, Any], train: ImageSet) -> 
 
 
 def _neighbours(project: Project, inspection: Path, epochs: set[int]) -> dict[str, Any] | None:
-    """Return which share of the training images is somebody's nearest; None if not inspected."""
+    """Return the share of training images that are a nearest one; None if not inspected."""
     if not inspection.exists():
         return None
     coverage = project.read(inspection / "coverage.csv", pd.read_csv)

@@ -131,14 +131,14 @@ def percent(fraction: float, n_test: int = 0) -> str:
     return f"{100 * fraction:.{2 if n_test >= 5000 else 1}f}%"
 
 
-def below_full_note(summary: pd.DataFrame, *, judged: bool) -> str:
+def below_full_note(summary: pd.DataFrame, *, has_verdict: bool) -> str:
     """What a reader must know of cells with fewer real images than the generator saw.
 
     In the strict protocol, the only one with units of several sizes, there is no such cell.
 
     Args:
         summary: from `reports.verdict.statistics.summarise_cells`.
-        judged: whether there is a verdict.
+        has_verdict: whether there is a verdict.
 
     Returns:
         Sentences; empty where there is no such cell.
@@ -157,7 +157,7 @@ def below_full_note(summary: pd.DataFrame, *, judged: bool) -> str:
             "generated images can hold something of images that the classifier never saw; "
             f"those of a generator trained on the same {counts} images could not."
         )
-    if judged:
+    if has_verdict:
         notes.append(f"The verdict is about {unit_real:,} real images, all that there are.")
     if marked:
         notes.append(

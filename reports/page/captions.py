@@ -122,8 +122,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
         "Generated images, not picked by hand, with their class; beside each the training images "
         "nearest to it, with the Euclidean distance of pixels (on a scale from 0 to 1). An image "
         "copied from the training set has a neighbour at distance 0. Copies are counted in many "
-        "more images than these: a copy is nearer to a training image than real images that were "
-        "not trained on ever are.",
+        "more images than these: a copy is nearer to a training image than any test image "
+        "is.",
         "Rows of one generated image and its nearest training images, with their distances.",
     ),
     "neighbour_coverage": (

@@ -180,7 +180,7 @@ def render_page(content: PageContent) -> str:
         sections={name: figures for name, figures in sections.items() if figures},
         published=[t for t in published_tables(content.comparison, content.claims) if t.rows],
         published_title=PUBLISHED_SECTION,
-        tables_note=below_full_note(content.summary, judged=content.verdict is not None),
+        tables_note=below_full_note(content.summary, has_verdict=content.verdict is not None),
         tables=[table for table in tables if table.rows],
         parameters=_flat(content.parameters),
     )

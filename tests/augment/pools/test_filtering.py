@@ -175,16 +175,16 @@ class Stream:
     ) -> tuple[list[tuple[int, int]], list[int]]:
         """Which images are kept, as (index, label), and the answers counted, one by one."""
         kept: list[tuple[int, int]] = []
-        missing, answered = list(counts), [0] * K
+        missing, predicted = list(counts), [0] * K
         for i, p in enumerate(self.probabilities.tolist()):
             label = p.index(max(p))
             if missing[label]:
-                answered[label] += 1
+                predicted[label] += 1
                 if p[label] >= threshold:
                     missing[label] -= 1
                     kept.append((i, label))
         assert not any(missing), "the stream of this test is too short"
-        return kept, answered
+        return kept, predicted
 
 
 def joined(pieces: list[PseudoLabelled], part: str) -> np.ndarray:
@@ -201,7 +201,7 @@ def test_one_stream_is_sorted_by_the_answers_whatever_the_block(
     block: int, counts: list[int], threshold: float
 ) -> None:
     stream = Stream()
-    expected, answered = stream.sorted_by_hand(counts, threshold)
+    expected, predicted = stream.sorted_by_hand(counts, threshold)
     pieces = list(
         draw_pseudo_labelled(stream.look, counts, threshold=threshold, limit=stream.N, block=block)
     )
@@ -212,7 +212,7 @@ def test_one_stream_is_sorted_by_the_answers_whatever_the_block(
     assert images.dtype == np.uint8
     kept = [index for index, _ in expected]
     np.testing.assert_array_equal(images, stream.draw(0, stream.N)[kept])
-    assert pieces[-1].answered.tolist() == answered
+    assert pieces[-1].predicted.tolist() == predicted
     assert pieces[-1].drawn == expected[-1][0] + 1
     assert all(len(piece.images) for piece in pieces)
 
@@ -286,7 +286,7 @@ def test_a_class_may_stay_short() -> None:
     pieces = list(draw_pseudo_labelled(look, [3, 3], threshold=0.0, limit=10))
     assert np.concatenate([piece.labels for piece in pieces]).tolist() == [1, 1, 1]
     # All that were drawn count, those after the last one kept too.
-    assert (pieces[-1].drawn, pieces[-1].answered.tolist()) == (10, [0, 3])
+    assert (pieces[-1].drawn, pieces[-1].predicted.tolist()) == (10, [0, 3])
     nothing = list(draw_pseudo_labelled(look, [3, 3], threshold=0.9, limit=10))
     assert [(len(piece.images), piece.drawn) for piece in nothing] == [(0, 10)]
-    assert nothing[0].answered.tolist() == [0, 10]
+    assert nothing[0].predicted.tolist() == [0, 10]

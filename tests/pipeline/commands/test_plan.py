@@ -59,7 +59,7 @@ def test_the_tables_text(default: Callable[..., Parameters]) -> None:
         "64                4 min   64.5 GB        598 MB  train-gan, 1 min",
         "this machine (2)  17 min  2.0 GB         598 MB  train-gan, 5 min",
         "a worker is one core with one thread, as this machine's, and takes 1.0 GB",
-        "images/s of a worker: classifier 9,000, transformed 8,000, its answers 30,000, generator "
+        "images/s of a worker: classifier 9,000, transformed 8,000, prediction 30,000, generator "
         "700, drawing 4,000",
         "predicted from 42 measured seconds, by the processor's time, for cores that do nothing "
         "else; what the cache holds takes less",

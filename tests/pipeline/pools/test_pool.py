@@ -1,4 +1,4 @@
-"""The images of a pool that the judge reads as asked, and those drawn behind it."""
+"""The images of a pool whose label the judge predicts, and those drawn behind it."""
 
 from types import SimpleNamespace
 

@@ -53,7 +53,7 @@ def test_the_filtered_pool_holds_what_the_judge_reads_as_asked(study) -> None:
     )
     assert filtered.counts().tolist() == [40, 40, 40]
     assert (predict(judge, filtered.images).classes == filtered.labels).all()
-    # It is the pool's own stream, without what the judge reads otherwise.
+    # It is the pool's own stream, without what the judge predicts otherwise.
     passed = predict(judge, pool.images).classes == pool.labels
     for label in range(3):
         mine = pool.images[passed & (pool.labels == label)]

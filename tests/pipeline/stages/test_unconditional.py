@@ -1,4 +1,4 @@
-"""A generator without labels in the study: the judge's answers are its images' labels."""
+"""A generator without labels in the study: the judge's predictions are its images' labels."""
 
 import json
 import re
@@ -148,7 +148,7 @@ def test_the_pool_is_the_streams_first_images_of_each_answer(
     assert made_by.keys() == {"generator", "judge", "seed", "per_class"}
     assert said["generate"] == (
         f"unit all-0: 40 images of each of 3 classes from {index[-1] + 1} drawn without labels; "
-        "the labels are the judge's answers\n"
+        "the labels are the judge's predictions\n"
     )
 
 
@@ -223,7 +223,7 @@ def test_a_study_of_a_generator_that_lacks_a_class_ends_and_says_so(
     lacking = ", ".join(f"{name} ({n})" for name, n in zip(NAMES, counts, strict=True) if n < 40)
     assert re.fullmatch(
         rf"unit all-0: {counts.sum()} images in 3 classes from \d+ drawn without labels; the "
-        rf"labels are the judge's answers\nfewer than 40 images within generate\.max_draws: "
+        rf"labels are the judge's predictions\nfewer than 40 images within generate\.max_draws: "
         rf"{re.escape(lacking)}; mix leaves out the recipes that need more\n",
         run.out,
     )
@@ -267,8 +267,8 @@ def test_one_class_by_hand(generate, project: Path) -> None:
     assert found.labels.tolist() == [1] * 30
     assert found.meta["made_by"].keys() >= {"generator", "judge", "seed"}
     assert run.out == (
-        f"the generator takes no labels: they are the judge's answers to {index[-1] + 1} drawn "
-        "images\n30 images and preview.png are in generated/label-circle\n"
+        "the generator takes no labels: they are the judge's predictions for "
+        f"{index[-1] + 1} drawn images\n30 images and preview.png are in generated/label-circle\n"
     )
 
 
@@ -318,12 +318,12 @@ def test_a_least_confidence_by_hand(generate, project: Path) -> None:
         last = index[answers[index] == label][-1]
         drawn = (answers[: last + 1] == label).sum()
         assert line == (
-            f"class {NAMES[label]}: {25 / drawn:.1%} of {drawn} images with this answer reached "
+            f"class {NAMES[label]}: {25 / drawn:.1%} of {drawn} images predicted as it reached "
             "confidence 0.9"
         )
     assert lines[2:] == [
-        f"the generator takes no labels: they are the judge's answers to {index[-1] + 1} drawn "
-        "images",
+        "the generator takes no labels: they are the judge's predictions for "
+        f"{index[-1] + 1} drawn images",
         "50 images and preview.png are in x",
     ]
 
@@ -334,11 +334,11 @@ def test_giving_up_by_hand_says_what_to_change(augment, project: Path, study, fi
     before = files_of(project)
     asked = ["generate", "--label", "NA", "--n", "50", "--max-draws", "2"]
     for more, said in (
-        ([], "(.*) to \\d+ of 300 images .*; raise --max-draws"),
+        ([], "(.*) for \\d+ of 300 images .*; raise --max-draws"),
         (["--min-confidence", "0.9"], ".*; lower --min-confidence or raise --max-draws"),
     ):
         run = augment(project, *asked, *more)
-        assert re.fullmatch(f"error: class NA is the judge's answer{said}", run.error)
+        assert re.fullmatch(f"error: class NA is the judge's prediction{said}", run.error)
     assert files_of(project) == before
 
 

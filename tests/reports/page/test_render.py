@@ -349,7 +349,7 @@ def test_large_vector_figures_become_pictures(content):
 
 def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_study):
     cells, _, labels = full_study
-    note = below_full_note(content.summary, judged=True)
+    note = below_full_note(content.summary, has_verdict=True)
     assert "saw all 3,600 training images, the classifier only 300 to 1,200 of them" in note
     assert "The verdict is about 3,600 real images, all that there are." in note
     assert "they stand for all 3,600 images" in note
@@ -365,10 +365,10 @@ def test_what_is_optimistic_is_said_once_where_the_tables_start(content, full_st
     # Controls hold no generated image.
     controls = summarise_cells(cells, 3600, len(labels)).query("strategy == 'classical'")
     whole = "The verdict is about 3,600 real images, all that there are."
-    assert below_full_note(controls, judged=True) == whole
-    assert below_full_note(content.summary.query("n_real in (0, 3600)"), judged=True) == ""
+    assert below_full_note(controls, has_verdict=True) == whole
+    assert below_full_note(content.summary.query("n_real in (0, 3600)"), has_verdict=True) == ""
     few = content.summary.query("n_real == 300")
-    assert "only 300 of them" in below_full_note(few, judged=True)
+    assert "only 300 of them" in below_full_note(few, has_verdict=True)
 
 
 def test_without_a_verdict_nothing_says_what_it_is_about(content):
