@@ -51,20 +51,16 @@ def free_bytes(device: torch.device) -> int:
 class PlacedRows:
     """Images by their row, on a device, where all of them stay if they fit."""
 
-    def __init__(
-        self, images: ImageRows, device: torch.device, reduced: Tensor | None = None
-    ) -> None:
+    def __init__(self, images: ImageRows, device: torch.device) -> None:
         """Copy the images to the device where they fit; on the CPU they are read when asked for.
 
         Args:
             images: uint8 N x H x W x C.
             device: where they are asked for.
-            reduced: smaller copies, shown instead: uint8 N x C x side x side, on the CPU.
         """
-        self._images, self._device, self._reduced = images, device, reduced
+        self._images, self._device = images, device
         self._whole: Tensor | None = None
-        n_bytes = int(np.prod(images.shape)) if reduced is None else reduced.numel()
-        if stays(n_bytes, device):
+        if stays(int(np.prod(images.shape)), device):
             one = self._from_host(np.arange(1))
             self._whole = torch.empty(
                 (len(images), *one.shape[1:]), dtype=torch.uint8, device=device
@@ -80,8 +76,6 @@ class PlacedRows:
         return self._from_host(rows.cpu().numpy()).to(self._device)
 
     def _from_host(self, rows: np.ndarray) -> Tensor:
-        if self._reduced is not None:
-            return self._reduced[rows]
         return torch.from_numpy(self._images[rows]).permute(0, 3, 1, 2)
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+import filelock
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from augment.files import sha256_file
 from augment.images.image_rows import ImageRows
+from augment.images.image_set_writer import ImageSetWriter
+from augment.images.image_sets import ImageSet, open_image_set
 from augment.placing import CPU, Ahead, PlacedRows, apart, same_kernels
 from augment.streams import derive_seed, numpy_stream, torch_stream
 from classifiers.errors import ClassifierError
@@ -112,6 +119,7 @@ def fit_classifier(
     fit: Fit,
     device: torch.device = CPU,
     on_step: Callable[[int, int], None] | None = None,
+    reduced: Path | None = None,
 ) -> Classifier:
     """Fit a classifier: Adam, cross-entropy, one-cycle learning rate (Smith & Topin, 2018).
 
@@ -123,6 +131,8 @@ def fit_classifier(
         device: where; the first weights and all that is drawn are the same everywhere but for
             dropout, which the device draws.
         on_step: called with (steps done, steps in all) after every step.
+        reduced: folder of sets that are reduced to what a classifier sees, which all processes
+            share and which stay there; None reduces larger images for this fit alone.
 
     Returns:
         The fitted network on the device, in evaluation mode.
@@ -133,7 +143,7 @@ def fit_classifier(
     """
     network, steps = first_network(fit).to(device), fit.steps
     optimizer, schedule = optimiser(network.parameters(), fit)
-    batch_of = Batches([fit], fit.images, [np.arange(len(fit.images))], network, device)
+    batch_of = Batches([fit], fit.images, [np.arange(len(fit.images))], network, device, reduced)
     network.train()
     with torch.random.fork_rng(devices=[device] if apart(device) else []):
         torch.manual_seed(derive_seed(fit.seed, "network"))
@@ -198,6 +208,7 @@ class Batches:
         rows: Sequence[np.ndarray],
         network: Classifier,
         device: torch.device,
+        reduced: Path | None,
     ) -> None:
         """Work out the order of every fit, and bring images to the device.
 
@@ -207,6 +218,7 @@ class Batches:
             rows: int64, for each fit the rows of ``images`` that its own images are.
             network: any of theirs.
             device: where the batches are needed.
+            reduced: as of `fit_classifier`.
         """
         first = fits[0]
         self._fits, self._rows, self._network = fits, rows, network
@@ -214,10 +226,13 @@ class Batches:
             _order(len(f.images), f.phases, f.settings.batch_size, f.steps, f.seed) for f in fits
         ]
         # Larger images are reduced once instead of again at every step.
-        reduced = None
         if images.shape[1] > first.model.input_size:
-            reduced = _reduce(images, first.model.input_size)
-        self._images = PlacedRows(images, device, reduced)
+            # Files of a folder that is gone are there as long as they are mapped.
+            with tempfile.TemporaryDirectory() as own:
+                folder, size = reduced or Path(own), first.model.input_size
+                sets = [_reduced(each, size, folder) for each in images.sets]
+            images = ImageRows(sets, images.indices)
+        self._images = PlacedRows(images, device)
         self._labels = torch.from_numpy(images.labels).to(device)
         self._ahead = Ahead(self._draw, first.steps, device)
 
@@ -263,20 +278,25 @@ def _order(
     return np.concatenate(parts)
 
 
-def _reduce(images: ImageRows, input_size: int, block: int = 1024) -> Tensor:
-    """Reduce all images to ``input_size`` with antialiasing: uint8 N x C x side x side.
+def _reduced(image_set: ImageSet, input_size: int, folder: Path, block: int = 1024) -> ImageSet:
+    """Return the set with its images reduced to ``input_size``, with antialiasing.
 
-    They are kept in a file without a name, so that a set may be larger than memory: where the
-    system's temporary folder is on a disk, the kernel may drop pages and read them again.
+    Every process that trains on the set maps the same files: the first one writes them, under the
+    digest of all that they depend on, and those that come meanwhile wait.
     """
-    n, _, _, channels = images.shape
-    with tempfile.TemporaryFile() as file:
-        for start in range(0, n, block):
-            rows = np.arange(start, min(start + block, n))
-            pixels = torch.from_numpy(images[rows]).permute(0, 3, 1, 2)
-            small = (to_input(pixels, input_size) + 1) * 127.5
-            small = small.round_().clamp_(0, 255).to(torch.uint8)
-            file.write(small.contiguous().numpy().data)  # a full disk is an error, not a signal
-        file.flush()
-        reduced = np.memmap(file, np.uint8, "c", shape=(n, channels, input_size, input_size))
-    return torch.from_numpy(reduced)
+    _, _, _, channels = image_set.images.shape
+    code = sha256_file(Path(__file__).parent / "models" / "contract.py")
+    about = f"{image_set.digest} {input_size} {torch.__version__} {platform.machine()} {code}"
+    entry = folder / hashlib.sha256(about.encode()).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{entry}.lock"):
+        if not entry.exists():
+            shape = (len(image_set), input_size, input_size, channels)
+            with ImageSetWriter(entry, shape, image_set.class_names, "reduced") as writer:
+                for start in range(0, len(image_set), block):
+                    pixels = torch.from_numpy(np.array(image_set.images[start : start + block]))
+                    small = (to_input(pixels.permute(0, 3, 1, 2), input_size) + 1) * 127.5
+                    small = small.round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+                    writer.append(small.numpy(), image_set.labels[start : start + block])
+    entry.touch()  # it is in use
+    return open_image_set(entry)

@@ -140,6 +140,7 @@ def train_cells(
     processes: int,
     cache: Path,
     device: torch.device = CPU,
+    reduced: Path | None = None,
     on_done: Callable[[int, int, CellResult], None] = lambda done, total, result: None,
 ) -> list[CellResult]:
     """Train every cell that the cache does not hold.
@@ -151,6 +152,7 @@ def train_cells(
         cache: folder of finished cells, shared by every study of the user.
         device: where they are trained and predict. On a GPU those that are alike are trained at
             once, at most `classifiers.stack.MOST` of them.
+        reduced: as of `classifiers.fitting.fit_classifier`; every worker must see the folder.
         on_done: called as each cell is there, with (cells done, cells in all, its result).
 
     Returns:
@@ -173,7 +175,7 @@ def train_cells(
     missing = [i for i in range(len(tasks)) if i not in results]
     # Long cells first, so that no process waits for the last one alone.
     missing.sort(key=lambda i: -tasks[i].steps)
-    for i, result in _train_all(tasks, missing, processes, device):
+    for i, result in _train_all(tasks, missing, processes, device, reduced):
         _write(paths[i], result)
         results[i] = result
         on_done(len(results), len(tasks), result)
@@ -181,7 +183,11 @@ def train_cells(
 
 
 def _train_all(
-    tasks: Sequence[CellTask], missing: Sequence[int], processes: int, device: torch.device
+    tasks: Sequence[CellTask],
+    missing: Sequence[int],
+    processes: int,
+    device: torch.device,
+    reduced: Path | None,
 ) -> Iterable[tuple[int, CellResult]]:
     # On a CPU a stack is slower than its cells one a core.
     groups = [[i] for i in missing] if device.type == "cpu" else stacks(tasks, missing)
@@ -191,7 +197,7 @@ def _train_all(
         n_jobs=min(processes, len(groups)), return_as="generator_unordered", batch_size=1
     )
     for found in parallel(
-        joblib.delayed(_train)({i: tasks[i] for i in group}, device) for group in groups
+        joblib.delayed(_train)({i: tasks[i] for i in group}, device, reduced) for group in groups
     ):
         yield from found
 
@@ -211,7 +217,9 @@ def stacks(tasks: Sequence[CellTask], which: Sequence[int]) -> list[list[int]]:
     return [group.tolist() for group in groups]
 
 
-def _train(tasks: Mapping[int, CellTask], device: torch.device) -> list[tuple[int, CellResult]]:
+def _train(
+    tasks: Mapping[int, CellTask], device: torch.device, reduced: Path | None
+) -> list[tuple[int, CellResult]]:
     """Train one cell, or a stack of them, in a process of its own or in this one."""
     threads = torch.get_num_threads()
     # One thread a cell: two cells side by side train twice as many images as one on two threads,
@@ -222,7 +230,10 @@ def _train(tasks: Mapping[int, CellTask], device: torch.device) -> list[tuple[in
         sets: dict[Path, ImageSet] = {}
         fits = [_fit(task, sets) for task in tasks.values()]
         alone = len(fits) == 1
-        networks = [fit_classifier(fits[0], device)] if alone else fit_stack(fits, device)
+        if alone:
+            networks = [fit_classifier(fits[0], device, None, reduced)]
+        else:
+            networks = fit_stack(fits, device, reduced)
         seconds = (time.monotonic() - begun) / len(fits)
         found = []
         for (i, task), network in zip(tasks.items(), networks, strict=True):

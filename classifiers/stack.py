@@ -8,6 +8,7 @@ transforms, and so ends where it would have ended alone, but for rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,13 +28,16 @@ MOST_WEIGHTS = 50 * 10**6
 Weights = dict[str, Tensor]
 
 
-def fit_stack(fits: Sequence[Fit], device: torch.device) -> list[Classifier]:
+def fit_stack(
+    fits: Sequence[Fit], device: torch.device, reduced: Path | None = None
+) -> list[Classifier]:
     """Fit classifiers at once, each as `classifiers.fitting.fit_classifier` would alone.
 
     Args:
         fits: one or more, alike in all but images, phases, seed and the values of their planes:
             of one model, number of steps, batch size, rate, number of classes and transform.
         device: where.
+        reduced: as of `fit_classifier`.
 
     Returns:
         The networks on the device, in evaluation mode. Their weights are those of the fits alone up
@@ -44,7 +48,7 @@ def fit_stack(fits: Sequence[Fit], device: torch.device) -> list[Classifier]:
     """
     networks = [first_network(fit).to(device).train() for fit in fits]
     images, rows = _together(fits)
-    batch_of = Batches(fits, images, rows, networks[0], device)
+    batch_of = Batches(fits, images, rows, networks[0], device, reduced)
     stacked, buffers = stack_module_state(networks)
     # Adam takes weights and gradients that lie alike in memory.
     weights = {name: nn.Parameter(value.detach().contiguous()) for name, value in stacked.items()}

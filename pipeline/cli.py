@@ -169,7 +169,7 @@ def train_classifiers() -> None:
 
 @app.command()
 def choose() -> None:
-    """Choose the mix and the control of every unit, by other units' validation images."""
+    """Choose the mix and the control of every unit, by other units' validation accuracies."""
     _stage("choose")
 
 
@@ -275,7 +275,7 @@ def check() -> None:
 @app.command()
 def plan(
     workers: Annotated[
-        str, typer.Option(metavar="N,N", help="Numbers of workers: a core each, or a GPU.")
+        str, typer.Option(metavar="N,N", help="Numbers of workers, which do a task each.")
     ] = "1,4,64",
 ) -> None:
     """Measure this machine for a minute; say time, memory and disk of the study on more workers.

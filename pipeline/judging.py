@@ -11,6 +11,7 @@ from augment.streams import derive_seed
 from classifiers.checkpoints import save_classifier
 from classifiers.fitting import Fit, FitSettings, ModelSettings, fit_classifier
 from classifiers.prediction import predict
+from pipeline.compute.cache import make_cache
 from pipeline.compute.device import chosen_device
 from pipeline.parameters.models import FitParameters
 from pipeline.project import Project
@@ -43,7 +44,8 @@ def fit_and_save(
     settings = fit_settings(project, length)
     model, seed = model_settings(project), derive_seed(p.seed, role)
     fit = Fit(images, train.n_classes, model, settings, seed)
-    network = fit_classifier(fit, chosen_device(p), on_step)
+    make_cache(project.cache)
+    network = fit_classifier(fit, chosen_device(p), on_step, project.cache / "reduced")
     meta = {
         "role": role,
         "class_names": list(train.class_names),

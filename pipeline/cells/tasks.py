@@ -129,7 +129,7 @@ class CellTasks:
 
 def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list[CellResult]:
     """Train one classifier a task, side by side, but for those that the user's cache holds."""
-    cache = project.cache / "cells"
+    cache, reduced = project.cache / "cells", project.cache / "reduced"
     make_cache(cache)
     with side_by_side(project, len(tasks)) as processes, Progress(title, "cells") as progress:
         return train_cells(
@@ -137,6 +137,7 @@ def train_tasks(project: Project, title: str, tasks: Sequence[CellTask]) -> list
             processes=processes,
             cache=cache,
             device=chosen_device(project.parameters),
+            reduced=reduced,
             on_done=lambda done, total, result: progress.update(done, total),
         )
 

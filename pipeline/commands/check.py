@@ -20,10 +20,11 @@ from pipeline.commands.check_machine import (
     check_disk,
     check_inception,
     check_memory,
-    tasks_here,
     this_machine,
+    workers_here,
 )
 from pipeline.commands.estimates import (
+    Workers,
     duration_text,
     estimate_disk,
     estimate_memory,
@@ -88,11 +89,14 @@ def _check(root: Path) -> Iterator[CheckLine]:
         yield check_disk(root, None)
         return
     size = _size_of(found, n_train)
-    tasks = tasks_here(parameters.compute, machine)
-    here = 1 if on_cluster else tasks  # a cluster's machines have their own disks and memory
-    yield check_disk(root, estimate_disk(parameters, size, here))
+    workers = workers_here(parameters.compute, machine)
+    here = workers.at_once()
+    if on_cluster:
+        workers = Workers(on_cluster * parameters.compute.threads, on_cluster)
+        here = 1  # a cluster's machines have their own memory
+    yield check_disk(root, estimate_disk(parameters, size))
     yield check_memory(here * estimate_memory(parameters, size))
-    yield _time_line(parameters, size, on_cluster or tasks, machine)
+    yield _time_line(parameters, size, workers, machine)
 
 
 def study_size(parameters: Parameters, root: Path) -> StudySize:
@@ -176,7 +180,7 @@ def _check_length(parameters: Parameters, n_train: int) -> Iterator[CheckLine]:
 
 
 def _time_line(
-    parameters: Parameters, size: StudySize, workers: int, machine: Machine
+    parameters: Parameters, size: StudySize, workers: Workers, machine: Machine
 ) -> CheckLine:
     parts = estimate_minutes(parameters, size, workers)
     total = duration_text(sum(parts.values()))

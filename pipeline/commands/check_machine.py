@@ -12,6 +12,7 @@ from pathlib import Path
 import joblib
 
 from pipeline.commands.check_lines import CheckLine, Status
+from pipeline.commands.estimates import Workers
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import ComputeParameters, Parameters
 from pipeline.project import Project
@@ -55,6 +56,11 @@ def check_cache(project: Project) -> Iterator[CheckLine]:
         yield CheckLine("error", "cache", str(error))
 
 
+def workers_here(compute: ComputeParameters, machine: Machine) -> Workers:
+    """Return who does a stage's tasks on this machine's processor."""
+    return Workers(machine.cores, compute.processes)
+
+
 def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine]:
     """Yield what is computed where, and numbers of processes that are too high for it."""
     if parameters.compute.device == "cuda" and not machine.gpu:
@@ -77,22 +83,17 @@ def check_device(parameters: Parameters, machine: Machine) -> Iterator[CheckLine
             yield CheckLine("warning", "device", text)
 
 
-def tasks_here(compute: ComputeParameters, machine: Machine) -> int:
-    """Return how many tasks this machine does at once: never more than it has cores for."""
-    return min(compute.processes or machine.cores, machine.cores)
-
-
 def check_cluster(compute: ComputeParameters) -> tuple[list[CheckLine], int]:
-    """Return lines on the workers of ``compute.address``, and how many tasks they take at once.
+    """Return lines on the cluster of ``compute.address``, and how many workers it has.
 
-    Without such a cluster there is no line and no task.
+    Without such a cluster there is no line and no worker.
     """
     if compute.backend == "local" or compute.address is None:
         return [], 0
-    from pipeline.compute.cluster import cluster_threads
+    from pipeline.compute.cluster import cluster_workers
 
     try:
-        n = cluster_threads(compute.address)
+        n = cluster_workers(compute.address)
     except PipelineError as error:
         return [CheckLine("error", "cluster", str(error))], 0
     text = f"{n} tasks at once on the workers of {compute.address}"

@@ -62,8 +62,11 @@ REPORT_SECONDS = 15.0
 STAGE_SECONDS = 2.0
 """What DVC takes to start a stage and to take its outputs in."""
 
-FIXED_BYTES = 200 * 10**6
-"""Models, tables, figures and resume states."""
+FIXED_BYTES = 50 * 10**6
+"""Judges, examiner, tables and figures."""
+
+NETWORK_BYTES = 2.5 * 10**6
+"""Weights of a generator of the default width; its discriminator has twice as many."""
 
 PROCESS_SECONDS = 2.5
 """For a process to start."""
@@ -86,9 +89,9 @@ MOST_PRODUCTS = 2e12
 
 @dataclass(frozen=True)
 class Speeds:
-    """What a worker does in a second, and what its process takes.
+    """What one thread of a worker does in a second, and what its process takes.
 
-    A worker is one core with one thread, or with a GPU whatever does one task at a time there.
+    With a GPU it is what the worker does, whatever does one task at a time there.
     """
 
     generator: float  # real images shown in a generator's training
@@ -104,19 +107,36 @@ class Speeds:
 
 
 @dataclass(frozen=True)
+class Workers:
+    """Who does a stage's tasks: each worker one at a time."""
+
+    cores: int  # of all workers together
+    number: int | None = None  # None: as many as there are cores for the threads of a task each
+
+    def at_once(self, threads: int = 1) -> int:
+        """Return how many tasks of so many threads are done at once, where there are enough."""
+        return self.number or max(1, self.cores // threads)
+
+
+@dataclass(frozen=True)
 class Stage:
     """A stage of dvc.yaml: what can be done side by side, and what cannot."""
 
     name: str
-    tasks: tuple[float, ...]  # seconds of one worker, a task each
+    tasks: tuple[float, ...]  # seconds of one thread, a task each
     start: float  # seconds for a process to start
-    threads: int = 1  # workers that do a task together
+    threads: int = 1  # of a task
 
-    def seconds(self, workers: int) -> float:
-        """Return how long the stage takes on so many workers."""
-        at_once = max(1, min(workers // self.threads, len(self.tasks)))
+    def at_once(self, workers: Workers) -> int:
+        """Return how many of the stage's tasks are done at once."""
+        return max(1, min(workers.at_once(self.threads), len(self.tasks)))
+
+    def seconds(self, workers: Workers) -> float:
+        """Return how long the stage takes."""
+        at_once = self.at_once(workers)
         starts = 2 if at_once > 1 else 1  # the command, then its workers together
-        return starts * self.start + STAGE_SECONDS + packed(self.tasks, at_once) / self.threads
+        faster = min(self.threads, workers.cores / at_once)  # threads without a core only wait
+        return starts * self.start + STAGE_SECONDS + packed(self.tasks, at_once) / faster
 
 
 def packed(tasks: Sequence[float], workers: int) -> float:
@@ -217,9 +237,7 @@ class _Walk:
         speed = self.speeds.classical if classical else self.speeds.classifier
         batch = self.p.classifier.batch_size
         steps = fit.steps if fit.steps is not None else (fit.epochs or 0) * -(-n // batch)
-        larger = self.p.data.image_size > self.p.classifier.input_size
-        reduced = n / self.speeds.prediction if larger else 0.0  # once, before the first step
-        return steps * batch / speed + reduced + self._predicting(self.size.n_held_out)
+        return steps * batch / speed + self._predicting(self.size.n_held_out)
 
     def _predicting(self, n: float) -> float:
         return n / self.speeds.prediction
@@ -314,13 +332,13 @@ _PARTS = {
 """What `augment check` calls a stage; all others are the rest."""
 
 
-def estimate_minutes(parameters: Parameters, size: StudySize, workers: int) -> dict[str, float]:
+def estimate_minutes(parameters: Parameters, size: StudySize, workers: Workers) -> dict[str, float]:
     """Return a rough number of minutes for each part of a study.
 
     Args:
         parameters: the whole of params.yaml.
         size: images and classes.
-        workers: cores that do a task each.
+        workers: who does the tasks.
     """
     minutes = dict.fromkeys([*_PARTS.values(), "rest"], 0.0)
     for stage in stages_of(parameters, size, rough_speeds(parameters, size)):
@@ -337,13 +355,12 @@ def duration_text(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes >= 1 else "under 1 min"
 
 
-def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
-    """Return roughly how many bytes a study writes, DVC's cache and temporary files included.
+def estimate_disk(parameters: Parameters, size: StudySize) -> int:
+    """Return roughly how many bytes a study writes, DVC's cache and this project's included.
 
     Args:
         parameters: the whole of params.yaml.
         size: images and classes.
-        workers: which train a classifier each, with a file of its images where these are reduced.
     """
     entries = [parameters.generate.per_class]
     entries += [] if parameters.filter is None else [parameters.filter.per_class]
@@ -351,10 +368,15 @@ def estimate_disk(parameters: Parameters, size: StudySize, workers: int) -> int:
     images = size.n_images
     images += sum(pooled(each, n, size.n_classes) for n in units for each in entries)
     side, seen = parameters.data.image_size, parameters.classifier.input_size
-    reduced = seen**2 * parameters.data.channels if side > seen else 0
-    temporary = workers * _largest_cell(parameters, size) * reduced
+    # Each set is reduced once, for all classifiers.
+    reduced = images * seen**2 * parameters.data.channels if side > seen else 0
+    networks = 0.0
+    if parameters.generate.source == "model":
+        kept = sum(1 + 3 * Training.of(parameters, n).kept for n in units)
+        networks = kept * NETWORK_BYTES * (parameters.train_gan.width or 1.0) ** 2
     # Twice: DVC keeps a copy of every output where the file system has no links for it.
-    return 2 * images * image_bytes(parameters) + temporary + FIXED_BYTES
+    written = images * image_bytes(parameters) + int(networks) + FIXED_BYTES
+    return 2 * written + reduced
 
 
 def estimate_memory(

@@ -1,6 +1,6 @@
 """`augment plan`: hours, memory and disk of the study on more workers, from one measured minute.
 
-A worker is one core with one thread; where the study computes on a GPU, one task at a time there.
+A worker does one task at a time, on a core for each of its threads or on a GPU.
 What a stage cannot do side by side stays as it is, however many workers there are.
 """
 
@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.commands.check import study_size
-from pipeline.commands.check_machine import check_cluster, size_text, tasks_here, this_machine
+from pipeline.commands.check_machine import check_cluster, size_text, this_machine, workers_here
 from pipeline.commands.estimates import (
     INCEPTION_SPEED,
     Speeds,
+    Workers,
     duration_text,
     estimate_disk,
     estimate_memory,
@@ -67,17 +68,19 @@ def run(project: Project, workers: str, say: Callable[[str], None]) -> list[str]
     began = time.monotonic()
     speeds = measure_speeds(project.root, p, size, say)
     seconds = time.monotonic() - began
-    places = {str(n): n for n in numbers}
+    names = {str(n): n for n in numbers}
     if on_cluster:
-        places[f"the cluster ({on_cluster})"] = on_cluster
-    # On a GPU the stages do one task after the other.
-    here = (p.compute.processes or 1) if speeds.gpu else tasks_here(p.compute, this_machine())
-    places[f"this machine ({here})"] = here
+        names[f"the cluster ({on_cluster})"] = on_cluster
+    places = {name: Workers(n * p.compute.threads, n) for name, n in names.items()}
+    here = workers_here(p.compute, this_machine())
+    if speeds.gpu:  # there the stages do one task after the other
+        here = Workers(p.compute.processes or 1)
+    places[f"this machine ({here.at_once()})"] = here
     return list(table(p, size, speeds, seconds, places))
 
 
 def table(
-    p: Parameters, size: StudySize, speeds: Speeds, seconds: float, places: Mapping[str, int]
+    p: Parameters, size: StudySize, speeds: Speeds, seconds: float, places: Mapping[str, Workers]
 ) -> Iterator[str]:
     """Yield the lines of the answer.
 
@@ -86,21 +89,21 @@ def table(
         size: images and classes.
         speeds: of one worker.
         seconds: that the measurement took, by the clock.
-        places: the number of workers of each row, by its name.
+        places: the workers of each row, by its name.
     """
     stages = stages_of(p, size, speeds)
     each = estimate_memory(p, size, speeds.process_bytes)
-    most = max(len(stage.tasks) for stage in stages)
     rows: list[tuple[str, ...]] = [("workers", "time", "memory in all", "disk", "longest stage")]
     for place, workers in places.items():
         minutes = {stage.name: stage.seconds(workers) / 60 for stage in stages}
-        longest, busy = max(minutes, key=lambda name: minutes[name]), min(workers, most)
+        longest = max(minutes, key=lambda name: minutes[name])
+        busy = max(stage.at_once(workers) for stage in stages)
         rows.append(
             (
                 place,
                 duration_text(sum(minutes.values())),
                 size_text(busy * each),
-                size_text(estimate_disk(p, size, busy)),
+                size_text(estimate_disk(p, size)),
                 f"{longest}, {duration_text(minutes[longest])}",
             )
         )
@@ -109,13 +112,23 @@ def table(
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         yield "  ".join(padded).rstrip()
     worker, clock, less = "one core with one thread", "the processor's time, for cores", "takes"
+    measured = "a worker"
+    if p.compute.threads > 1:
+        measured = "a core"
+        worker = f"{p.compute.threads} cores, for the threads of one unit or for one classifier"
     if speeds.gpu:
-        worker, clock = "one task at a time on a GPU", "the clock, for GPUs"
+        worker, measured = "one task at a time on a GPU", "a worker"
+        clock = "the clock, for GPUs"
         less = "and cells that are trained many at once take"
     yield f"a worker is {worker}, as this machine's, and takes {size_text(each)}"
     text = (
+<<<<<<< HEAD
+        f"images/s of {measured}: classifier {speeds.classifier:,.0f}, transformed "
+        f"{speeds.classical:,.0f}, its answers {speeds.prediction:,.0f}"
+=======
         f"images/s of a worker: classifier {speeds.classifier:,.0f}, transformed "
         f"{speeds.classical:,.0f}, prediction {speeds.prediction:,.0f}"
+>>>>>>> 2d42420adb61b2fd379ff9e93d2dc0bfc084b0c7
     )
     if p.generate.source == "model":
         text += f", generator {speeds.generator:,.0f}, drawing {speeds.drawing:,.0f}"

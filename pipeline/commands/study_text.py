@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from augment.generators.family import systems
-from pipeline.commands.estimates import duration_text, estimate_minutes
+from pipeline.commands.estimates import Workers, duration_text, estimate_minutes
 from pipeline.commands.presets import Choice, parameters_of, read_text
 from pipeline.commands.study_counts import StudySize
 from pipeline.study_files import Form, Study
@@ -18,16 +18,14 @@ _CORES = 2
 _SHOWN_FORMS: tuple[Form, ...] = ("full", "quick")
 
 
-def expected_minutes(
-    study: Study, choice: Choice, values: Mapping[str, Any], workers: int
-) -> float:
+def expected_minutes(study: Study, choice: Choice, values: Mapping[str, Any], cores: int) -> float:
     """Return roughly how long a study takes on as many images as it had, in minutes.
 
     Args:
         study: which one.
         choice: which form of it.
         values: the content of a params.yaml; the keys that the study leaves alone count too.
-        workers: cores that do a task each.
+        cores: of the machine.
 
     Raises:
         PipelineError: as :func:`parameters_of`.
@@ -36,7 +34,7 @@ def expected_minutes(
     held_out = 0.0 if images.test else parameters.data.test
     n_train = round(images.train * (1 - held_out) * (1 - parameters.data.validation))
     size = StudySize(n_train, images.train + images.test, images.classes)
-    return sum(estimate_minutes(parameters, size, workers).values())
+    return sum(estimate_minutes(parameters, size, Workers(cores)).values())
 
 
 def describe_study(study: Study, path: Path) -> list[str]:

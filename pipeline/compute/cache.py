@@ -1,7 +1,8 @@
 """Finished work in the user's cache: DVC deletes a stage's outputs before it runs the stage.
 
-Three kinds are kept, each under a digest of everything that it depends on: `models`, the folders
-that a unit's training wrote, `cells`, a file a trained classifier, and `features`, an array.
+Four kinds are kept, each under a digest of everything that it depends on: `models`, the folders
+that a unit's training wrote, `cells`, a file a trained classifier, `features`, an array, and
+`reduced`, an image set.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ KINDS = {
     "models": "finished judges and generators",
     "cells": "finished classifiers of the grid",
     "features": "InceptionV3's features of real images",
+    "reduced": "image sets reduced to what a classifier sees",
     "training": "unfinished trainings",
 }
 """Folders of the cache, and what they hold."""

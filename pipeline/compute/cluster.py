@@ -62,10 +62,13 @@ def connect(address: str) -> Client:
         ) from None
 
 
-def cluster_threads(address: str) -> int:
-    """Return how many threads the cluster's workers have together; raises as `connect`."""
+def cluster_workers(address: str) -> int:
+    """Return how many workers the cluster has, each of which does one task at once.
+
+    Raises as `connect`.
+    """
     with connect(address) as client:
-        return sum(client.nthreads().values())
+        return len(client.nthreads())
 
 
 @contextlib.contextmanager

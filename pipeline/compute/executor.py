@@ -58,7 +58,13 @@ class _Outcome:
 
 
 def map_units(
-    work: UnitWork, project: Project, unit: str | None = None, *, noun: str, stoppable: bool = False
+    work: UnitWork,
+    project: Project,
+    unit: str | None = None,
+    *,
+    noun: str,
+    stoppable: bool = False,
+    processes: int = 1,
 ) -> list[str]:
     """Do a stage's work for every unit; where one fails, the others are finished first.
 
@@ -68,6 +74,7 @@ def map_units(
         unit: only this one, by hand.
         noun: what ``work`` counts, such as images.
         stoppable: whether ``work`` asks its watcher to stop, and raises `Interrupted`.
+        processes: that ``work`` computes in, each with its threads.
 
     Returns:
         The lines of all units, in their order.
@@ -82,7 +89,8 @@ def map_units(
     title = work.__module__.rpartition(".")[2].replace("_", "-")
     compute = project.parameters.compute
     with contextlib.ExitStack() as stack:
-        at_once = stack.enter_context(side_by_side(project, len(units), compute.threads))
+        cores = compute.threads * processes
+        at_once = stack.enter_context(side_by_side(project, len(units), cores))
         elsewhere = at_once > 1 or compute.backend == "dask"
         # Work that cannot stop half-way is left to the signal, which ends it at once.
         stops = stoppable or elsewhere

@@ -33,7 +33,7 @@ def side_by_side(project: Project, tasks: int, threads: int = 1) -> Iterator[int
     Args:
         project: whose parameters say where they are done.
         tasks: how many there are.
-        threads: of each.
+        threads: of each, in all its processes together.
     """
     compute = project.parameters.compute
     with contextlib.ExitStack() as stack:
@@ -65,8 +65,7 @@ def free_cores(folder: Path, most: int, least: int = 1) -> Iterator[int]:
         least: cores to wait for, or all of the machine's where it has fewer.
     """
     make_cache(folder)
-    n = joblib.cpu_count()  # those that this process may use, in a container too
-    locks = [filelock.FileLock(folder / f"{core}.lock") for core in range(n)]
+    locks = [filelock.FileLock(folder / f"{core}.lock") for core in _cores()]
     turn = filelock.FileLock(folder / "turn.lock")
     held: list[filelock.BaseFileLock] = []
     told = False
@@ -76,7 +75,7 @@ def free_cores(folder: Path, most: int, least: int = 1) -> Iterator[int]:
                 for lock in locks:
                     if len(held) < most and _taken(lock):
                         held.append(lock)
-                if len(held) >= min(least, most, n):
+                if len(held) >= min(least, most, len(locks)):
                     break
                 _release(held)
             if not told:
@@ -86,6 +85,14 @@ def free_cores(folder: Path, most: int, least: int = 1) -> Iterator[int]:
         yield len(held)
     finally:
         _release(held)
+
+
+def _cores() -> list[int]:
+    """Return the numbers of the cores that this process may use, in a container too."""
+    n = joblib.cpu_count()
+    # Jobs on other cores of one node, as SLURM starts them, take nothing from each other.
+    known = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(n)
+    return sorted(known)[:n]
 
 
 def _taken(lock: filelock.BaseFileLock) -> bool:

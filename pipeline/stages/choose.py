@@ -1,4 +1,4 @@
-"""Stage choose: which cells a unit's verdict rests on, by other units' validation images."""
+"""Stage choose: which cells a unit's verdict rests on, by other units' validation accuracies."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ def run(project: Project, unit: str | None = None) -> list[str]:
     if project.parameters.generate.source == "folder":
         write_no_generator(project)
         return ["no generator is trained: generate.source is folder"]
-    lines = map_units(train_unit, project, unit, noun="steps", stoppable=True)
+    n = project.parameters.train_gan.processes
+    lines = map_units(train_unit, project, unit, noun="steps", stoppable=True, processes=n)
     write_summary(project)
     return lines
 

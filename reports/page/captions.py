@@ -26,8 +26,8 @@ FIGURE_TEXTS: dict[str, tuple[str, str, str]] = {
     ),
     "learning_curve": (
         "Accuracy over real images, by arm",
-        "Exploratory. Of each arm, in each unit, the cell that other units' validation images "
-        "chose, or that was fixed beforehand. Bars: 95 % intervals over units and test images (of "
+        "Exploratory. Of each arm, in each unit, the cell that other units chose on validation "
+        "images, or that was fixed beforehand. Bars: 95 % intervals over units and test images (of "
         "a count with one unit, over its seeds and test images); the arms of a count are drawn "
         "side by side so that their bars do not overlap.",
         "Lines of test accuracy over the number of real images: real images alone, classical "

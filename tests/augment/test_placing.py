@@ -55,14 +55,6 @@ def test_on_the_cpu_images_are_read_when_asked_for() -> None:
     )
 
 
-def test_reduced_copies_are_shown_instead(as_apart: list[int]) -> None:
-    reduced = torch.arange(4 * 3 * 2 * 2, dtype=torch.uint8).view(4, 3, 2, 2)
-    for free in (10**6, 0):
-        as_apart[0] = free
-        placed = PlacedRows(ROWS, CPU, reduced)
-        assert torch.equal(placed[torch.tensor([2, 2])], reduced[[2, 2]])
-
-
 def drawn(step: int) -> tuple[torch.Tensor, ...]:
     stream = torch.Generator().manual_seed(step)
     return torch.rand(4, generator=stream), torch.randint(9, (2, 3), generator=stream)

@@ -264,6 +264,22 @@ def test_many_classes_need_two_bytes_each(bench: Bench) -> None:
     assert bench.run([bench.task(n_classes=300)])[0].cached
 
 
+def test_two_processes_reduce_the_images_once(make_set, tmp_path: Path) -> None:
+    large = make_set("large", side=64, channels=3)
+    parts = [ImageRef(tmp_path / "large", large.digest, np.arange(k, 60)) for k in (0, 10, 30)]
+    model = ModelSettings()
+    tasks = [CellTask((part,), (parts[0],), 3, model, SETTINGS, 0) for part in parts]
+    reduced = tmp_path / "reduced"
+    shared = train_cells(tasks, processes=2, cache=tmp_path / "cache", reduced=reduced)
+    (images,) = reduced.rglob("images.npy")
+    assert np.load(images).shape == (60, 32, 32, 3)
+    written = images.stat().st_mtime_ns
+    alone = train_cells(tasks, processes=1, cache=tmp_path / "other")
+    assert same(shared, alone)
+    train_cells(tasks, processes=1, cache=tmp_path / "third", reduced=reduced)
+    assert [file.stat().st_mtime_ns for file in reduced.rglob("images.npy")] == [written]
+
+
 def test_accuracies_by_hand() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 2, 2])
     predictions = np.array([0, 0, 0, 1, 1, 0, 2, 2], dtype=np.uint8)

@@ -144,7 +144,7 @@ def test_a_grid_answers_the_same_one_at_a_time_and_stacked(
         found = dict(
             pair
             for group in grouped
-            for pair in grid._train({i: tasks[i] for i in group}, torch.device("cpu"))
+            for pair in grid._train({i: tasks[i] for i in group}, torch.device("cpu"), None)
         )
         stacked = [found[i] for i in range(7)]
     else:

@@ -276,7 +276,7 @@ def test_little_disk_and_memory(project: Project, monkeypatch: pytest.MonkeyPatc
 
 def test_a_clusters_workers_are_counted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def minutes(n: int) -> str:
-        monkeypatch.setattr("pipeline.compute.cluster.cluster_threads", lambda address: n)
+        monkeypatch.setattr("pipeline.compute.cluster.cluster_workers", lambda address: n)
         root = project(compute__backend="dask", compute__address="tcp://host:8786")
         lines = run_check(root)
         assert line(lines, "cluster").status == ("ok" if n else "warning")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.commands import estimates
-from pipeline.commands.estimates import Speeds, Stage, packed, rough_speeds, stages_of
+from pipeline.commands.estimates import Speeds, Stage, Workers, packed, rough_speeds, stages_of
 from pipeline.commands.study_counts import Cell, StudySize, confirmed_cells, unit_cells
 from pipeline.parameters.models import Parameters
 from pipeline.parameters.reading import load_parameters
@@ -65,13 +65,25 @@ def test_the_longest_task_goes_to_the_first_free_worker() -> None:
 def test_a_stage_starts_its_process_and_then_its_workers() -> None:
     stage = Stage("train-gan", (10.0, 10.0, 10.0, 10.0), start=2.0)
     fixed = estimates.STAGE_SECONDS
-    assert stage.seconds(1) == 2 + fixed + 40
-    assert stage.seconds(2) == 4 + fixed + 20
-    assert stage.seconds(64) == 4 + fixed + 10
-    # Two threads a task: on four workers two at once, each in half the time.
-    both = Stage("train-gan", (10.0, 10.0, 10.0, 10.0), start=2.0, threads=2)
-    assert both.seconds(4) == 4 + fixed + 10
-    assert both.seconds(1) == 2 + fixed + 20
+    assert stage.seconds(Workers(1)) == 2 + fixed + 40
+    assert stage.seconds(Workers(2)) == 4 + fixed + 20
+    assert stage.seconds(Workers(64)) == 4 + fixed + 10
+
+
+@pytest.mark.parametrize(("cores", "number", "at_once", "seconds"), [
+    # Two threads a task: on four cores two at once, each in half the time.
+    (4, None, 2, 10), (2, None, 1, 20), (1, None, 1, 40),
+    # A number of workers is how many are done at once, and their threads share the cores.
+    (4, 2, 2, 10), (8, 4, 4, 5), (2, 2, 2, 20), (4, 1, 1, 20), (128, 64, 4, 5),
+])  # fmt: skip
+def test_a_worker_does_one_task_at_once(
+    cores: int, number: int | None, at_once: int, seconds: float
+) -> None:
+    stage = Stage("train-gan", (10.0, 10.0, 10.0, 10.0), start=2.0, threads=2)
+    workers = Workers(cores, number)
+    assert stage.at_once(workers) == at_once
+    starts = 4 if at_once > 1 else 2
+    assert stage.seconds(workers) == starts + estimates.STAGE_SECONDS + seconds
 
 
 def test_cells_of_the_grid(study: Study) -> None:
@@ -144,9 +156,9 @@ def test_images_of_a_folder_need_no_generator(study: Study) -> None:
 def test_more_workers_never_take_longer_but_for_their_start(study: Study) -> None:
     p = study(study__protocol="strict", study__repeats=5)
     for stage in stages_of(p, SIZE, SPEEDS):
-        times = [stage.seconds(workers) for workers in range(2, 130)]
+        times = [stage.seconds(Workers(n)) for n in range(2, 130)]
         assert all(later <= sooner for sooner, later in pairwise(times))
-        assert times[0] <= stage.seconds(1) + SPEEDS.start
+        assert times[0] <= stage.seconds(Workers(1)) + SPEEDS.start
 
 
 def test_more_work_takes_longer(study: Study) -> None:
@@ -180,7 +192,7 @@ def test_a_larger_classifier_takes_longer(study: Study) -> None:
 
 
 def test_minutes_of_all_parts(study: Study) -> None:
-    parts = estimates.estimate_minutes(study(), SIZE, 2)
+    parts = estimates.estimate_minutes(study(), SIZE, Workers(2))
     assert list(parts) == [
         *("judges and examiner", "generators", "images", "classifiers", "confirmation", "rest")
     ]
@@ -188,12 +200,19 @@ def test_minutes_of_all_parts(study: Study) -> None:
 
 
 def test_bytes_by_hand(study: Study) -> None:
-    p = study()
-    written = estimates.estimate_disk(p, SIZE, 4) - estimates.FIXED_BYTES
-    assert written == 2 * (5000 + 2 * 1000 * 10) * 28 * 28
-    # Each of four classifiers sees the largest cell's images at 32 x 32 pixels.
-    larger = estimates.estimate_disk(study(data__image_size=64), SIZE, 4) - estimates.FIXED_BYTES
-    assert larger == 2 * (5000 + 2 * 1000 * 10) * 64 * 64 + 4 * (3600 + 7200) * 32 * 32
+    p, kept = study(), study().train_gan.checkpoints
+    # The generator, and each kept epoch with its discriminator, at a quarter of the weights.
+    networks = (1 + 3 * kept) * estimates.NETWORK_BYTES
+    fixed = estimates.FIXED_BYTES
+    written = estimates.estimate_disk(p, SIZE)
+    assert written == 2 * (25_000 * 28 * 28 + networks + fixed)
+    narrow = estimates.estimate_disk(study(train_gan__width=0.5), SIZE)
+    assert written - narrow == 2 * 0.75 * networks
+    # Classifiers see all of them at 32 x 32 pixels.
+    larger = estimates.estimate_disk(study(data__image_size=64, train_gan__width=None), SIZE)
+    assert larger == 25_000 * 32 * 32 + 2 * (25_000 * 64 * 64 + networks + fixed)
+    given = study(generate__source="folder", generate__path="made")
+    assert estimates.estimate_disk(given, SIZE) == larger - 2 * networks
     taken = estimates.estimate_memory(p, SIZE, 10**9)
     assert taken == 10**9 + (3600 + 7200) * 28 * 28
 

@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from pipeline.commands import measuring
-from pipeline.commands.estimates import Speeds
+from pipeline.commands.estimates import Speeds, Workers
 from pipeline.commands.plan import table, workers_of
 from pipeline.commands.study_counts import StudySize
 from pipeline.errors import PipelineError
@@ -28,7 +29,7 @@ SPEEDS = Speeds(
     start=2.0,
     process_bytes=10**9,
 )
-PLACES = {"1": 1, "4": 4, "64": 64, "this machine (2)": 2}
+PLACES = {"1": Workers(1), "4": Workers(4), "64": Workers(64), "this machine (2)": Workers(2)}
 
 
 @pytest.fixture
@@ -53,10 +54,10 @@ def test_workers_are_a_list_of_whole_numbers() -> None:
 def test_the_tables_text(default: Callable[..., Parameters]) -> None:
     assert list(table(default(), SIZE, SPEEDS, 42.0, PLACES)) == [
         "workers           time    memory in all  disk    longest stage",
-        "1                 29 min  1.0 GB         313 MB  train-classifiers, 10 min",
-        "4                 10 min  4.0 GB         313 MB  train-gan, 3 min",
-        "64                4 min   64.5 GB        313 MB  train-gan, 1 min",
-        "this machine (2)  17 min  2.0 GB         313 MB  train-gan, 5 min",
+        "1                 29 min  1.0 GB         598 MB  train-classifiers, 10 min",
+        "4                 10 min  4.0 GB         598 MB  train-gan, 3 min",
+        "64                4 min   64.5 GB        598 MB  train-gan, 1 min",
+        "this machine (2)  17 min  2.0 GB         598 MB  train-gan, 5 min",
         "a worker is one core with one thread, as this machine's, and takes 1.0 GB",
         "images/s of a worker: classifier 9,000, transformed 8,000, prediction 30,000, generator "
         "700, drawing 4,000",
@@ -67,14 +68,18 @@ def test_the_tables_text(default: Callable[..., Parameters]) -> None:
 
 def test_workers_without_a_task_take_no_memory(default: Callable[..., Parameters]) -> None:
     # The default study has 99 cells.
-    _, most, more, *_ = table(default(), SIZE, SPEEDS, 42.0, {"99": 99, "9999": 9999})
+    _, most, more, *_ = table(
+        default(), SIZE, SPEEDS, 42.0, {"99": Workers(99), "9999": Workers(9999)}
+    )
     assert most.split()[1:] == more.split()[1:]
 
 
 def test_a_worker_with_a_gpu_does_a_task_at_a_time(default: Callable[..., Parameters]) -> None:
-    one_core = list(table(default(), SIZE, SPEEDS, 42.0, {"this machine (1)": 1}))
+    one_core = list(table(default(), SIZE, SPEEDS, 42.0, {"this machine (1)": Workers(1)}))
     gpu = replace(SPEEDS, gpu=True)
-    found = list(table(default(compute__threads=4), SIZE, gpu, 42.0, {"this machine (1)": 1}))
+    found = list(
+        table(default(compute__threads=4), SIZE, gpu, 42.0, {"this machine (1)": Workers(1)})
+    )
     # Threads belong to the worker, which was measured with them: one more makes nothing faster.
     assert found[:2] == one_core[:2]
     assert found[2].startswith("a worker is one task at a time on a GPU, as this machine's, and ")
@@ -87,7 +92,7 @@ def test_a_worker_with_a_gpu_does_a_task_at_a_time(default: Callable[..., Parame
 def test_what_is_not_measured_is_said(default: Callable[..., Parameters]) -> None:
     of_folder = replace(SPEEDS, generator=math.inf, drawing=math.inf)
     p = default(generate__source="folder", generate__path="made", score__inception=True)
-    text = "\n".join(table(p, SIZE, of_folder, 42.0, {"1": 1}))
+    text = "\n".join(table(p, SIZE, of_folder, 42.0, {"1": Workers(1)}))
     assert "inf" not in text.lower().replace("inception", "")
     assert "generator" not in text
     assert "InceptionV3 is not measured: 6 images/s of a core are assumed" in text
@@ -109,9 +114,26 @@ def test_the_command(augment, tmp_path: Path, parameters: Callable[..., None],
     rows = augment(root, "plan", "--workers", "2,16").out.splitlines()
     assert [row.split("  ")[0] for row in rows[:4]] == ["workers", "2", "16", "this machine (3)"]
     parameters(root, {"compute.backend": "dask", "compute.address": "tcp://host:8786"})
-    monkeypatch.setattr("pipeline.compute.cluster.cluster_threads", lambda address: 128)
+    monkeypatch.setattr("pipeline.compute.cluster.cluster_workers", lambda address: 128)
     rows = augment(root, "plan", "--workers", "2").out.splitlines()
     assert [row.split("  ")[0] for row in rows[2:4]] == ["the cluster (128)", "this machine (3)"]
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_worker_does_one_task_however_many_threads(
+    augment, tmp_path: Path, parameters: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    def minutes(processes: int | None, place: str) -> float:
+        parameters(root, {"compute.processes": processes, "compute.threads": 2})
+        rows = augment(root, "plan", "--workers", "4").out.splitlines()
+        (row,) = [row for row in rows if row.startswith(f"{place} ")]
+        return float(re.split("  +", row)[1].removesuffix(" min"))
+
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    # Four units at once on two cores each, whoever says so; then eight cells, or four.
+    assert minutes(4, "this machine (4)") == minutes(4, "4") > minutes(None, "this machine (8)")
 
 
 @pytest.mark.parametrize(("processes", "at_once"), [(None, 1), (2, 2)])
@@ -166,7 +188,7 @@ def test_a_tiny_study_is_measured(
     assert all(math.isfinite(value) and value > 0 for value in measured_values(speeds))
     assert files_of(bare) == before
     assert any("generator" in line for line in said)
-    assert "longest stage" in next(table(p, size, speeds, 1.0, {"1": 1}))
+    assert "longest stage" in next(table(p, size, speeds, 1.0, {"1": Workers(1)}))
 
 
 @pytest.mark.gpu

@@ -80,20 +80,24 @@ def test_only_what_was_not_used_for_long_is_pruned(tmp_path: Path, out: Path, fi
     cells.mkdir(parents=True)
     for name in ("ef1.npz", "ef2.npz"):
         (cells / name).write_bytes(b"12345678")
+    reduced = cache / "reduced" / "ab"
+    reduced.mkdir(parents=True)
+    (reduced / "images.npy").write_bytes(b"1234")
     (cache / "notes.txt").write_text("mine")
     rows = {row.kind: (row.entries, row.bytes > 0) for row in usage(cache)}
     assert rows == {
         "models": (2, True),
         "cells": (2, True),
         "features": (0, False),
+        "reduced": (1, True),
         "training": (0, False),
     }
-    for old in (cache / "models/ab", cache / "models/cd", cells / "ef1.npz"):
+    for old in (cache / "models/ab", cache / "models/cd", cells / "ef1.npz", reduced):
         make_old(old, days=30)
     # Used today: it stays.
     assert restore(cache, "cd", {"generator": tmp_path / "again"})
     gone = prune(cache, days=10)
-    assert gone.entries == 2
+    assert gone.entries == 3
     assert gone.bytes > 8
     left = set(files_of(cache))
     assert {"notes.txt", "cells/ef/ef2.npz"} <= left
@@ -105,15 +109,16 @@ def test_the_command_shows_and_prunes(study, augment, tmp_path: Path, bare: Path
     shutil.copytree(study.cache, cache)
     run = augment(bare, "cache", cache=cache)
     assert run.code == 0
-    models, cells, features, training, place = run.out.splitlines()
+    models, cells, features, reduced, training, place = run.out.splitlines()
     assert re.match(r"models +2 entries +\d+ MB  finished judges and generators", models)
     assert re.match(r"cells +\d+ entries", cells)
     assert re.match(r"features +0 entries +0 MB", features)
+    assert re.match(r"reduced +0 entries +0 MB", reduced)
     assert re.match(r"training +0 entries +0 MB", training)
     assert place.startswith(f"in {cache}; ")
     assert augment(bare, "cache", "--prune", "1", cache=cache).out.startswith("removed 0 entries")
     make_old(cache, days=2)
     said = augment(bare, "cache", "--prune", "1", cache=cache).out.splitlines()
     assert re.match(r"removed [1-9]\d* entries, \d+ MB", said[0])
-    assert all(" 0 entries" in line for line in said[1:5])
+    assert all(" 0 entries" in line for line in said[1:6])
     assert "--prune" in augment(bare, "cache", "--prune", "0").error

@@ -258,6 +258,14 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
     assert [(line.status, line.text) for line in found] == [("error", said)]
 
 
+def test_a_worker_of_two_threads_does_one_task_at_once() -> None:
+    from distributed import LocalCluster
+
+    options = {"processes": False, "protocol": "tcp://", "dashboard_address": None}
+    with LocalCluster(n_workers=1, threads_per_worker=2, **options) as two_threads:
+        assert cluster.cluster_workers(two_threads.scheduler_address) == 1
+
+
 @pytest.mark.parametrize("address", ["nowhere.invalid:1", "udp://127.0.0.1:1", "tcp://::x", "x y"])
 def test_an_address_that_is_none_is_one_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_SECONDS", 0.2)

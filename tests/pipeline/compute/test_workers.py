@@ -11,19 +11,22 @@ from pathlib import Path
 import joblib
 import pytest
 
+from pipeline.compute import workers
 from pipeline.compute.workers import free_cores, side_by_side
 from pipeline.project import Project
+from pipeline.stages import train_gan
 
 ROOT = Path(__file__).parents[3]
+CORES = workers._cores
 
 # A stage of a queue's worker: how many cores it got, and when.
 STAGE = """
 import sys, time
 from pathlib import Path
-import joblib
+from pipeline.compute import workers
 from pipeline.compute.workers import free_cores
 folder, name, most, least = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-joblib.cpu_count = lambda: 4
+workers._cores = lambda: range(4)
 with free_cores(folder / "cores", most, least) as n:
     began = time.monotonic()
     (folder / f"{name}.began").touch()
@@ -34,7 +37,7 @@ with free_cores(folder / "cores", most, least) as n:
 
 @pytest.fixture(autouse=True)
 def _four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 4)
+    monkeypatch.setattr(workers, "_cores", lambda: range(4))
 
 
 def start(folder: Path, name: str, most: int, least: int, seconds: float) -> subprocess.Popen[str]:
@@ -91,6 +94,48 @@ def test_more_threads_than_cores_take_all_of_them(tmp_path: Path) -> None:
         assert n == 4
     with free_cores(tmp_path, 0) as n:
         assert n == 0
+
+
+def test_jobs_on_other_cores_of_a_node_take_nothing_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SLURM starts them, with a home folder of all nodes."""
+    monkeypatch.setattr(workers, "_cores", CORES)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+
+    def on(*cores: int) -> None:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(cores), raising=False)
+
+    on(4, 5)
+    with free_cores(tmp_path, 2) as first:
+        on(0, 1)
+        with free_cores(tmp_path, 2) as second:
+            on(1, 2)
+            with free_cores(tmp_path, 2) as third:
+                assert (first, second, third) == (2, 2, 1)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    with free_cores(tmp_path, 9) as n:  # as on macOS
+        assert n == 2
+
+
+def test_a_training_takes_a_core_for_each_of_its_processes(
+    bare: Path, parameters: Callable[..., None], units: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("AUGMENT_CACHE_DIR", str(bare.parent / "cache"))
+    left = []
+
+    def train(project: Project, unit: str, watcher: object) -> list[str]:
+        with side_by_side(project, 9) as n:
+            left.append(n)
+        return []
+
+    monkeypatch.setattr(train_gan, "train_unit", train)
+    monkeypatch.setattr(train_gan, "write_summary", lambda project: None)
+    parameters(bare, {"compute.processes": None, "train_gan.processes": 3})
+    units(bare, ["all-0"])
+    train_gan.run(Project(bare))
+    assert left == [1]
 
 
 def test_an_error_gives_the_cores_back(tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ def trained(**accuracies):
 
 
 def test_arms_that_were_still_learning_are_named_with_their_rise():
-    """Rises of the mix: 2 and 2.2 points, by hand 2.1 +- 12.706 x 0.1; the control's are small."""
+    """Rises of the mix: 2 and 2.2 points, by hand 2.1 +- 12.706 x 0.1."""
     confirmed = trained(
         mix=[(0.92, 0.90), (0.922, 0.90)],
-        control=[(0.8019, 0.8), (0.8018, 0.8)],
+        control=[(0.8019, 0.8), (0.7999, 0.8)],
         mix_classical=[(0.9, 0.893), (0.9, 0.9)],
         real=[(0.9, 0.8)],
     )
