@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from pipeline.compute.device import chosen_device
 from pipeline.compute.training_processes import launch
 from pipeline.parameters.models import Parameters
+
+# It takes seconds to import, which a study of given images need not wait for.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def make_fabric(parameters: Parameters) -> Fabric:
@@ -20,6 +24,8 @@ def make_fabric(parameters: Parameters) -> Fabric:
     Raises:
         PipelineError: as `chosen_device`.
     """
+    from lightning_fabric import Fabric
+
     # Fabric tells on its loggers what params.yaml already says.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device, settings = chosen_device(parameters).type, parameters.train_gan
