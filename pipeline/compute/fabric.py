@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING
 
 from pipeline.compute.device import chosen_device, chosen_precision
 from pipeline.compute.training_processes import launch
 from pipeline.parameters.models import Parameters
+
+# It takes seconds to import, which a study of given images need not wait for.
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def make_fabric(parameters: Parameters) -> Fabric:
@@ -17,6 +20,8 @@ def make_fabric(parameters: Parameters) -> Fabric:
     Raises:
         PipelineError: as `chosen_device`.
     """
+    from lightning_fabric import Fabric
+
     # Fabric tells on its loggers what params.yaml already says.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     processes = parameters.train_gan.processes
