@@ -23,7 +23,10 @@ from classifiers.models.contract import Classifier
 
 MOST = 64
 MOST_WEIGHTS = 50 * 10**6
-"""Classifiers in a stack, and weights of all of them together, at the most."""
+"""Classifiers in a stack, and weights of all of them together, at the most.
+
+What their layers give may still be too large for a device: then a stack is halved.
+"""
 
 Weights = dict[str, Tensor]
 
@@ -41,11 +44,27 @@ def fit_stack(
 
     Returns:
         The networks on the device, in evaluation mode. Their weights are those of the fits alone up
-        to rounding, which depends on how many there are.
+        to rounding, which depends on how many there are. Where the device's memory is too small
+        for all of them, one half was fitted after the other.
 
     Raises:
         ClassifierError: as `fit_classifier`, of any of them.
+        torch.OutOfMemoryError: memory is too small for one.
     """
+    try:
+        return _fit_at_once(fits, device, reduced)
+    except torch.OutOfMemoryError:
+        if len(fits) == 1:
+            raise
+    # Not in the handler: the error holds on to what the step had in memory.
+    torch.cuda.empty_cache()
+    half = len(fits) // 2
+    return fit_stack(fits[:half], device, reduced) + fit_stack(fits[half:], device, reduced)
+
+
+def _fit_at_once(
+    fits: Sequence[Fit], device: torch.device, reduced: Path | None
+) -> list[Classifier]:
     networks = [first_network(fit).to(device).train() for fit in fits]
     images, rows = _together(fits)
     batch_of = Batches(fits, images, rows, networks[0], device, reduced)

@@ -84,7 +84,10 @@ class UnitPaths:
 
 @dataclass(frozen=True)
 class Project:
-    """A checkout: the folder that holds params.yaml."""
+    """A checkout: the folder that holds params.yaml.
+
+    Sent to another process it takes along what was read of it.
+    """
 
     root: Path
 

@@ -122,13 +122,8 @@ def table(
         less = "and cells that are trained many at once take"
     yield f"a worker is {worker}, as this machine's, and takes {size_text(each)}"
     text = (
-<<<<<<< HEAD
         f"images/s of {measured}: classifier {speeds.classifier:,.0f}, transformed "
-        f"{speeds.classical:,.0f}, its answers {speeds.prediction:,.0f}"
-=======
-        f"images/s of a worker: classifier {speeds.classifier:,.0f}, transformed "
         f"{speeds.classical:,.0f}, prediction {speeds.prediction:,.0f}"
->>>>>>> 2d42420adb61b2fd379ff9e93d2dc0bfc084b0c7
     )
     if p.generate.source == "model":
         text += f", generator {speeds.generator:,.0f}, drawing {speeds.drawing:,.0f}"

@@ -24,7 +24,7 @@ import joblib
 from joblib.parallel import ParallelBackendBase
 
 from pipeline.compute.code import loaded_code
-from pipeline.compute.device import chosen_device
+from pipeline.compute.device import chosen_device, chosen_precision
 from pipeline.errors import PipelineError
 from pipeline.project import Project
 
@@ -88,9 +88,10 @@ def on_cluster(project: Project) -> Iterator[None]:
     with connect(address) as client, tempfile.TemporaryDirectory(dir=shared) as folder:
         if not client.nthreads():
             print(f"no worker at {address} yet; waiting for the first", file=sys.stderr)
-        model = project.parameters.classifier.model
-        device = chosen_device(project.parameters).type
-        place = _Place(project.root, Path(folder), project.cache, model, loaded_code(model), device)
+        p = project.parameters
+        code = loaded_code(p.classifier.model)
+        device, precision = chosen_device(p).type, chosen_precision(p)
+        place = _Place(project, Path(folder), project.cache, code, device, precision)
         executor = client.get_executor(pure=False)
         try:
             with joblib.parallel_config(backend=_Cluster(executor, place)):
@@ -103,12 +104,12 @@ def on_cluster(project: Project) -> Iterator[None]:
 class _Place:
     """What a worker needs to work as the first process would."""
 
-    root: Path
+    project: Project  # with the parameters that the first process read
     shared: Path  # a folder in the project's that is there as long as the first process
     cache: Path
-    model: str  # the study's classifiers
     code: dict[str, str]
     device: str
+    precision: str  # of a generator's training
 
     def take(self) -> None:
         """Prepare this worker; raise `PipelineError` where its results could be others."""
@@ -120,20 +121,27 @@ class _Place:
                 f"{worker} does not find {self.shared}; the project's folder must be at the same "
                 "path on every machine"
             )
-        if str(self.root) not in sys.path:  # a classifier of the user's is a module there
-            sys.path.append(str(self.root))
-        for name, here in loaded_code(self.model).items():
+        p, root = self.project.parameters, str(self.project.root)
+        if root not in sys.path:  # a classifier of the user's is a module there
+            sys.path.append(root)
+        for name, here in loaded_code(p.classifier.model).items():
             if here != self.code[name]:
                 raise PipelineError(
                     f"{worker} has other {name}, {here[:12]} and not {self.code[name][:12]}; start "
                     "it again in this environment"
                 )
         os.environ["AUGMENT_CACHE_DIR"] = str(self.cache)
-        device = chosen_device(Project(self.root).parameters).type
+        device, precision = chosen_device(p).type, chosen_precision(p)
         if device != self.device:
             raise PipelineError(
                 f"{worker} computes on {device} and the command on {self.device}; set "
                 "compute.device to cpu, or use machines of one kind"
+            )
+        if precision != self.precision:
+            raise PipelineError(
+                f"{worker} would train generators in {precision} and the command in "
+                f"{self.precision}; set train_gan.precision to one of them, or use machines of one "
+                "kind"
             )
 
 

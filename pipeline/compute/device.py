@@ -1,4 +1,4 @@
-"""Where everything is computed, the CPU or a GPU, and on how many threads: part of a result."""
+"""Where, how exactly and on how many threads everything is computed: part of a result."""
 
 from __future__ import annotations
 
@@ -10,6 +10,25 @@ import torch
 from augment.placing import same_kernels
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
+
+
+def chosen_precision(parameters: Parameters) -> str:
+    """Return the precision of generators' training, by Fabric's names.
+
+    ``auto`` goes by what the device and the processor can do, never by a timing.
+
+    Raises:
+        PipelineError: as `chosen_device`.
+    """
+    device, wanted = chosen_device(parameters).type, parameters.train_gan.precision
+    if wanted != "auto":
+        return wanted
+    able = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device == "cuda"
+        else torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
+    return "bf16-mixed" if able else "32-true"
 
 
 def chosen_device(parameters: Parameters) -> torch.device:

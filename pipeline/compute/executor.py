@@ -177,13 +177,13 @@ class _Shared:
         return not self.folder.exists() or (self.folder / "stop").exists()
 
 
-def _there(work: UnitWork, root: Path, unit: str, folder: Path) -> _Outcome:
-    """Do one unit's work in a worker process."""
+def _there(work: UnitWork, project: Project, unit: str, folder: Path) -> _Outcome:
+    """Do one unit's work in a worker process, by the parameters that the first process read."""
     if threading.current_thread() is threading.main_thread():
         # A terminal sends Ctrl-C to every process; the first one tells the workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     (folder / f"{unit}.lines").unlink(missing_ok=True)  # of a worker that was lost
-    outcome = _try(work, Project(root), unit, _Shared(folder, unit))
+    outcome = _try(work, project, unit, _Shared(folder, unit))
     _Shared(folder, unit).update(1, 1)
     return outcome
 
@@ -205,7 +205,7 @@ def _elsewhere(
         try:
             return list(
                 joblib.Parallel(n_jobs=n_jobs, batch_size=1)(
-                    joblib.delayed(_there)(work, project.root, each, folder) for each in units
+                    joblib.delayed(_there)(work, project, each, folder) for each in units
                 )
             )
         finally:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from augment.files import sha256_array, sha256_file
 from augment.generators.budget import Budget
@@ -19,6 +18,9 @@ from pipeline.compute.code import GENERATOR, code_digest
 from pipeline.compute.resume import digest_of
 from pipeline.project import Project, read_array
 from pipeline.unit_images import unit_validation, validation_digest
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 LEAST_TO_CHOOSE_BY = 200
 """Strict: with fewer validation images a unit's FIDs say too little to choose an epoch by."""

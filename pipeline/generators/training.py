@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,6 +28,9 @@ from pipeline.project import Project
 from reports.scores.frechet import fid
 from reports.scores.inception_score import inception_score
 from reports.scores.label_match import label_match
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _REFERENCE = 2000
 """Training images that an epoch is scored against where validation images are too few."""

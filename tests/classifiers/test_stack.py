@@ -103,6 +103,28 @@ def test_which_models_can_be_stacked(fits, monkeypatch: pytest.MonkeyPatch) -> N
     assert 1 < limit("lenet") < stack.MOST
 
 
+@pytest.mark.parametrize(("most", "tried"), [(2, [3, 1, 2]), (1, [3, 1, 2, 1, 1])])
+def test_a_stack_that_is_too_large_for_memory_is_halved(
+    most: int, tried: list[int], fits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, at_once = [], stack.stack_module_state
+
+    def stack_some(networks: list[Classifier]):
+        sizes.append(len(networks))
+        if len(networks) > most:
+            raise torch.OutOfMemoryError
+        return at_once(networks)
+
+    monkeypatch.setattr(stack, "stack_module_state", stack_some)
+    several = fits("own_models:double")
+    for ours, fit in zip(fit_stack(several, torch.device("cpu")), several, strict=True):
+        assert furthest(ours, fit_classifier(fit)) < 1e-10
+    assert sizes == tried
+    monkeypatch.setattr(stack, "stack_module_state", lambda networks: stack_some([*networks] * 9))
+    with pytest.raises(torch.OutOfMemoryError):
+        fit_stack(several[:1], torch.device("cpu"))
+
+
 def test_weights_that_are_not_finite_are_an_error(fits) -> None:
     several = [replace(f, settings=replace(SETTINGS, learning_rate=1e38)) for f in fits()]
     with pytest.raises(ClassifierError, match=r"lower classifier\.learning_rate"):

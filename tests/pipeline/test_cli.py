@@ -36,6 +36,12 @@ def test_help_loads_nothing_slow() -> None:
         assert command in done.stdout
 
 
+def test_a_study_of_given_images_need_not_wait_for_fabric() -> None:
+    code = "import sys, pipeline.stages.train_gan; print('lightning_fabric' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_the_command_itself_prints_one_line_and_exits_with_2(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pipeline.cli", "mix"],

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from classifiers.models.contract import Architecture, to_input
@@ -81,6 +82,24 @@ def test_a_generators_output_is_differentiable_and_left_alone(side: int) -> None
 def test_bytes_and_the_generators_floats_meet() -> None:
     values = torch.randint(0, 256, (2, 1, 64, 64), dtype=torch.uint8)
     assert torch.allclose(to_input(values, 32), to_input(values.float() / 127.5 - 1, 32), atol=1e-6)
+
+
+def test_relu_after_pooling_is_relu_before_it() -> None:
+    torch.manual_seed(0)
+    ours = LeNet(Architecture(10)).to(memory_format=torch.channels_last)
+    usual = nn.Sequential(
+        *(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+    for theirs, value in zip(usual.parameters(), ours.parameters(), strict=True):
+        theirs.data.copy_(value)
+    inputs, labels = torch.randn(16, 1, 32, 32), torch.arange(16) % 10
+    assert torch.allclose(ours(inputs), usual(inputs), atol=1e-6)
+    for network in (ours, usual):
+        F.cross_entropy(network(inputs), labels).backward()
+    for theirs, value in zip(usual.parameters(), ours.parameters(), strict=True):
+        assert torch.allclose(value.grad, theirs.grad, atol=1e-6)
 
 
 @pytest.mark.parametrize(("input_size", "channels"), [(32, 1), (27, 3), (45, 1)])

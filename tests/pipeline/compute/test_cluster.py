@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from pipeline.commands.check import run_check
 from pipeline.compute import cluster
@@ -297,20 +298,29 @@ def _on_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_on_a_worker")
 def test_a_worker_must_see_the_projects_folder(tmp_path: Path) -> None:
-    elsewhere = cluster._Place(
-        tmp_path, tmp_path / "logs/gone", tmp_path / "cache", "lenet", {}, "cpu"
-    )
+    gone = tmp_path / "logs/gone"
+    elsewhere = cluster._Place(Project(tmp_path), gone, tmp_path / "cache", {}, "cpu", "32-true")
     with pytest.raises(PipelineError, match=r"worker tcp://10.0.0.7:1 does not find \S+/logs/gone"):
         elsewhere.take()
 
 
 @pytest.mark.usefixtures("_on_a_worker")
-def test_a_worker_must_compute_on_what_the_command_does(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("device", "precision", "said"), [
+    ("cuda", "32-true", "computes on cpu and the command on cuda; set compute"),
+    ("cpu", "bf16-mixed", "in 32-true and the command in bf16-mixed; set train_gan.precision to"),
+])  # fmt: skip
+def test_a_worker_must_compute_as_the_command_does(
+    bare: Path, parameters: Any, monkeypatch: pytest.MonkeyPatch,
+    device: str, precision: str, said: str,
+) -> None:  # fmt: skip
     # Put back, for `take` sets it.
     monkeypatch.setenv("AUGMENT_CACHE_DIR", str(bare.parent / "cache"))
-    place = cluster._Place(bare, bare, bare.parent / "cache", "lenet", {}, "cuda")
     monkeypatch.setattr(cluster, "loaded_code", lambda model: {})
-    with pytest.raises(PipelineError, match="computes on cpu and the command on cuda; set compute"):
+    for able in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, able, lambda: False)
+    parameters(bare, {"train_gan.precision": "auto"})
+    place = cluster._Place(Project(bare), bare, bare.parent / "cache", {}, device, precision)
+    with pytest.raises(PipelineError, match=said):
         place.take()
+    if device == "cpu":
+        cluster._Place(place.project, bare, place.cache, {}, "cpu", "32-true").take()

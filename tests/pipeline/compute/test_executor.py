@@ -37,6 +37,10 @@ def report(project: Project, unit: str, watcher: Watcher) -> list[str]:
     return [f"{unit} on {torch.get_num_threads()}"]
 
 
+def report_parameters(project: Project, unit: str, watcher: Watcher) -> list[str]:
+    return [str(project.parameters.compute.threads)]
+
+
 def fail_once(project: Project, unit: str, watcher: Watcher) -> list[str]:
     if unit == "all-0":
         raise PipelineError("no luck")
@@ -70,6 +74,14 @@ def test_threads_are_a_parameter(project: Project, parameters: Callable[..., Non
     parameters(project.root, {"compute.threads": 2})
     again = Project(project.root)
     assert map_units(report, again, noun="steps") == [f"{unit} on 2" for unit in UNITS]
+
+
+def test_an_edit_in_the_middle_of_a_stage_is_not_read(
+    project: Project, parameters: Callable[..., None]
+) -> None:
+    assert project.parameters.compute.threads == 1
+    parameters(project.root, {"compute.threads": 2})
+    assert map_units(report_parameters, project, noun="steps") == ["1"] * len(UNITS)
 
 
 def test_one_unit_by_hand(project: Project) -> None:

@@ -138,6 +138,33 @@ def test_one_step_changes_every_network(build: Build, name: str) -> None:
             assert all(parameter.requires_grad for parameter in part.parameters())
 
 
+def first_step(system: System, precision: Any = "32-true") -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the losses of a first step, and the first moments, which are its gradients."""
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+    architecture = system.architecture(3, 1, 28, width=0.25)
+    adversaries = build_trainer(system, architecture, Setup(3, 1000, fabric))
+    losses = adversaries.update(*real_batch(), 0)
+    moments = {key: value for key, value in state(adversaries).items() if key.endswith("exp_avg")}
+    return losses, moments
+
+
+@pytest.mark.parametrize("name", ["cdcgan-projection", "cdcgan"])
+def test_layout_and_precision_hardly_change_a_step(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = SYSTEMS[name].replaced({"batch_size": N})
+    losses, moments = first_step(system)
+    in_bf16 = first_step(system, "bf16-mixed")[0].float()
+    assert not torch.equal(in_bf16, losses)
+    assert torch.allclose(in_bf16, losses, rtol=0.1)
+    monkeypatch.setattr(torch, "channels_last", torch.contiguous_format)
+    in_rows, others = first_step(system)
+    assert torch.allclose(in_rows, losses, rtol=1e-5)
+    assert moments.keys() == others.keys() != set()
+    for key, value in moments.items():
+        assert (value - others[key]).norm() <= 1e-3 * value.norm() + 1e-7, key
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
