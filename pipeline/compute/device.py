@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Literal
 
 import torch
 
@@ -12,7 +13,7 @@ from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 
 
-def chosen_precision(parameters: Parameters) -> str:
+def chosen_precision(parameters: Parameters) -> Literal["32-true", "bf16-mixed"]:
     """Return the precision of generators' training, by Fabric's names.
 
     ``auto`` goes by what the device and the processor can do, never by a timing.
