@@ -12,8 +12,10 @@ from augment.placing import same_kernels
 from pipeline.errors import PipelineError
 from pipeline.parameters.models import Parameters
 
+Precision = Literal["bf16-mixed", "32-true"]
 
-def chosen_precision(parameters: Parameters) -> Literal["32-true", "bf16-mixed"]:
+
+def chosen_precision(parameters: Parameters) -> Precision:
     """Return the precision of generators' training, by Fabric's names.
 
     ``auto`` goes by what the device and the processor can do, never by a timing.
