@@ -134,7 +134,7 @@ def _try(work: UnitWork, project: Project, unit: str, watcher: Watcher) -> _Outc
     except Interrupted as stop:
         return _Outcome(unit, stopped=str(stop))
     except Exception as error:
-        if not _is_ours(error) and (line := failed_process()) is not None:
+        if not _is_ours(error) and (line := failed_process(error)) is not None:
             return _Outcome(unit, error=PipelineError(line))
         error.add_note(f"unit {unit}:\n{traceback.format_exc()}")
         return _Outcome(unit, error=error)

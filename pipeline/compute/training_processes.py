@@ -100,8 +100,12 @@ def launch(fabric: Fabric) -> None:
     launcher.procs.clear()  # Fabric's own watcher kills without a word: it has none to watch
 
 
-def failed_process() -> str | None:
-    """Return a line where another process failed, and this one may only have noticed; else None."""
+def failed_process(error: Exception) -> str | None:
+    """Return a line on the process that failed; None where there is one, or all was said.
+
+    Args:
+        error: of the first process, which may only have noticed that another one failed.
+    """
     if _others is None:
         return None
     until = time.monotonic() + _SECONDS
@@ -110,7 +114,8 @@ def failed_process() -> str | None:
         if rank is not None:
             return _others.line(rank) if _others.telling.acquire(blocking=False) else None
         time.sleep(_POLL_SECONDS)
-    return None
+    who = f"training process 1 of {len(_others.processes) + 1}"
+    return f"{who} failed: {type(error).__name__}: {error}"
 
 
 def _end_with(first: int) -> None:

@@ -62,6 +62,8 @@ def left(project: Path) -> list[int]:
         (1, "unnoticed", 2, f"error: {KILLED}"),
         (1, "error", 2, "error: training process 2 of 2 failed: "
          "[rank1]: ZeroDivisionError: division by zero"),
+        (0, "error", 2, "error: training process 1 of 2 failed: "
+         "ZeroDivisionError: division by zero"),
         (0, "killed", -9, None),
     ],
 )  # fmt: skip
