@@ -19,6 +19,8 @@ from benchmarks.pairs import Pair
 from pipeline.project import Project
 
 N = 6000
+SLOW = {"torch", "torchvision", "pandas", "scipy", "sklearn", "matplotlib", "lightning_fabric"}
+LOADED = f"import sys; print(*sorted({SLOW} & set(sys.modules)))"
 STAGES = sorted((Path(__file__).parents[1] / "pipeline" / "stages").glob("[!_]*.py"))
 FORWARD_PASSES = f"""
 import sys
@@ -43,9 +45,10 @@ def python(*arguments: str | Path) -> str:
     return call(sys.executable, *arguments)
 
 
-def both_ran(ours: str, theirs: str) -> str:
-    """Have nothing to compare: a failed process has raised already."""
-    return "both started"
+def what_loads(ours: str, theirs: str) -> str:
+    """Say which slow packages a stage's start loads; the other one's is torch and no more."""
+    assert theirs.split() == ["torch"], theirs
+    return f"loads {', '.join(ours.split()) or 'nothing slow'}"
 
 
 def up_to_date(ours: str, theirs: str) -> str:
@@ -86,9 +89,9 @@ def pairs() -> Iterator[Pair]:
             f"start of {stage.stem}, against importing torch",
             "starts",
             1,
-            partial(python, "-c", f"import pipeline.cli, pipeline.stages.{stage.stem}"),
-            partial(python, "-c", "import torch"),
-            both_ran,
+            partial(python, "-c", f"import pipeline.cli, pipeline.stages.{stage.stem}; {LOADED}"),
+            partial(python, "-c", f"import torch; {LOADED}"),
+            what_loads,
             repeats=3,
         )
     project = Project.find()

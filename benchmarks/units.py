@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -45,10 +46,19 @@ def train(project: Path, units: list[str], threads: int) -> list[bytes]:
         return [next(each.rglob("*.safetensors")).read_bytes() for each in found]
 
 
-def as_many(ours: list[bytes], theirs: list[bytes]) -> str:
-    """Compare the first unit's weights; the second's seed is another where it is alone."""
+def same_weights(threads: int, ours: list[bytes], theirs: list[bytes]) -> str:
+    """Compare the first unit's weights, which both trained; on as many threads they are equal.
+
+    Args:
+        threads: on which the others were trained; ours on one.
+        ours: weights of each unit.
+        theirs: those of the first unit, as many times.
+    """
     assert [*map(len, ours)] == [*map(len, theirs)]
-    return "equal weights" if ours[0] == theirs[0] else "weights that differ by the threads"
+    assert len(set(theirs)) == 1, "a unit that was trained twice has other weights"
+    equal = ours[0] == theirs[0]
+    assert equal or threads > 1, "other weights"
+    return "equal weights" if equal else "weights that differ by the threads"
 
 
 def pairs() -> Iterator[Pair]:
@@ -66,7 +76,7 @@ def pairs() -> Iterator[Pair]:
             lambda threads=threads: [
                 weights for _ in UNITS for weights in train(project, UNITS[:1], threads)
             ],
-            as_many,
+            partial(same_weights, threads),
             repeats=3,
             elsewhere=True,
         )

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as bench
+from benchmarks.commands import what_loads
 from benchmarks.pairs import Pair, Timed, close, time_pair
+from benchmarks.units import same_weights
 
 
 def a_pair(calls: list[str], theirs: float = 2.0) -> Pair:
@@ -99,3 +101,15 @@ def test_a_file_without_pairs_is_refused_in_a_line(monkeypatch, capsys) -> None:
         bench.main()
     assert caught.value.code == 2
     assert "no pairs in verdicts; allowed: allocator" in capsys.readouterr().err
+
+
+def test_starts_and_units_compare_what_they_did() -> None:
+    assert what_loads("pandas torch\n", "torch\n") == "loads pandas, torch"
+    assert what_loads("\n", "torch\n") == "loads nothing slow"
+    with pytest.raises(AssertionError):
+        what_loads("torch\n", "\n")
+    assert same_weights(1, [b"a", b"b"], [b"a", b"a"]) == "equal weights"
+    assert same_weights(2, [b"a", b"b"], [b"c", b"c"]) == "weights that differ by the threads"
+    for threads, theirs in ((1, [b"c", b"c"]), (2, [b"a", b"c"])):
+        with pytest.raises(AssertionError, match="other weights"):
+            same_weights(threads, [b"a", b"b"], theirs)
