@@ -107,7 +107,8 @@ def test_which_models_can_be_stacked(fits, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_stack_that_is_too_large_for_memory_is_halved(
     most: int, tried: list[int], fits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes, at_once = [], stack.stack_module_state
+    sizes: list[int] = []
+    at_once = stack.stack_module_state
 
     def stack_some(networks: list[Classifier]):
         sizes.append(len(networks))

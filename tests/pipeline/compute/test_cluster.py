@@ -262,7 +262,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
 def test_a_worker_of_two_threads_does_one_task_at_once() -> None:
     from distributed import LocalCluster
 
-    options = {"processes": False, "protocol": "tcp://", "dashboard_address": None}
+    options: dict[str, Any] = {"processes": False, "protocol": "tcp://", "dashboard_address": None}
     with LocalCluster(n_workers=1, threads_per_worker=2, **options) as two_threads:
         assert cluster.cluster_workers(two_threads.scheduler_address) == 1
 

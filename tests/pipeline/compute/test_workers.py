@@ -123,7 +123,7 @@ def test_a_training_takes_a_core_for_each_of_its_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("AUGMENT_CACHE_DIR", str(bare.parent / "cache"))
-    left = []
+    left: list[int] = []
 
     def train(project: Project, unit: str, watcher: object) -> list[str]:
         with side_by_side(project, 9) as n:
