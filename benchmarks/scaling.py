@@ -20,7 +20,7 @@ from augment.files import write_json
 from benchmarks.memory import peak_of, write_parameters, write_pictures
 from benchmarks.pairs import machine
 
-UNITS, CELLS, IMAGES = (1, 2, 4, 8), (4, 8, 16, 32), (2_500, 5_000, 10_000, 20_000)
+UNITS, CELLS, IMAGES = (1, 2, 4, 8), (4, 8, 16, 32), (2_500, 12_500, 50_000, 200_000)
 
 
 def project(folder: Path, n: int) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import imagehash
@@ -21,9 +21,6 @@ NEAR_BITS = 10
 Chosen on MNIST, where two ones look alike and are not the same picture; see
 benchmarks/near_duplicates.py.
 """
-
-# Pairs are compared in blocks of this many rows, which stay in the processor's cache.
-_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -72,31 +69,59 @@ def near_pairs(
 ) -> NearPairs:
     """Find the pairs of images of different kinds whose hashes differ in at most ``bits`` bits.
 
+    Of hashes in ``bits + 1`` pieces at least one piece is equal then, so only images with an equal
+    piece are compared (Norouzi, Punjani and Fleet, "Fast search in Hamming space with multi-index
+    hashing", CVPR 2012). That finds all pairs without looking at each.
+
     Args:
         hashes: uint64, N x 4, from `perceptual_hashes`.
         kinds: integers, N; pairs of one kind do not count.
-        bits: 0 to 256.
+        bits: 0 to 31, for a piece has a byte at the least.
         most: pairs to return at the most, the nearest first.
     """
-    first = np.ascontiguousarray(hashes[:, 0])
+    pieces = _pieces(hashes, bits + 1)
     pairs = np.empty((0, 2), dtype=np.int64)
     distance = np.empty(0, dtype=np.int64)
     n = 0
-    for start in range(0, len(hashes), _ROWS):
-        # A quarter of the bits is enough to set nearly all pairs aside.
-        near = np.bitwise_count(first[start : start + _ROWS, None] ^ first[start:]) <= bits
-        a, b = np.nonzero(near)
-        a, b = a + start, b + start
-        keep = (a < b) & (kinds[a] != kinds[b])
-        a, b = a[keep], b[keep]
-        apart = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.int64)
-        keep = apart <= bits
-        n += int(keep.sum())
-        pairs = np.concatenate([pairs, np.stack([a[keep], b[keep]], axis=1)])
-        distance = np.concatenate([distance, apart[keep]])
-        if len(pairs) > 2 * most:
-            pairs, distance = _nearest(pairs, distance, most)
+    for number, piece in enumerate(pieces):
+        for a, b in _equal(piece):
+            apart = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.int64)
+            keep = (apart <= bits) & (kinds[a] != kinds[b])
+            a, b, apart = a[keep], b[keep], apart[keep]
+            # A pair with two equal pieces counts once, with the first.
+            keep = ~(pieces[:number, a] == pieces[:number, b]).any(axis=0)
+            n += int(keep.sum())
+            pairs = np.concatenate([pairs, np.stack([a[keep], b[keep]], axis=1)])
+            distance = np.concatenate([distance, apart[keep]])
+            if len(pairs) > 2 * most:
+                pairs, distance = _nearest(pairs, distance, most)
     return NearPairs(*_nearest(pairs, distance, most), n)
+
+
+def _pieces(hashes: np.ndarray, n: int) -> np.ndarray:
+    """Return the hashes in at least ``n`` pieces: uint64, pieces x N."""
+    n = max(n, 4)  # no piece has more than 8 bytes
+    octets = np.ascontiguousarray(hashes).view(np.uint8)
+    pieces = np.zeros((n, len(hashes), 8), dtype=np.uint8)
+    for number, piece in enumerate(pieces):
+        # Neighbouring bytes are alike in many pictures, so a piece has some from all over the hash.
+        own = octets[:, number::n]
+        piece[:, : own.shape[1]] = own
+    return pieces.view(np.uint64)[..., 0]
+
+
+def _equal(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the pairs of rows with equal values, the first row smaller, in arrays of up to N."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    places = np.arange(len(values))
+    for step in range(1, len(values)):
+        # Where the value this many places on is another one, so are all that follow.
+        places = places[: np.searchsorted(places, len(values) - step)]
+        places = places[ordered[places] == ordered[places + step]]
+        if not len(places):
+            return
+        yield order[places], order[places + step]
 
 
 def _nearest(pairs: np.ndarray, distance: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

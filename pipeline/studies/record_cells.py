@@ -92,6 +92,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "strategies": list(dict.fromkeys(cells["strategy"])),
         "cells": rows,
         "gains": gains.to_dict(orient="records"),
+        "confirmed": _confirmed(project),
         "verdict": _verdict(project),
         "contrasts": contrasts,
         "parameters": recorded_parameters(p, precision, _sections(p)),
@@ -103,6 +104,15 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     measured = sum(contrast["difference"] is not None for contrast in contrasts)
     claims = f"; {measured} of {len(contrasts)} claims measured" if contrasts else ""
     return [f"{path.relative_to(project.root)} holds {counted}{claims}"]
+
+
+def _confirmed(project: Project) -> list[dict[str, Any]]:
+    """Return the classifiers of the verdict, a row each; none where stage confirm has not run."""
+    path = project.results / "confirmed.parquet"
+    if not path.exists():
+        return []
+    table = project.read(path, pd.read_parquet)
+    return [row | {"arms": list(row["arms"])} for row in table.to_dict(orient="records")]
 
 
 def _verdict(project: Project) -> dict[str, Any] | None:

@@ -231,12 +231,19 @@ def test_a_grid_has_a_row_a_recipe(augment, trained: Path) -> None:
     assert small == [None] * len(small)  # one unit
     assert small
     assert same(record["gains"], gain_table(cells, predictions, labels).to_dict("records"))
-    assert record["verdict"] is None  # stage report has not run here
+    assert record["confirmed"] == []  # neither stage confirm nor
+    assert record["verdict"] is None  # stage report has run here
     assert record["contrasts"] == []
+    row = {"unit": "108-0", "arms": ["real", "best control"], "test_accuracy": 0.5}
+    lost = {"validation_accuracy": 0.75, "half_validation_accuracy": np.nan}
+    pd.DataFrame([row | lost]).to_parquet(trained / "results/confirmed.parquet")
     (trained / "results/verdict.json").write_text('{"word": "cannot tell"}')
     assert augment(trained, "record", "tiny/grid", "--cells").code == 0
     # All else is the same again.
-    assert recorded(trained, "tiny/grid") == record | {"verdict": {"word": "cannot tell"}}
+    assert recorded(trained, "tiny/grid") == record | {
+        "confirmed": [row | lost | {"half_validation_accuracy": None}],
+        "verdict": {"word": "cannot tell"},
+    }
 
 
 def test_a_grid_says_what_it_was_made_from(augment, trained: Path) -> None:
