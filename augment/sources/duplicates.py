@@ -76,7 +76,7 @@ def near_pairs(
     Args:
         hashes: uint64, N x 4, from `perceptual_hashes`.
         kinds: integers, N; pairs of one kind do not count.
-        bits: 0 to 31, for a piece has a byte at the least.
+        bits: 0 to 255.
         most: pairs to return at the most, the nearest first.
     """
     pieces = _pieces(hashes, bits + 1)
@@ -100,13 +100,15 @@ def near_pairs(
 
 def _pieces(hashes: np.ndarray, n: int) -> np.ndarray:
     """Return the hashes in at least ``n`` pieces: uint64, pieces x N."""
-    n = max(n, 4)  # no piece has more than 8 bytes
-    octets = np.ascontiguousarray(hashes).view(np.uint8)
+    n = max(n, 4)  # no piece has more than 64 bits
+    bits = np.unpackbits(np.ascontiguousarray(hashes).view(np.uint8), axis=1)
+    # Bits that are nearly the same for all images tell none apart, so each piece has its share.
+    uneven = np.abs(2 * bits.sum(axis=0, dtype=np.int64) - len(bits))
+    order = np.argsort(uneven, kind="stable")
     pieces = np.zeros((n, len(hashes), 8), dtype=np.uint8)
     for number, piece in enumerate(pieces):
-        # Neighbouring bytes are alike in many pictures, so a piece has some from all over the hash.
-        own = octets[:, number::n]
-        piece[:, : own.shape[1]] = own
+        packed = np.packbits(bits[:, order[number::n]], axis=1)
+        piece[:, : packed.shape[1]] = packed
     return pieces.view(np.uint64)[..., 0]
 
 

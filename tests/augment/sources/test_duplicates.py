@@ -91,7 +91,7 @@ def by_hand(hashes: np.ndarray, kinds: np.ndarray, bits: int) -> list[tuple[int,
 @given(
     n=st.integers(0, 60),
     n_kinds=st.integers(1, 3),
-    bits=st.integers(0, 31),
+    bits=st.integers(0, 40),
     most=st.integers(1, 40),
     seed=st.integers(0, 1000),
 )
