@@ -112,7 +112,11 @@ def _confirmed(project: Project) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     table = project.read(path, pd.read_parquet)
-    return [row | {"arms": list(row["arms"])} for row in table.to_dict(orient="records")]
+    rows = table.to_dict(orient="records")
+    return [
+        {str(key): value for key, value in row.items()} | {"arms": list(row["arms"])}
+        for row in rows
+    ]
 
 
 def _verdict(project: Project) -> dict[str, Any] | None:
