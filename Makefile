@@ -30,7 +30,7 @@ FOLDERS := $(PARTS) data/real data models logs
 help:  ## list every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
-study: scm  ## install, then run the whole study on the embedded digits (10 to 21 minutes)
+study: scm  ## install, then run the whole study on the embedded digits (10 to 22 minutes)
 	dvc repro
 	@echo "open results/report.html"
 
