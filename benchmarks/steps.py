@@ -48,7 +48,7 @@ def main() -> None:
     units = [unit for unit in project.units if unit in {c["unit"] for c in choices}]
     units = units[: arguments.units]
     part = "test" if arguments.test else "validation"
-    rows: list[tuple[str, int, np.ndarray]] = []
+    rows: list[tuple[str, str, int, np.ndarray]] = []
     jobs: list[CellTask] = []
     for choice in choices:
         if choice["unit_real"] < largest or choice["unit"] not in units:
@@ -71,12 +71,17 @@ def main() -> None:
                     evaluations=(task.evaluations[place],),
                 )
             )
-            rows.append((choice["arm"], n, images.labels[index]))
+            rows.append((choice["arm"], choice["unit"], n, images.labels[index]))
     results = train_tasks(project, "steps", jobs)
     table = pd.DataFrame(
         [
-            {"arm": arm, "steps": n, "accuracy": float((r.predictions[0] == labels).mean())}
-            for (arm, n, labels), r in zip(rows, results, strict=True)
+            {
+                "arm": arm,
+                "unit": unit,
+                "steps": n,
+                "accuracy": round(float((r.predictions[0] == labels).mean()), 6),
+            }
+            for (arm, unit, n, labels), r in zip(rows, results, strict=True)
         ]
     )
     mean = table.pivot_table(index="arm", columns="steps", values="accuracy", sort=False)
@@ -87,7 +92,8 @@ def main() -> None:
     if arguments.out is not None:
         about = {"data": project.parameters.data.source, "unit_real": largest, "units": units}
         accuracies = json.loads(mean.round(6).to_json(orient="index"))
-        write_json(arguments.out, about | {"part": part, "accuracy": accuracies})
+        found = {"accuracy": accuracies, "cells": table.to_dict("records")}
+        write_json(arguments.out, about | {"part": part} | found)
 
 
 if __name__ == "__main__":
