@@ -71,7 +71,8 @@ def near_pairs(
 
     Of hashes in ``bits + 1`` pieces at least one piece is equal then, so only images with an equal
     piece are compared (Norouzi, Punjani and Fleet, "Fast search in Hamming space with multi-index
-    hashing", CVPR 2012). That finds all pairs without looking at each.
+    hashing", CVPR 2012). That finds all pairs without looking at each. Where most hashes have equal
+    pieces, as those of a film's frames, each pair is looked at once instead.
 
     Args:
         hashes: uint64, N x 4, from `perceptual_hashes`.
@@ -80,14 +81,18 @@ def near_pairs(
         most: pairs to return at the most, the nearest first.
     """
     pieces = _pieces(hashes, bits + 1)
+    if _comparisons(pieces) > len(hashes) * (len(hashes) - 1) // 2:
+        pieces = np.zeros((1, len(hashes)), dtype=np.uint64)  # each pair once is less work
     pairs = np.empty((0, 2), dtype=np.int64)
     distance = np.empty(0, dtype=np.int64)
     n = 0
     for number, piece in enumerate(pieces):
         for a, b in _equal(piece):
+            others = kinds[a] != kinds[b]
+            a, b = a[others], b[others]
             apart = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.int64)
-            keep = (apart <= bits) & (kinds[a] != kinds[b])
-            a, b, apart = a[keep], b[keep], apart[keep]
+            near = apart <= bits
+            a, b, apart = a[near], b[near], apart[near]
             # A pair with two equal pieces counts once, with the first.
             keep = ~(pieces[:number, a] == pieces[:number, b]).any(axis=0)
             n += int(keep.sum())
@@ -112,13 +117,21 @@ def _pieces(hashes: np.ndarray, n: int) -> np.ndarray:
     return pieces.view(np.uint64)[..., 0]
 
 
+def _comparisons(pieces: np.ndarray) -> int:
+    """Return how many pairs have an equal piece, a pair counted for each of them."""
+    return sum(
+        int((counts * (counts - 1) // 2).sum())
+        for counts in (np.unique(piece, return_counts=True)[1] for piece in pieces)
+    )
+
+
 def _equal(values: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the pairs of rows with equal values, the first row smaller, in arrays of up to N."""
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     places = np.arange(len(values))
     for step in range(1, len(values)):
-        # Where the value this many places on is another one, so are all that follow.
+        # Values are sorted: once two places apart differ, so do places further apart.
         places = places[: np.searchsorted(places, len(values) - step)]
         places = places[ordered[places] == ordered[places + step]]
         if not len(places):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import imagehash
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
@@ -91,16 +91,20 @@ def by_hand(hashes: np.ndarray, kinds: np.ndarray, bits: int) -> list[tuple[int,
 @given(
     n=st.integers(0, 60),
     n_kinds=st.integers(1, 3),
-    bits=st.integers(0, 40),
+    bits=st.integers(0, 255),
     most=st.integers(1, 40),
+    noise=st.sampled_from([0.0, 0.005, 0.03, 0.3]),
     seed=st.integers(0, 1000),
 )
+@example(n=60, n_kinds=3, bits=10, most=40, noise=0.0, seed=0)
+@example(n=60, n_kinds=3, bits=10, most=40, noise=0.03, seed=0)
+@example(n=60, n_kinds=3, bits=0, most=40, noise=0.0, seed=0)
 def test_pairs_are_all_pairs_and_the_nearest_are_kept(
-    n: int, n_kinds: int, bits: int, most: int, seed: int
+    n: int, n_kinds: int, bits: int, most: int, noise: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     centres = rng.integers(0, 2, (3, 256), dtype=np.uint8)
-    rows = centres[rng.integers(0, 3, n)] ^ (rng.random((n, 256)) < 0.03)
+    rows = centres[rng.integers(0, 3, n)] ^ (rng.random((n, 256)) < noise)
     hashes = np.packbits(rows, axis=1).view(np.uint64).reshape(n, 4)
     kinds = rng.integers(0, n_kinds, n)
     expected = by_hand(hashes, kinds, bits)
