@@ -73,6 +73,18 @@ def read_generator(project: Project, unit: str) -> dict[str, Any] | None:
     return read_meta(generator, "generator")
 
 
+def read_confirmed(project: Project) -> pd.DataFrame:
+    """Return the classifiers of the verdict.
+
+    Raises:
+        PipelineError: a table that is missing, damaged or without a column.
+    """
+    return project.read(
+        project.results / "confirmed.parquet",
+        lambda path: _with(_CONFIRMED, pd.read_parquet(path)),
+    )
+
+
 def read_scores(project: Project) -> pd.DataFrame:
     """Return the scores of the generated images; no row where the pools are too short for any.
 
@@ -123,10 +135,7 @@ def read_evidence(
         predictions=project.read(project.results / "predictions.npy", read_array),
         choices=pd.DataFrame(choices["choices"], columns=_CHOICES),
         margin=choices["margin"],
-        confirmed=project.read(
-            project.results / "confirmed.parquet",
-            lambda path: _with(_CONFIRMED, pd.read_parquet(path)),
-        ),
+        confirmed=read_confirmed(project),
         confirmed_predictions=project.read(project.results / "confirmed.npy", read_array),
         training=None
         if meta is None

@@ -18,6 +18,7 @@ from augment.mixing.strategies import STRATEGIES
 from pipeline.compute.device import chosen_device
 from pipeline.compute.resume import digest_of
 from pipeline.errors import PipelineError
+from pipeline.evidence import read_confirmed
 from pipeline.parameters.models import Parameters
 from pipeline.project import Project, read_array
 from pipeline.studies.contrasts import (
@@ -92,7 +93,7 @@ def run(project: Project, name: str, unit: str) -> list[str]:
         "strategies": list(dict.fromkeys(cells["strategy"])),
         "cells": rows,
         "gains": gains.to_dict(orient="records"),
-        "confirmed": _confirmed(project),
+        "confirmed": _confirmed(project, cells),
         "verdict": _verdict(project),
         "contrasts": contrasts,
         "parameters": recorded_parameters(p, precision, _sections(p)),
@@ -106,16 +107,26 @@ def run(project: Project, name: str, unit: str) -> list[str]:
     return [f"{path.relative_to(project.root)} holds {counted}{claims}"]
 
 
-def _confirmed(project: Project) -> list[dict[str, Any]]:
-    """Return the classifiers of the verdict, a row each; none where stage confirm has not run."""
+def _confirmed(project: Project, cells: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the classifiers of the verdict, a row each; none where stage confirm has not run.
+
+    The validation accuracy after half the steps is that of another classifier, trained from the
+    start for so many, one a cell.
+    """
     path = project.results / "confirmed.parquet"
     if not path.exists():
         return []
-    table = project.read(path, pd.read_parquet)
-    rows = table.to_dict(orient="records")
+    table = read_confirmed(project)
+    keys = ["unit", *CELL_KEYS]
+    confirmed, grid = (set(map(tuple, each[keys].to_numpy())) for each in (table, cells))
+    if not confirmed <= grid:
+        raise PipelineError(
+            "results/confirmed.parquet has cells that results/cells.parquet has not; "
+            "`dvc repro confirm` makes it again"
+        )
+    table["arms"] = table["arms"].map(list)
     return [
-        {str(key): value for key, value in row.items()} | {"arms": list(row["arms"])}
-        for row in rows
+        {str(key): value for key, value in row.items()} for row in table.to_dict(orient="records")
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,16 +235,46 @@ def test_a_grid_has_a_row_a_recipe(augment, trained: Path) -> None:
     assert record["confirmed"] == []  # neither stage confirm nor
     assert record["verdict"] is None  # stage report has run here
     assert record["contrasts"] == []
-    row = {"unit": "108-0", "arms": ["real", "best control"], "test_accuracy": 0.5}
-    lost = {"validation_accuracy": 0.75, "half_validation_accuracy": np.nan}
-    pd.DataFrame([row | lost]).to_parquet(trained / "results/confirmed.parquet")
+    confirmed = (
+        cells.drop(columns="class_accuracy")
+        .head(2)
+        .assign(arms=[["real"], ["control", "classical"]], half_validation_accuracy=[np.nan, 0.75])
+    )
+    confirmed.to_parquet(trained / "results/confirmed.parquet")
     (trained / "results/verdict.json").write_text('{"word": "cannot tell"}')
     assert augment(trained, "record", "tiny/grid", "--cells").code == 0
     # All else is the same again.
     assert recorded(trained, "tiny/grid") == record | {
-        "confirmed": [row | lost | {"half_validation_accuracy": None}],
+        "confirmed": recorded(trained, "tiny/grid")["confirmed"],
         "verdict": {"word": "cannot tell"},
     }
+    rows = recorded(trained, "tiny/grid")["confirmed"]
+    assert same(rows, confirmed.to_dict("records"))
+    assert [row["arms"] for row in rows] == [["real"], ["control", "classical"]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (
+            lambda table: table.assign(n_real=table["n_real"] + 1),
+            "error: results/confirmed.parquet has cells that results/cells.parquet has not; "
+            "`dvc repro confirm` makes it again\n",
+        ),
+        (lambda table: table.drop(columns="arms"), "arms"),
+    ],
+)
+def test_classifiers_of_another_verdict_are_not_recorded(
+    augment, trained: Path, damage: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
+    cells = pd.read_parquet(trained / "results/cells.parquet")
+    confirmed = cells.head(1).assign(arms=[["real"]], half_validation_accuracy=0.5)
+    damage(confirmed).to_parquet(trained / "results/confirmed.parquet")
+    run = augment(trained, "record", "tiny/grid", "--cells")
+    assert run.code == 2
+    assert said in run.err
+    assert run.err.count("\n") == 1
+    assert not (trained / "studies/tiny/grid.json").exists()
 
 
 def test_a_grid_says_what_it_was_made_from(augment, trained: Path) -> None:
