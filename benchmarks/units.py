@@ -1,11 +1,13 @@
 """Two generators side by side, one thread each, against one after the other on one and two threads.
 
-In a project whose stage train-judge is done, with nothing else on the machine; each call trains in
-a copy of the project's inputs.
+First what limits the gain: a training step on two threads against one. Then, in a project whose stage
+train-judge is done, the stage itself; each call trains in a copy of the project's inputs. For a
+machine with nothing else on it: two threads that share cores with others wait for each other.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -16,12 +18,17 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import torch
 from ruamel.yaml import YAML
+from torch import Tensor
 
+from augment.generators.gan.systems import SYSTEMS
+from benchmarks import gan_step
 from benchmarks.pairs import Pair
 
 IMAGES = 20_000
 UNITS = ["all-0", "all-1"]
+STEPS = 100
 
 
 def train(project: Path, units: list[str], threads: int) -> list[bytes]:
@@ -46,6 +53,17 @@ def train(project: Path, units: list[str], threads: int) -> list[bytes]:
         return [next(each.rglob("*.safetensors")).read_bytes() for each in found]
 
 
+def take_steps(
+    threads: int, way: gan_step.Step, batch: tuple[Tensor, Tensor], numbers: Iterator[int]
+) -> Tensor:
+    """Take the next steps on so many threads; return the last losses."""
+    torch.set_num_threads(threads)
+    try:
+        return gan_step.train(way, batch, numbers, STEPS)
+    finally:
+        torch.set_num_threads(1)
+
+
 def same_weights(threads: int, ours: list[bytes], theirs: list[bytes]) -> str:
     """Compare the first unit's weights, which both trained; on as many threads they are equal.
 
@@ -62,7 +80,21 @@ def same_weights(threads: int, ours: list[bytes], theirs: list[bytes]) -> str:
 
 
 def pairs() -> Iterator[Pair]:
-    """One for each number of threads, or none where there is no such project."""
+    """One of a step, and one for each number of threads where there is such a project."""
+    system = SYSTEMS["cdcgan-projection"]
+    n = system.batch_size
+    batch = torch.rand(n, 1, 28, 28) * 2 - 1, torch.randint(0, 10, (n,))
+    (one, _), _ = gan_step.both(system, "bf16-mixed", STEPS)
+    (two, _), _ = gan_step.both(system, "bf16-mixed", STEPS)
+    yield Pair(
+        "training step of cdcgan-projection on 2 threads, against 1",
+        "images",
+        STEPS * n,
+        partial(take_steps, 2, two, batch, itertools.count()),
+        partial(take_steps, 1, one, batch, itertools.count()),
+        partial(gan_step.losses_of_both, "the same start"),
+        elsewhere=True,  # by the clock: two threads take the processor's time twice
+    )
     project = Path.cwd()
     if not (project / "models/judges/all-0").is_dir():
         print("units: left out, for models/judges/all-0 is not here; see benchmarks/units.py")
