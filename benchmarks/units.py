@@ -1,8 +1,8 @@
 """Two generators side by side, one thread each, against one after the other on one and two threads.
 
-First what limits the gain: a training step on two threads against one. Then, in a project whose stage
-train-judge is done, the stage itself; each call trains in a copy of the project's inputs. For a
-machine with nothing else on it: two threads that share cores with others wait for each other.
+First what limits the gain: a training step on two threads against one. Then, in a project whose
+stage train-judge is done, the stage itself; each call trains in a copy of the project's inputs. For
+a machine with nothing else on it: two threads that share cores with others wait for each other.
 """
 
 from __future__ import annotations
