@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -103,14 +104,16 @@ def peak_of(stage: str, root: Path) -> tuple[int, float]:
     return peak, time.monotonic() - begun
 
 
-def measure(n: int, processes: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Run all stages over ``n`` images; return megabytes and seconds of each."""
+def measure(
+    n: int, processes: int, folder: Path, stages: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Run stages over ``n`` images; return megabytes and seconds of each."""
     root = folder / f"{n}"
     root.mkdir()
     write_pictures(root / "pictures", n)
     write_parameters(root, n, processes)
     found = {}
-    for stage in STAGES:
+    for stage in stages:
         peak, seconds = peak_of(stage, root)
         found[stage] = {"megabytes": round(peak / 1e6, 1), "seconds": round(seconds, 1)}
         print(f"{n:,} images, {stage}: {peak / 1e6:,.0f} MB, {seconds:.0f} s", flush=True)
@@ -122,7 +125,7 @@ def plot(found: dict[str, dict[str, dict[str, float]]], path: Path) -> None:
     """Draw a line a stage: megabytes over images."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     counts = [int(n) for n in found]
-    for stage in STAGES:
+    for stage in next(iter(found.values())):
         peaks = [sizes[stage]["megabytes"] for sizes in found.values()]
         axes.plot(counts, peaks, marker="o", label=stage)
     axes.set(xlabel="real images, and as many generated ones", ylabel="anonymous memory, MB")
@@ -138,12 +141,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[25_000, 50_000, 100_000, 200_000])
     parser.add_argument("--processes", type=int, default=1, help="classifiers side by side")
     parser.add_argument("--folder", type=Path, help="for some 15 GB; the system's where not given")
+    parser.add_argument("--last", choices=STAGES, default=STAGES[-1], help="stage to end with")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
+    stages = STAGES[: STAGES.index(arguments.last) + 1]
     found = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         for n in arguments.images:
-            found[str(n)] = measure(n, arguments.processes, Path(folder))
+            found[str(n)] = measure(n, arguments.processes, Path(folder), stages)
             about = {"machine": machine(), "processes": arguments.processes}
             write_json(arguments.out, about | {"images": found})
     plot(found, arguments.out.with_suffix(".png"))
