@@ -78,7 +78,7 @@ def main() -> None:
         row = {"seconds": round(seconds, 2)}
         if rows:
             last, before = list(rows.items())[-1]
-            row["of_one_more"] = round((seconds - before["seconds"]) / (size - int(last)), 5)
+            row["of_one_more"] = round((seconds - before["seconds"]) / (size - int(last)), 7)
         rows[str(size)] = row
         print(f"{what}, {size:,}: {row}", flush=True)
         write_json(arguments.out, {"machine": machine(), "found": found})
