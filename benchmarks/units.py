@@ -84,8 +84,7 @@ def pairs() -> Iterator[Pair]:
     system = SYSTEMS["cdcgan-projection"]
     n = system.batch_size
     batch = torch.rand(n, 1, 28, 28) * 2 - 1, torch.randint(0, 10, (n,))
-    (one, _), _ = gan_step.both(system, "bf16-mixed", STEPS)
-    (two, _), _ = gan_step.both(system, "bf16-mixed", STEPS)
+    one, two = (gan_step.both(system, "bf16-mixed", STEPS)[0][0] for _ in range(2))
     yield Pair(
         "training step of cdcgan-projection on 2 threads, against 1",
         "images",
